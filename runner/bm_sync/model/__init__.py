@@ -1,0 +1,4 @@
+"""The values that every room shares.
+
+Frozen, closed, without I/O.
+"""

@@ -1,0 +1,316 @@
+"""The plan: every action with the reason and the stamps of both sides it was decided on.
+
+For every action but `Move`, `local` and `remote` are the stamps seen at `path` (None: nothing was
+there).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from bm_sync.model.config import BUILT_IN, Direction, Loser, Mode, Origin
+from bm_sync.model.tree import FilterChange, Problem, Side, Stamp
+
+
+class Reason(StrEnum):
+    """Why an action is taken; the words a person reads."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    DELETED = "deleted on the other side"
+    RENAMED = "renamed"
+    EDIT_BEATS_DELETE = "edited here, deleted there: the edit wins"
+    CONFLICT = "changed on both sides"
+    CLASH = "a file here, a folder there"
+    NOT_AT_SOURCE = "not at the source"
+    DIFFERS = "differs from the source"
+    KEPT = "deletion not carried out (--keep-deleted)"
+    EQUAL = "equal on both sides"
+    GONE = "gone from both sides"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Copy `path` to side `to`; replaces what stands there when the stamp of that side is not None.
+
+    `kept_as`: the conflict copy that already holds the version being replaced, so the trash need
+    not.
+    """
+
+    kind: ClassVar[str] = "copy"
+    path: str
+    to: Side
+    size: int
+    reason: Reason
+    local: Stamp | None
+    remote: Stamp | None
+    content: str | None = None
+    kept_as: str | None = None
+
+    @property
+    def source(self) -> Stamp:
+        """Return the stamp of the version that is copied."""
+        stamp = self.remote if self.to is Side.LOCAL else self.local
+        assert stamp is not None  # noqa: S101 - an invariant of the planner
+        return stamp
+
+    @property
+    def target(self) -> Stamp | None:
+        """Return the stamp of the version that is replaced, if any."""
+        return self.local if self.to is Side.LOCAL else self.remote
+
+
+@dataclass(frozen=True, slots=True)
+class Trash:
+    """Move the file at `path` on `side` to the trash.
+
+    `early`: before the copies, because a folder takes its name.
+    """
+
+    kind: ClassVar[str] = "trash"
+    path: str
+    side: Side
+    size: int
+    reason: Reason
+    local: Stamp | None
+    remote: Stamp | None
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Rename `old_path` to `path` on `side`, because the other side did.
+
+    The stamp of `side` is the one at `old_path`, that of the other side the one at `path`.
+    """
+
+    kind: ClassVar[str] = "move"
+    path: str
+    old_path: str
+    side: Side
+    size: int
+    reason: Reason
+    local: Stamp | None
+    remote: Stamp | None
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBoth:
+    """Keep the losing version of a conflict, the one on side `loser`, as `copy_path` on both sides.
+
+    `gives_way`: the file leaves `path` on its side, because a folder of that name comes from the
+    other side. Otherwise a `Copy` of the winner to side `loser` follows (with `kept_as`), done only
+    when this succeeded.
+    """
+
+    kind: ClassVar[str] = "keep-both"
+    path: str
+    copy_path: str
+    loser: Side
+    size: int
+    reason: Reason
+    local: Stamp | None
+    remote: Stamp | None
+    gives_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Nothing moves: both sides hold the same content and only the baseline learns it."""
+
+    kind: ClassVar[str] = "adopt"
+    path: str
+    size: int
+    reason: Reason
+    local: Stamp
+    remote: Stamp
+    content: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing moves: the file or folder `path` is gone from both sides and the baseline drops
+    it."""
+
+    kind: ClassVar[str] = "forget"
+    path: str
+    reason: Reason
+    local: None = None
+    remote: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptDir:
+    """Nothing moves: folder `path` stands (or will stand, by a copy below it) on both sides; the
+    baseline learns it."""
+
+    kind: ClassVar[str] = "adopt-dir"
+    path: str
+    reason: Reason = Reason.FOLDER
+    local: None = None
+    remote: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDir:
+    """Make the empty folder `path` on `side`."""
+
+    kind: ClassVar[str] = "make-dir"
+    path: str
+    side: Side
+    reason: Reason
+    local: None = None
+    remote: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDir:
+    """Remove folder `path` on `side` when it is empty.
+
+    `early`: before the copies, because a file takes its name.
+    """
+
+    kind: ClassVar[str] = "remove-dir"
+    path: str
+    side: Side
+    reason: Reason
+    early: bool = False
+    local: None = None
+    remote: None = None
+
+
+Action = Copy | Trash | Move | KeepBoth | Adopt | Forget | AdoptDir | MakeDir | RemoveDir
+MEMORY_ONLY = (Adopt, Forget, AdoptDir)
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A file that both sides changed, as the plan treats it.
+
+    `winner` is None when it waits for a person (`winner: stop`, or push/pull that may not
+    overwrite). `kept` is the path of the conflict copy, or None when the loser goes to the trash or
+    nothing moves.
+    """
+
+    path: str
+    winner: Side | None
+    loser: Loser | None
+    kept: str | None
+    local: Stamp | None
+    remote: Stamp | None
+    what: str
+
+
+class Guard(StrEnum):
+    """The guards, as `policies.*.guards` and `--accept` name them."""
+
+    MAX_DELETE = "max_delete"
+    MAX_OVERWRITE = "max_overwrite"
+    MAX_BYTES = "max_bytes"
+    EMPTY_SIDE = "empty_side"
+    DEVICE = "device"
+    ROOT = "root"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A guard that refuses the plan of a project.
+
+    `what` is one sentence with the figures; `paths` are all paths concerned in plan order. `accept`
+    is the value for `--accept` that lets exactly this plan through (`delete=148`), None where no
+    flag may (a root that is no folder).
+    """
+
+    guard: Guard
+    side: Side
+    what: str
+    paths: tuple[str, ...] = ()
+    accept: str | None = None
+    origin: Origin = BUILT_IN
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """What the user lets through on the command line, exact figures only; None accepts nothing."""
+
+    delete: int | None = None
+    overwrite: int | None = None
+    bytes: int | None = None
+    device: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The figures of a plan.
+
+    Files and bytes; `up` and `down` count copies, `delete` trashed files.
+    """
+
+    up: int = 0
+    down: int = 0
+    delete_local: int = 0
+    delete_remote: int = 0
+    move: int = 0
+    conflicts: int = 0
+    folders: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPlan:
+    """What would happen to one project.
+
+    `key` identifies its two roots (see `state`); `local` and `remote` are the roots as a person
+    reads them. `failure` is set when the project could not be observed; it then has no actions.
+    """
+
+    project: str
+    key: str
+    mode: Mode
+    direction: Direction
+    local: str
+    remote: str
+    actions: tuple[Action, ...] = ()
+    clashes: tuple[Clash, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    filter_change: FilterChange = FilterChange()
+    totals: Totals = Totals()
+    files_local: int = 0
+    files_remote: int = 0
+    notes: tuple[str, ...] = ()
+    failure: str | None = None
+    failure_hint: str | None = None
+    failure_exit: int = 0
+
+    @property
+    def moves(self) -> tuple[Action, ...]:
+        """Return the actions that change something on a side."""
+        return tuple(a for a in self.actions if not isinstance(a, MEMORY_ONLY))
+
+    @property
+    def in_sync(self) -> bool:
+        """Return whether nothing would move and nothing is in the way."""
+        waiting = any(c.winner is None for c in self.clashes)
+        return not (self.moves or waiting or self.problems or self.stops or self.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plans of all selected projects.
+
+    `digest` covers every action with its stamps.
+    """
+
+    created: str
+    manifest: str
+    manifest_digest: str
+    projects: tuple[ProjectPlan, ...]
+    digest: str

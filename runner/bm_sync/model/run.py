@@ -1,0 +1,144 @@
+"""What a run did: the record that `history` shows and the events that a watcher sees while it
+happens.
+
+Times are ISO 8601 in UTC with a `Z`; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bm_sync.model.plan import Clash, Stop, Totals
+from bm_sync.model.tree import Problem, Side
+
+
+class Outcome(StrEnum):
+    """How an action ended."""
+
+    DONE = "done"
+    DROPPED = "dropped"  # the target was no longer what the plan saw; the next run decides again
+    FAILED = "failed"
+    NOT_REACHED = "not-reached"  # interrupted, or the batch ended before it
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One action with its outcome.
+
+    `kept` is where the replaced or deleted version is now (a path or remote path).
+    """
+
+    kind: str
+    path: str
+    side: Side | None
+    size: int
+    reason: str
+    outcome: Outcome
+    detail: str | None = None
+    kept: str | None = None
+
+
+class Status(StrEnum):
+    """How a project ended."""
+
+    IN_SYNC = "in-sync"  # converged; nothing had to move
+    CHANGED = "changed"  # converged by moving something
+    WAITING = "waiting"  # converged but for conflicts that wait for a person
+    PARTIAL = "partial"  # some paths have problems or were dropped; all others converged
+    STOPPED = "stopped"  # a guard refused the plan; nothing was touched
+    FAILED = "failed"
+    LOCKED = "locked"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRun:
+    """What a run did to one project.
+
+    `totals` count what was done, not what was planned.
+    """
+
+    project: str
+    key: str
+    status: Status
+    started: str
+    seconds: float
+    totals: Totals = Totals()
+    actions: tuple[Done, ...] = ()
+    clashes: tuple[Clash, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    retries: int = 0
+    message: str | None = None
+    hint: str | None = None
+    exit: int = 0
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run.
+
+    `id` sorts by time (`20261122T071500Z-3f9a`).
+    """
+
+    id: str
+    command: str
+    started: str
+    ended: str
+    host: str
+    manifest: str
+    plan_digest: str
+    exit: int
+    projects: tuple[ProjectRun, ...]
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStarted:
+    """A project's actions begin."""
+
+    project: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transferring:
+    """Bytes moved so far in the current batch of a project (cumulative over the project)."""
+
+    project: str
+    files: int
+    bytes: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActionEnded:
+    """One action ended."""
+
+    project: str
+    done: Done
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A batch is tried again."""
+
+    project: str
+    attempt: int
+    attempts: int
+    wait_s: float
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectEnded:
+    """A project ended."""
+
+    run: ProjectRun
+
+
+Event = ProjectStarted | Transferring | ActionEnded | Retrying | ProjectEnded

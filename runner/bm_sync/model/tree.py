@@ -1,0 +1,174 @@
+"""What was seen on the two sides and what both last agreed on.
+
+Paths are relative to the project's root, with slashes, in the exact characters of the side. A
+*stamp* is what a listing tells about a file without another request. A *content* is a digest with
+its algorithm, `md5:0123...`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """The two sides of a project."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+    @property
+    def other(self) -> Side:
+        """Return the opposite side."""
+        return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """The stamp of a file in a folder of this machine (lstat).
+
+    Any edit moves ctime_ns, whatever it restores.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStamp:
+    """The stamp of a file behind rclone: size with the content where the backend lists hashes, else
+    the time.
+
+    `mtime_ns` is None when it was not asked for (buckets); equality of stamps is equality of all
+    three.
+    """
+
+    size: int
+    content: str | None
+    mtime_ns: int | None
+
+
+Stamp = FileStamp | ObjectStamp
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file.
+
+    `content` is None while it is unknown; `mtime_ns` is None where times cost a request.
+    """
+
+    stamp: Stamp
+    content: str | None = None
+    mtime_ns: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the size in bytes."""
+        return self.stamp.size
+
+
+class ProblemKind(StrEnum):
+    """Why a path is left alone on both sides (I12)."""
+
+    UNREADABLE = "unreadable"
+    NAME = "name"
+    SYMLINK = "symlink"
+    SPECIAL = "special"
+    CLASH = "clash"
+    CASE = "case"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A path that cannot be synced.
+
+    It and everything below it are left as they are on both sides.     `silent_alone`: worth a word
+    but no failure while the other side and the baseline know nothing of the path     (a skipped
+    symlink, a socket).
+    """
+
+    path: str
+    side: Side
+    kind: ProblemKind
+    what: str
+    silent_alone: bool = False
+
+
+class Root(StrEnum):
+    """What stands where a side's root should be."""
+
+    FOLDER = "folder"
+    MISSING = "missing"
+    NOT_A_FOLDER = "not-a-folder"
+    SYMLINK = "symlink"
+    STORE_MISSING = "store-missing"  # the bucket (or whatever holds all roots) is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One side as it was seen, filtered.
+
+    files: by path. dirs: by path (without the root), the value says whether something excluded or unsyncable lies in
+    or below it, so that it must not be removed; empty where the backend has no folders (`has_folders` false).
+    device: the file system's id (statvfs f_fsid) for a folder, else None.
+    """
+
+    files: Mapping[str, File]
+    dirs: Mapping[str, bool] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    root: Root = Root.FOLDER
+    has_folders: bool = True
+    case_insensitive: bool = False
+    device: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A file both sides agreed on: its content (None where neither side had a hash) and both
+    stamps."""
+
+    content: str | None
+    local: Stamp
+    remote: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What both sides last agreed on.
+
+    Rows of paths that are excluded now are kept and not looked at (I11).
+    """
+
+    files: Mapping[str, Agreed] = field(default_factory=dict)
+    dirs: frozenset[str] = frozenset()
+    device: int | None = None
+    known: bool = False  # false: there is no memory, the next run is a union
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChange:
+    """What a change of the filters does to the set of synced paths.
+
+    Nothing of it is deleted.
+    """
+
+    enters: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything the planner may know about a project."""
+
+    local: Tree
+    remote: Tree
+    baseline: Baseline
+    filter_change: FilterChange = FilterChange()
+
+    def tree(self, side: Side) -> Tree:
+        """Return the tree of a side."""
+        return self.local if side is Side.LOCAL else self.remote
