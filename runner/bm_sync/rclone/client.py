@@ -1,0 +1,197 @@
+"""rclone as the engine sees it: roots, listings, transfers; one daemon behind them.
+
+The daemon starts with the first use and is started again when it died. Every failure is an
+`RcloneError` with a `Fault`, or `RcloneMissingError` when rclone itself cannot be run. Single
+operations may run concurrently; the caller bounds them. When a cancellation surfaces, the cancelled
+operation has ended, or 3 s have passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from bm_sync.model.config import BackendRemote, NamedRemote
+from bm_sync.rclone.binary import Binary
+from bm_sync.rclone.daemon import DaemonSettings
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.listing import Wanted, spoken
+from bm_sync.rclone.remotes import Fs, declared, declared_fs, local_fs
+from bm_sync.rclone.session import Session
+from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
+from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
+
+_NOT_EMPTY = ("directory not empty", "not empty")
+
+
+class Rclone:
+    """One rclone daemon with its remotes, for one event loop."""
+
+    def __init__(  # noqa: PLR0913 - each is a fact of its own, all but two by name with a default
+        self,
+        binary: Binary,
+        *,
+        run_dir: Path,
+        env: Mapping[str, str],
+        log_file: Path | None = None,
+        bandwidth: int | None = None,
+        partial_suffix: str = ".bmpart",
+    ) -> None:
+        self._binary = binary
+        self._env = env
+        settings = DaemonSettings(binary, run_dir, env, log_file, bandwidth)
+        self._session = Session(settings, partial_suffix)
+        self._connected = 0
+
+    async def start(self) -> None:
+        """Start the daemon now; raises RcloneMissingError."""
+        await self._session.live()
+
+    async def ensure(self) -> None:
+        """Start the daemon unless it runs; remotes connected before are known to the new one."""
+        await self._session.live()
+
+    async def stop(self) -> None:
+        """End the daemon; safe to call twice, and when it never started."""
+        await self._session.stop()
+
+    async def version(self) -> str:
+        """Return the version of the running rclone, `v1.75.2`."""
+        return (await self._session.live()).version
+
+    @property
+    def pid(self) -> int | None:
+        """Return the daemon's process id while it runs."""
+        return self._session.pid
+
+    def local(self, root: Path) -> Fs:
+        """Return a folder of this machine (absolute); every file name comes through unharmed."""
+        return local_fs(root)
+
+    async def connect(self, remote: BackendRemote | NamedRemote, env: Mapping[str, str]) -> Fs:
+        """Make a remote known and return its root.
+
+        Secrets are read now. Nothing is asked of the remote yet. Raises SecretError, UsageError
+        (values that cannot be said), RcloneError (the backend is unknown).
+        """
+        assert isinstance(remote, BackendRemote)  # noqa: S101
+        self._connected += 1
+        name = f"bms{self._connected}"
+        await self._session.define(declared(remote, name, env))
+        return declared_fs(remote, name, remote.type)
+
+    async def features(self, fs: Fs) -> Features:
+        """Return what the backend can do."""
+        return await (await self._session.live()).listings.features(fs)
+
+    async def list_tree(self, fs: Fs, *, features: Features) -> RemoteListing:
+        """Return everything below `fs` by one recursive listing.
+
+        On a bucket a missing prefix is empty and a missing bucket is Fault.STORE_MISSING; elsewhere
+        a missing folder is Fault.MISSING. Times are read only where they cost nothing, and for
+        objects of a bucket that have no hash.
+        """
+        return await (await self._session.live()).listings.tree(fs, features)
+
+    async def list_some(
+        self, fs: Fs, paths: Collection[str], *, features: Features, mtime: bool, content: bool
+    ) -> dict[str, RemoteEntry]:
+        """Return those of `paths` that are files there, in fewest requests.
+
+        The stamps are those that `list_tree` gives, with times too when `mtime` is set. Without
+        `content` hashes are left out; where a listing has none see `contents`.
+        """
+        listings = (await self._session.live()).listings
+        return await listings.some(fs, paths, features, Wanted(mtime, content))
+
+    async def stat(
+        self, fs: Fs, path: str, *, features: Features | None = None
+    ) -> RemoteEntry | None:
+        """Return what stands at `path` with its time, and its cheap hash when `features` are given.
+
+        It may be a folder.
+        """
+        listings = (await self._session.live()).listings
+        return await listings.stat(fs, path, features.hash if features else None)
+
+    async def copy_batch(
+        self,
+        src: Fs,
+        dst: Fs,
+        paths: Collection[str],
+        opts: Batch = PLAIN,
+        on_progress: OnProgress | None = None,
+    ) -> BatchResult:
+        """Copy exactly `paths`, replacing what stands there.
+
+        One that fails does not keep the others from going. A path that is no file at the source is
+        passed over without a fault.
+        """
+        if not paths:
+            return BatchResult(None)
+        transfers = (await self._session.live()).transfers
+        return await transfers.batch(Pair(src, dst), paths, opts, on_progress)
+
+    async def copy_file(  # noqa: PLR0913 - two places and a condition
+        self,
+        src: Fs,
+        src_path: str,
+        dst: Fs,
+        dst_path: str,
+        *,
+        if_match: str | None = None,
+        if_none: bool = False,
+    ) -> None:
+        """Copy one file, on the server where the backend can.
+
+        Conditions hold for uploads to a store that supports them: `if_match` is the content
+        (`md5:...`) or ETag of the version to replace, `if_none` that there is none. A refusal is
+        Fault.CHANGED.
+        """
+        transfers = (await self._session.live()).transfers
+        await transfers.copy(Pair(src, dst), src_path, dst_path, Condition(if_match, if_none))
+
+    async def move_file(self, src: Fs, src_path: str, dst: Fs, dst_path: str) -> None:
+        """Move one file, replacing what stands there; on the server where the backend can."""
+        transfers = (await self._session.live()).transfers
+        await transfers.move(Pair(src, dst), src_path, dst_path)
+
+    async def delete_file(self, fs: Fs, path: str) -> None:
+        """Delete one file; Fault.MISSING when there is none."""
+        await self._do("operations/deletefile", fs, path)
+
+    async def mkdir(self, fs: Fs, path: str) -> None:
+        """Make a folder with its parents; nothing happens when it is there, or on a bucket."""
+        await self._do("operations/mkdir", fs, path)
+
+    async def rmdir(self, fs: Fs, path: str) -> bool:
+        """Remove an empty folder; False when it is not empty or not there."""
+        try:
+            await self._do("operations/rmdir", fs, path)
+        except RcloneError as e:
+            if e.fault is Fault.MISSING or any(text in e.what for text in _NOT_EMPTY):
+                return False
+            raise
+        return True
+
+    async def purge(self, fs: Fs, path: str) -> None:
+        """Remove a folder with all it holds; nothing happens when it is not there."""
+        try:
+            await self._do("operations/purge", fs, path)
+        except RcloneError as e:
+            if e.fault is not Fault.MISSING:
+                raise
+
+    async def about(self, fs: Fs) -> Space | None:
+        """Return the room on the remote; None when the backend cannot tell."""
+        rc = (await self._session.live()).rc
+        try:
+            return space_of(await rc.do("operations/about", {"fs": fs.root}))
+        except RcloneError as e:
+            if "doesn't support about" in e.what:
+                return None
+            raise
+
+    async def _do(self, method: str, fs: Fs, path: str) -> None:
+        rc = (await self._session.live()).rc
+        await rc.do(method, {"fs": fs.root, "remote": spoken(path)})

@@ -1,0 +1,217 @@
+"""Run one `rclone rcd` on a private unix socket, and end it.
+
+The daemon dies with this process, even when that is killed (Linux). It sees none of the user's
+RCLONE_* variables and no configuration file: remotes come over the socket, into memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import secrets
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import sh
+
+from bm_sync.errors import RcloneMissingError
+from bm_sync.rclone.binary import Binary
+from bm_sync.rclone.runtime import PrivateDir, make_private
+from bm_sync.secret import Secret
+
+READY_WITHIN_S = 20.0
+TERM_WAIT_S = 2.0
+_POLL_S = 0.005
+_SHOWN_CHARS = 500
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+_FLAGS = (
+    "--low-level-retries=2",  # the S3 SDK multiplies it: 10 means 240 s for a refused connection
+    "--contimeout=5s",
+    "--timeout=30s",
+    "--log-level=NOTICE",
+    "--max-stats-groups=20000",  # each call is a group, and the oldest is dropped
+    "--rc-server-read-timeout=168h",
+    "--rc-server-write-timeout=168h",  # a call answers when its transfer has ended
+    "--use-json-log=false",
+)
+_KEPT = frozenset(
+    (
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "TMPDIR",
+        "LANG",
+        "LC_ALL",
+        "SSH_AUTH_SOCK",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "KRB5CCNAME",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+    )
+)
+_KEPT_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "OS_")  # what `env_auth = true` of a backend reads
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """How the daemon is to run; `bandwidth` is bytes per second."""
+
+    binary: Binary
+    base: Path
+    env: Mapping[str, str]
+    log_file: Path | None = None
+    bandwidth: int | None = None
+
+
+class Daemon:
+    """One running rclone; started by the constructor's caller with `start`, ended with `stop`."""
+
+    def __init__(self, settings: DaemonSettings) -> None:
+        self.settings = settings
+        self.user = "bm-sync"
+        self.password = Secret(secrets.token_urlsafe(32))
+        self.home: PrivateDir = make_private(settings.base)
+        self._said: list[str] = []
+        self._process: sh.RunningCommand | None = None
+
+    def start(self) -> None:
+        """Start the program; it is ready when its socket answers.
+
+        It must be called from a thread that lives as long as the daemon shall: Linux delivers the
+        parent's death when the starting thread ends.
+        Raises RcloneMissingError.
+        """
+        log = self.settings.log_file or self.home.path / "rcd.log"
+        limit = [f"--bwlimit={self.settings.bandwidth}B"] if self.settings.bandwidth else []
+        try:
+            os.close(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+            with warnings.catch_warnings():
+                # Python 3.12 warns of every fork beside threads; the child only calls exec
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self._process = sh.Command(str(self.settings.binary.path))(
+                    "rcd",
+                    f"--rc-addr=unix://{self.home.socket}",
+                    f"--log-file={log}",
+                    *_FLAGS,
+                    *limit,
+                    _bg=True,
+                    _bg_exc=False,
+                    _new_session=True,
+                    _env=self._environment(),
+                    _cwd=str(self.home.path),
+                    _in=os.devnull,
+                    _out=self._listen,
+                    _err=self._listen,
+                    _tty_out=False,
+                    _preexec_fn=_dying_with(os.getpid()),
+                )
+        except (OSError, sh.CommandNotFound, sh.ForkException) as e:
+            self.home.remove()
+            raise self._unusable(f"cannot be started: {e}") from e
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the program runs."""
+        return self._process is not None and bool(self._process.process.is_alive()[0])
+
+    @property
+    def pid(self) -> int:
+        """Return the process id."""
+        assert self._process is not None  # noqa: S101 - only asked of a started daemon
+        return int(self._process.pid)
+
+    async def wait_until(self, answers: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until `answers` says true.
+
+        Raises RcloneMissingError with what the program said, when it ends or stays silent.
+        """
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not await answers():
+            if not self.alive:
+                raise self._unusable("ended at once")
+            if time.monotonic() > deadline:
+                raise self._unusable(f"did not answer within {READY_WITHIN_S:.0f} s")
+            await asyncio.sleep(_POLL_S)
+
+    async def stop(self) -> None:
+        """End the program (SIGTERM, after 2 s SIGKILL) and remove its directory."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGTERM)
+        if not await self._gone(TERM_WAIT_S):
+            self.kill()
+            await self._gone(TERM_WAIT_S)
+        self._process = None
+        self.home.remove()
+
+    def kill(self) -> None:
+        """End the program and everything it started at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive:
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                return
+
+    async def _gone(self, within_s: float) -> bool:
+        deadline = time.monotonic() + within_s
+        while self.alive:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
+
+    def _environment(self) -> dict[str, str]:
+        given = self.settings.env
+        kept = {k: v for k, v in given.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
+        return kept | {
+            "RCLONE_CONFIG": os.devnull,
+            "RCLONE_RC_USER": self.user,
+            "RCLONE_RC_PASS": self.password.reveal(),
+            "TZ": "UTC",
+            "GOGC": "50",  # measured: less memory for the same time
+        }
+
+    def _listen(self, chunk: str) -> None:
+        if sum(map(len, self._said)) < _SHOWN_CHARS:
+            self._said.append(chunk)
+
+    def _unusable(self, why: str) -> RcloneMissingError:
+        binary = self.settings.binary
+        said = ascii(" ".join("".join(self._said).split())[:_SHOWN_CHARS])[1:-1]
+        tail = f"; it said: {said}" if said else ""
+        return RcloneMissingError(
+            f"{ascii(str(binary.path))[1:-1]} (from {binary.said_by}) {why}{tail}",
+            hint="name a working rclone with --rclone or BM_SYNC_RCLONE",
+        )
+
+
+def _dying_with(parent: int) -> Callable[[], None]:
+    """Return what the child does before exec, so that it never outlives `parent`."""
+    if not sys.platform.startswith("linux"):
+        return lambda: None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def bind() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return bind

