@@ -1,0 +1,164 @@
+"""Reads and writes what both sides of a project last agreed on.
+
+Every row has a weight (a CRC of its columns), the project the sum of them, and the project's own
+columns a seal. A sum or seal that does not fit means that the memory cannot be trusted: it is then
+treated as if there was none, and the next record starts it anew. The same holds for a memory that
+was made on another machine: its inode numbers and its idea of "deleted" mean nothing here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from bm_sync.model.tree import Baseline
+from bm_sync.state import contents, rows
+from bm_sync.state.machine import Here
+from bm_sync.state.values import Change, Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The project's own columns, as far as they are sealed."""
+
+    id: int
+    name: str = ""
+    known: bool = False
+    device: int | None = None
+    filters: str | None = None
+    via_link: bool | None = None
+    machine: str | None = None
+    host: str = ""
+    total: int = 0
+    seal: int = 0
+
+    def is_foreign(self, here: Here) -> bool:
+        """Return whether the memory was made on another machine."""
+        return None not in (self.machine, here.machine) and self.machine != here.machine
+
+    def right_seal(self, key: str) -> int:
+        """Return the seal that fits the columns."""
+        parts = (
+            key,
+            self.known,
+            self.device,
+            self.filters,
+            self.via_link,
+            self.machine,
+            self.total,
+        )
+        return rows.weigh_text("project", *parts)
+
+
+def load(connection: sqlite3.Connection, key: str, here: Here) -> tuple[Remembered, str | None]:
+    """Return what is remembered of a project, and why it cannot be trusted (None: it can)."""
+    head = _head(connection, key)
+    if head is None or not head.known:
+        return Remembered(name=head.name if head else ""), None
+    if head.is_foreign(here):
+        return Remembered(name=head.name), f"was made on another machine ({head.host})"
+    if head.seal != head.right_seal(key):
+        return Remembered(name=head.name), "was damaged"
+    try:
+        files, weight = contents.files(connection, head.id)
+        dirs = contents.folders(connection, head.id)
+        memory = contents.hashes(connection, head.id)
+    except (TypeError, ValueError):  # a column of another type than was written
+        return Remembered(name=head.name), "was damaged"
+    total = weight + contents.weigh_folders(dirs) + contents.weigh_hashes(memory)
+    if total & rows.SUM_MASK != head.total:
+        return Remembered(name=head.name), "was damaged"
+    baseline = Baseline(files, dirs, head.device, known=True)
+    return Remembered(baseline, memory, head.filters, head.name, head.via_link), None
+
+
+def is_news(connection: sqlite3.Connection, key: str, change: Change) -> bool:
+    """Return whether `change` says anything that is not remembered yet."""
+    if change.put or change.drop or change.put_dirs or change.drop_dirs:
+        return True
+    head = _head(connection, key)
+    if head is None:
+        return change != Change(change.project)
+    said = (change.device, change.filters, change.via_link)
+    kept = (head.device, head.filters, head.via_link)
+    if any(new is not None and new != old for new, old in zip(said, kept, strict=True)):
+        return True
+    if change.memory is not None and dict(change.memory) != contents.hashes(connection, head.id):
+        return True
+    return not head.known
+
+
+def record(
+    connection: sqlite3.Connection, key: str, change: Change, *, here: Here, anew: bool
+) -> None:
+    """Write `change` within the caller's transaction; `anew` forgets the older memory first."""
+    connection.execute("INSERT OR IGNORE INTO projects (key) VALUES (?)", (key,))
+    head = _head(connection, key)
+    assert head is not None  # noqa: S101 - inserted above
+    if anew or head.is_foreign(here):
+        contents.clear(connection, head.id)
+        head = _Head(head.id)
+    total = head.total
+    total += contents.drop_files(connection, head.id, [*change.drop, *change.put])
+    total += contents.put_files(connection, head.id, change.put)
+    total += contents.drop_folders(connection, head.id, [*change.drop_dirs, *change.put_dirs])
+    total += contents.put_folders(connection, head.id, change.put_dirs)
+    if change.memory is not None:
+        total += contents.replace_hashes(connection, head.id, change.memory)
+    _write_head(connection, key, _taught(head, change, here, total & rows.SUM_MASK))
+
+
+def _taught(head: _Head, change: Change, here: Here, total: int) -> _Head:
+    return _Head(
+        id=head.id,
+        name=change.project,
+        known=True,
+        device=head.device if change.device is None else change.device,
+        filters=head.filters if change.filters is None else change.filters,
+        via_link=head.via_link if change.via_link is None else change.via_link,
+        machine=here.machine or head.machine,
+        host=here.host,
+        total=total,
+    )
+
+
+def _head(connection: sqlite3.Connection, key: str) -> _Head | None:
+    found = connection.execute(
+        "SELECT id, name, known, device, filters, via_link, machine, host, total, seal"
+        " FROM projects WHERE key = ?",
+        (key,),
+    ).fetchone()
+    if found is None:
+        return None
+    project, name, known, device, filters, via_link, machine, host, total, seal = found
+    return _Head(
+        id=project,
+        name=rows.text_out(name),
+        known=bool(known),
+        device=None if device is None else int(device),
+        filters=rows.maybe_text(filters),
+        via_link=None if via_link is None else bool(via_link),
+        machine=machine,
+        host=rows.maybe_text(host) or "",
+        total=total,
+        seal=seal,
+    )
+
+
+def _write_head(connection: sqlite3.Connection, key: str, head: _Head) -> None:
+    connection.execute(
+        "UPDATE projects SET name = ?, known = ?, device = ?, filters = ?, via_link = ?,"
+        " machine = ?, host = ?, total = ?, seal = ? WHERE id = ?",
+        (
+            rows.text_in(head.name),
+            head.known,
+            rows.number_in(head.device),
+            rows.text_in(head.filters),
+            head.via_link,
+            head.machine,
+            rows.text_in(head.host),
+            head.total,
+            head.right_seal(key),
+            head.id,
+        ),
+    )

@@ -1,0 +1,284 @@
+"""Opens the state database, for writing or strictly for reading, and keeps its promises.
+
+The journal mode is DELETE, not WAL: between transactions the state is one file, and a reader
+changes not a byte of the directory (a WAL reader needs a -shm file beside it, and makes one). The
+price is about a millisecond per transaction, of which a quiet run has two.
+
+A damaged file is moved aside and a new one is made; what both sides last agreed on is then observed
+again by the next run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bm_sync.errors import StateError
+from bm_sync.state import place, schema
+
+NAME = "state.db"
+_SUSPECT = "state.db.suspect"
+_WAIT_S = 30.0
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# A journal of a killed writer: only a writer may roll it back.
+_UNREADABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+class Database:
+    """A connection that may be used from any thread, one user at a time."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        directory: Path,
+        *,
+        writable: bool,
+        repaired: str | None,
+    ) -> None:
+        self._connection = connection
+        self._directory = directory
+        self._turn = threading.RLock()
+        self.writable = writable
+        self.repaired = repaired
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading; raises StateError for what SQLite reports."""
+        with self._turn, self._explained():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection within a transaction: all or nothing."""
+        if not self.writable:
+            raise StateError("the state was opened for reading only")
+        with self._turn, self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as e:
+            if _is_damage(e) and self.writable:
+                # What is damaged but passes the check at the start must not be met for ever.
+                os.close(place.private_file(self._directory / _SUSPECT))
+            raise _explain(e, self._directory) from e
+
+
+def open_for_writing(directory: Path, stamp: str) -> Database:
+    """Open the database in `directory`, which is made when missing.
+
+    `stamp` names a damaged file that is moved aside. Raises StateError when the directory cannot be
+    used or the file is of a newer version.
+    """
+    place.prepare(directory)
+    path = directory / NAME
+    with _set_up_alone(directory):
+        repaired = _set_aside(directory, stamp) if _is_damaged(directory) else None
+        if not os.path.lexists(path):
+            _create(directory)
+        os.close(place.private_file(path))
+        try:
+            connection = _connect(path, "rw")
+            schema.upgrade(connection)
+        except sqlite3.DatabaseError as e:
+            raise _explain(e, directory) from e
+    return Database(connection, directory, writable=True, repaired=repaired)
+
+
+def open_for_reading(directory: Path) -> Database:
+    """Open the database in `directory` without changing a byte there; a missing one is empty."""
+    path = directory / NAME
+    repaired = None
+    connection = None
+    if os.path.lexists(path):
+        place.inspect(directory)
+        if _is_damaged(directory):
+            repaired = f"{path} is damaged: the next apply moves it aside and observes anew"
+        else:
+            connection = _reader(path)
+    if connection is None:
+        connection = _in_memory()
+        schema.upgrade(connection)
+    return Database(connection, directory, writable=False, repaired=repaired)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_WAIT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _in_memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    """Return a reader of the newest version; raises StateError when the file is of a newer one."""
+    connection = _connect(path, "ro")
+    try:
+        found = schema.version(connection)
+    except sqlite3.OperationalError as e:
+        connection.close()
+        if _code(e) not in _UNREADABLE:
+            raise _explain(e, path.parent) from e
+        connection = _rolled_back(path)
+        found = schema.version(connection)
+    if found == len(schema.STEPS):
+        return connection
+    with closing(connection):
+        return _upgraded(connection)
+
+
+def _upgraded(connection: sqlite3.Connection) -> sqlite3.Connection:
+    copy = _in_memory()
+    connection.backup(copy)
+    schema.upgrade(copy)
+    return copy
+
+
+def _rolled_back(path: Path) -> sqlite3.Connection:
+    """Return a copy in memory in which the unfinished transaction of a killed run is undone."""
+    with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+        for name in (path, path.with_name(f"{NAME}-journal")):
+            (Path(scratch) / name.name).write_bytes(name.read_bytes())
+        with closing(_connect(Path(scratch) / NAME, "rw")) as connection:
+            copy = _in_memory()
+            connection.backup(copy)
+    return copy
+
+
+def _is_damaged(directory: Path) -> bool:
+    """Return whether the file is no sound database of ours; raises StateError for a newer one."""
+    path = directory / NAME
+    if not os.path.lexists(path):
+        return False
+    if (directory / _SUSPECT).exists():
+        return True
+    if not path.is_file() or path.is_symlink():
+        raise StateError(f"{path} is not a file", hint="move it away and run this again")
+    try:
+        with closing(_probe(path)) as connection:
+            ours, found = schema.is_ours(connection), schema.version(connection)
+            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+    except sqlite3.DatabaseError as e:
+        if _is_damage(e):
+            return True
+        raise _explain(e, directory) from e
+    if ours and found > len(schema.STEPS):
+        raise StateError(
+            f"{path} was written by a newer bm-sync (version {found} of the state)",
+            hint="upgrade bm-sync, or name another directory with --state-dir",
+        )
+    return not (ours and found and sound)
+
+
+def _probe(path: Path) -> sqlite3.Connection:
+    connection = _connect(path, "ro")
+    try:
+        schema.version(connection)
+    except sqlite3.OperationalError as e:
+        connection.close()
+        if _code(e) not in _UNREADABLE:
+            raise
+        return _rolled_back(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_aside(directory: Path, stamp: str) -> str:
+    """Move a damaged file and its journal aside; return the sentence for the user."""
+    kept = directory / f"{NAME}.damaged-{stamp}"
+    number = 1
+    while os.path.lexists(kept):
+        number += 1
+        kept = directory / f"{NAME}.damaged-{stamp}-{number}"
+    (directory / NAME).rename(kept)
+    journal = directory / f"{NAME}-journal"
+    if journal.exists():
+        journal.rename(f"{kept}-journal")
+    (directory / _SUSPECT).unlink(missing_ok=True)
+    return (
+        f"{directory / NAME} was damaged and is now {kept.name}; "
+        "this run observes both sides anew, nothing is deleted"
+    )
+
+
+def _create(directory: Path) -> None:
+    """Make a complete database under another name first: a kill leaves none or a whole one."""
+    new = directory / f"{NAME}.new"
+    for leftover in (new, directory / f"{NAME}.new-journal", directory / f"{NAME}-journal"):
+        leftover.unlink(missing_ok=True)
+    os.close(place.private_file(new))
+    try:
+        with closing(_connect(new, "rw")) as connection:
+            schema.upgrade(connection)
+    except sqlite3.DatabaseError as e:
+        raise _explain(e, directory) from e
+    new.rename(directory / NAME)
+
+
+@contextmanager
+def _set_up_alone(directory: Path) -> Iterator[None]:
+    """Keep other processes from checking, moving or making the file at the same time."""
+    descriptor = place.private_file(directory / "setup.lock")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    except OSError as e:
+        raise StateError(f"cannot use the state directory {directory}: {e}") from e
+    finally:
+        os.close(descriptor)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; 0 when the error comes from the Python module."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return _code(error) in _DAMAGE
+
+
+def _explain(error: sqlite3.Error, directory: Path) -> StateError:
+    """Return what SQLite reports, with what to do about it."""
+    path = directory / NAME
+    match _code(error):
+        case sqlite3.SQLITE_FULL:
+            return StateError(f"no space left for {path}", hint="free some space and run again")
+        case sqlite3.SQLITE_BUSY:
+            hint = "wait for the other run, then run this again"
+            return StateError(f"another process kept {path} busy for {_WAIT_S:.0f} s", hint=hint)
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            hint = "run this again: it is moved aside, both sides are observed anew"
+            return StateError(f"{path} is damaged", hint=hint)
+        case _:
+            hint = "see that the directory can be written: bm-sync doctor"
+            return StateError(f"cannot use {path}: {error}", hint=hint)

@@ -1,0 +1,103 @@
+"""Keeps two runs from working on one project at the same time.
+
+A kernel lock (flock) on a file per project: it ends with its process, however that ends, so a dead
+run never blocks. The note in the file only tells the next one who holds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from bm_sync.errors import LockedError, StateError
+from bm_sync.state import place
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_NOTE_BYTES = 4096
+_SHOWN = 300  # characters of the command in the note
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a project: `since` is ISO 8601 in UTC, `command` is what was typed, redacted."""
+
+    pid: int
+    host: str
+    since: str
+    command: str
+    project: str = ""
+
+
+@contextmanager
+def hold(state_dir: Path, key: str, note: Owner) -> Iterator[None]:
+    """Hold the project `key` while the context lasts.
+
+    Raises LockedError at once when another run holds it, naming that run. The state directory must
+    exist.
+    """
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no key of a project")
+    folder = state_dir / "locks"
+    descriptor = _open(folder, key)
+    try:
+        _take(descriptor, note)
+        _write(descriptor, json.dumps(asdict(replace(note, command=note.command[:_SHOWN]))))
+        try:
+            yield
+        finally:
+            _write(descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def _open(folder: Path, key: str) -> int:
+    try:
+        place.private_folder(folder)
+    except OSError as e:
+        raise StateError(f"cannot use {folder}: {e.strerror}", hint="bm-sync doctor") from e
+    return place.private_file(folder / f"{key}.lock")
+
+
+def _take(descriptor: int, note: Owner) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        raise _refusal(note.project, _read(descriptor)) from e
+    except OSError as e:
+        what = f"the state directory cannot be locked: {e.strerror}"
+        raise StateError(what, hint="put it on a local disk with --state-dir") from e
+
+
+def _refusal(project: str, owner: Owner | None) -> LockedError:
+    subject = f"project {project}" if project else "the project"
+    hint = "wait until it has ended, then run this again"
+    if owner is None:
+        return LockedError(f"{subject} is held by another run that is just starting", hint=hint)
+    return LockedError(
+        f"{subject} is held by process {owner.pid} on {owner.host} since {owner.since}"
+        f" ({owner.command})",
+        hint=hint,
+    )
+
+
+def _write(descriptor: int, text: str) -> None:
+    """Write the note; a full disk must not keep a run from beginning."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+    except OSError:
+        return
+
+
+def _read(descriptor: int) -> Owner | None:
+    """Return the note of the holder; None while it has not written one."""
+    try:
+        return Owner(**json.loads(os.pread(descriptor, _NOTE_BYTES, 0)))
+    except (OSError, ValueError, TypeError):
+        return None

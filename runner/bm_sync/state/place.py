@@ -1,0 +1,109 @@
+"""Makes the state directory private and refuses one that others could tamper with.
+
+File names are private and the state decides what is deleted, so nobody else may read or write it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from bm_sync.errors import StateError
+
+_HINT = "name another directory with --state-dir or BM_SYNC_STATE_DIR"
+
+
+def prepare(directory: Path) -> None:
+    """Make `directory` with mode 0700 whatever the umask, or check one that is there.
+
+    Raises StateError when it cannot be made or used.
+    """
+    try:
+        _make(directory)
+        inspect(directory)
+        _tighten(directory)
+    except OSError as e:
+        raise StateError(f"cannot use the state directory {directory}: {e}", hint=_HINT) from e
+
+
+def inspect(directory: Path) -> None:
+    """Check an existing state directory and change nothing.
+
+    Raises StateError when it is not ours, or when others can write it or replace it.
+    """
+    real = Path(os.path.realpath(directory))
+    found = real.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise StateError(f"the state directory {directory} is not a directory", hint=_HINT)
+    if found.st_uid != os.geteuid():
+        raise StateError(f"the state directory {directory} belongs to another user", hint=_HINT)
+    if _others_write(found):
+        hint = f"chmod 700 {directory}, or {_HINT}"
+        raise StateError(f"others can write the state directory {directory}", hint=hint)
+    for parent in (*real.parents, *directory.absolute().parents):
+        _inspect_parent(directory, parent)
+
+
+def private_file(path: Path) -> int:
+    """Open a file of ours for reading and writing, made with mode 0600; return its descriptor.
+
+    Raises StateError when something else than a file of ours stands there (a symlink, say).
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as e:
+        raise StateError(f"cannot open {path}: {e.strerror}", hint=_HINT) from e
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise StateError(f"{path} is not a file of yours", hint="move it away and run this again")
+    if stat.S_IMODE(found.st_mode) != 0o600:  # noqa: PLR2004 - a mode reads best as it is
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def private_folder(path: Path) -> None:
+    """Make folder `path` of the state directory with mode 0700 when it is missing."""
+    _make(path)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise StateError(f"{path} is not a folder of yours", hint="move it away and run this again")
+
+
+def _make(directory: Path) -> None:
+    missing = []
+    while not os.path.lexists(directory):
+        missing.append(directory)
+        directory = directory.parent
+    for folder in reversed(missing):
+        try:
+            folder.mkdir(0o700)
+        except FileExistsError:  # another run was faster
+            continue
+        folder.chmod(0o700)
+
+
+def _tighten(directory: Path) -> None:
+    """Take read rights of others away, but only from a directory that is plainly ours."""
+    if directory.stat().st_mode & 0o077:
+        names = os.listdir(directory)  # noqa: PTH208 - only names are needed
+        if not names or "state.db" in names:
+            directory.chmod(0o700)
+
+
+def _inspect_parent(directory: Path, parent: Path) -> None:
+    found = parent.stat()
+    if _others_write(found) and not found.st_mode & stat.S_ISVTX:
+        hint = f"chmod go-w {parent}, or {_HINT}"
+        raise StateError(f"others can replace the state directory {directory}", hint=hint)
+
+
+def _others_write(found: os.stat_result) -> bool:
+    """Return whether others than the owner can write.
+
+    A group whose number is the owner's is the user's own (the convention of most Linux systems).
+    """
+    by_group = found.st_mode & stat.S_IWGRP and found.st_gid != found.st_uid
+    return bool(found.st_mode & stat.S_IWOTH or by_group)

@@ -1,0 +1,234 @@
+"""The state as the engine uses it: one object over the database of a state directory.
+
+`State.open` is for runs, `State.peek` for everything that must change nothing. Both may be used
+from any thread. Nothing here decides what is synced.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bm_sync.model.report import OpenConflict
+from bm_sync.model.run import ProjectRun, Run, Status
+from bm_sync.state import baselines, contents, database, history, open_conflicts, rows
+from bm_sync.state.machine import Here, machine_id
+from bm_sync.state.values import Change, Fact, Remembered, Seen
+
+
+class State:
+    """What is remembered in one state directory.
+
+    `repaired` is a sentence for the user when something was damaged and started anew, else None.
+    """
+
+    def __init__(self, db: database.Database, here: Here) -> None:
+        self._db = db
+        self._here = here
+        self._repaired = [db.repaired] if db.repaired else []
+        self._distrusted: set[str] = set()
+        self._quiet: list[history.Ended] = []
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        *,
+        host: str = "",
+        clock: Callable[[], float] = time.time,
+        machine: Callable[[], str | None] = machine_id,
+    ) -> Self:
+        """Open the state for a run; the directory and the file are made when missing.
+
+        `host` is this machine's name, `machine` gives what tells it from others, `clock` seconds
+        since 1970. Raises StateError when the directory cannot be used or was written by a newer
+        version.
+        """
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
+        return cls(database.open_for_writing(directory, stamp), Here(machine(), host))
+
+    @classmethod
+    def peek(cls, directory: Path, *, machine: Callable[[], str | None] = machine_id) -> Self:
+        """Open the state for reading; not a byte of the directory changes, a missing one is empty.
+
+        Raises StateError as `open` does.
+        """
+        return cls(database.open_for_reading(directory), Here(machine(), ""))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits and close the file."""
+        try:
+            self._write_quiet()
+        finally:
+            self._db.close()
+
+    @property
+    def repaired(self) -> str | None:
+        """Return what was damaged and is started anew, as sentences for the user."""
+        return "; ".join(self._repaired) or None
+
+    def project(self, key: str) -> Remembered:
+        """Return what is remembered of a project; nothing when it cannot be trusted."""
+        with self._db.reading() as connection:
+            found, distrust = baselines.load(connection, key, self._here)
+        if distrust and key not in self._distrusted:
+            self._distrusted.add(key)
+            self._repaired.append(
+                f"the memory of project {found.name or key} {distrust} and is not used: "
+                "both sides are observed anew, nothing is deleted"
+            )
+        return found
+
+    def record(self, key: str, change: Change) -> None:
+        """Write what a run teaches the baseline, all or nothing; no news writes nothing."""
+        anew = key in self._distrusted
+        with self._db.reading() as connection:
+            if not anew and not baselines.is_news(connection, key, change):
+                return
+        with self._db.writing() as connection:
+            baselines.record(connection, key, change, here=self._here, anew=anew)
+        self._distrusted.discard(key)
+
+    def forget(self, key: str) -> int:
+        """Forget a project but for the records of its runs; return how many files it knew."""
+        with self._db.writing() as connection:
+            found = connection.execute("SELECT id FROM projects WHERE key = ?", (key,)).fetchone()
+            if found is None:
+                return 0
+            files = contents.clear(connection, found[0])
+            connection.execute("DELETE FROM projects WHERE id = ?", found)
+            connection.execute("DELETE FROM conflicts WHERE key = ?", (key,))
+        self._distrusted.discard(key)
+        return files
+
+    def begin_run(self, run: Run) -> None:
+        """Write that a run begins, before its first action; its projects and its end come later."""
+        with self._db.writing() as connection:
+            history.begin(connection, run)
+
+    def end_project(
+        self,
+        run_id: str,
+        project: ProjectRun,
+        *,
+        local: str | None = None,
+        remote: str | None = None,
+    ) -> None:
+        """Write what a run did to a project.
+
+        `local` and `remote` are its roots as a person reads them (None: as remembered). A project
+        in which nothing happened is written together with the next one or at the end, so that many
+        quiet projects cost one transaction.
+        """
+        self._quiet.append(history.Ended(run_id, project, local, remote))
+        if project.status is not Status.IN_SYNC or project.actions:
+            self._write_quiet()
+
+    def end_run(self, run: Run) -> None:
+        """Write how a run ended, with every project that was not written yet."""
+        with self._db.writing() as connection:
+            self._put_quiet(connection)
+            for project in run.projects:
+                if not history.is_written(connection, run.id, project.key):
+                    history.end_project(connection, history.Ended(run.id, project))
+            history.end(connection, run)
+        self._quiet.clear()
+
+    def runs(self, limit: int = 20, project: str | None = None) -> tuple[Run, ...]:
+        """Return the newest runs, newest first, without actions; those of one project by its name.
+
+        A run that has not ended (or was killed) has exit -1 and `ended` "".
+        """
+        with self._db.reading() as connection:
+            return history.runs(connection, limit, project)
+
+    def run(self, name: str) -> Run | None:
+        """Return a run with all its actions, by its id or a prefix of it.
+
+        Raises UsageError when several runs have the prefix.
+        """
+        with self._db.reading() as connection:
+            return history.run(connection, name)
+
+    def conflicts(self, key: str) -> tuple[OpenConflict, ...]:
+        """Return the open conflicts of a project, by path."""
+        with self._db.reading() as connection:
+            return open_conflicts.read(connection, key)
+
+    def put_conflicts(self, key: str, now: tuple[OpenConflict, ...]) -> None:
+        """Replace the open conflicts of a project; one that is known keeps its run and time."""
+        known = self.conflicts(key)
+        new = open_conflicts.merged(known, now)
+        if new != known:
+            with self._db.writing() as connection:
+                open_conflicts.write(connection, key, new)
+
+    def projects(self) -> tuple[Seen, ...]:
+        """Return every project the state knows, by name."""
+        with self._db.reading() as connection:
+            found = connection.execute(
+                "SELECT key, name, local, remote, last_run, last_time, status, converged, files,"
+                " bytes, message FROM projects"
+            ).fetchall()
+        return tuple(sorted(map(_seen, found), key=lambda project: (project.name, project.key)))
+
+    def remote_fact(self, identity: str, name: str) -> Fact | None:
+        """Return what was learned about a remote, None when it was not learned yet."""
+        with self._db.reading() as connection:
+            found = connection.execute(
+                "SELECT value FROM facts WHERE identity = ? AND name = ?", (identity, name)
+            ).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def set_remote_fact(self, identity: str, name: str, value: Fact) -> None:
+        """Remember something about a remote, such as whether it honours conditions."""
+        if self.remote_fact(identity, name) == value:
+            return
+        with self._db.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO facts (identity, name, value) VALUES (?, ?, ?)",
+                (identity, name, json.dumps(value)),
+            )
+
+    def _write_quiet(self) -> None:
+        if self._quiet:
+            with self._db.writing() as connection:
+                self._put_quiet(connection)
+            self._quiet.clear()
+
+    def _put_quiet(self, connection: sqlite3.Connection) -> None:
+        for ended in self._quiet:
+            history.end_project(connection, ended)
+
+
+def _seen(row: tuple[Any, ...]) -> Seen:
+    key, name, local, remote, last_run, last_time, status, converged, files, size, message = row
+    return Seen(
+        key=key,
+        name=rows.text_out(name),
+        local=rows.text_out(local),
+        remote=rows.text_out(remote),
+        last_run=last_run,
+        last_time=last_time,
+        status=status,
+        converged=converged,
+        files=files,
+        bytes=size,
+        message=rows.maybe_text(message),
+    )
