@@ -1,0 +1,272 @@
+"""Reads a folder of this machine into a tree: what lies there, filtered, with its stamps.
+
+It reads names, stamps and .gitignore files, never the content of a file, and changes nothing. It
+never follows a link out of the folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bm_sync.errors import BmSyncError
+from bm_sync.filters.matcher import Matcher
+from bm_sync.filters.rules import BadPattern
+from bm_sync.filters.sift import mark_above, name_fault
+from bm_sync.model.config import Links, Origin
+from bm_sync.model.tree import File, FileStamp, Problem, ProblemKind, Root, Side, Tree
+
+IGNORE_FILE = ".gitignore"
+MAX_IGNORE_BYTES = 1 << 20
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+_Identity = tuple[int, int]  # device and inode
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What a walk found.
+
+    ignore_files: the text of each .gitignore by its folder ("" is the root). excluded: how many
+    entries the filters took out, a folder counts once. via_link: the root itself is a symlink.
+    """
+
+    tree: Tree
+    ignore_files: dict[str, str] = field(default_factory=dict)
+    excluded: int = 0
+    bad: tuple[BadPattern, ...] = ()
+    via_link: bool = False
+
+
+def walk(
+    root: Path, matcher: Matcher, *, gitignore: bool, links: Links, side: Side = Side.LOCAL
+) -> Walked:
+    """Walk a folder, teaching the matcher each .gitignore before its folder is judged.
+
+    Raises `BmSyncError` when the root itself cannot be read or was replaced meanwhile.
+    """
+    try:
+        via_link = root.is_symlink()
+        before = root.stat()
+    except OSError as e:
+        if e.errno in _GONE:
+            return Walked(Tree(files={}, root=Root.MISSING), via_link=root.is_symlink())
+        raise _unreadable_root(root, e) from e
+    if not stat.S_ISDIR(before.st_mode):
+        return Walked(Tree(files={}, root=Root.NOT_A_FOLDER), via_link=via_link)
+    walker = _Walker(os.path.realpath(root), matcher, gitignore=gitignore, links=links, side=side)
+    try:
+        walker.run((before.st_dev, before.st_ino))
+        device = os.statvfs(root).f_fsid
+        after = root.stat()
+    except OSError as e:
+        raise _unreadable_root(root, e) from e
+    if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
+        raise BmSyncError(
+            f"the folder {ascii(str(root))[1:-1]} was replaced while it was read",
+            hint="run it again when the folder stands still",
+        )
+    return walker.walked(device, via_link=via_link)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder to read: where it is on disk and its path in the project ("" is the root).
+
+    `chain` holds its own identity and those of the folders above it, when links are followed.
+    """
+
+    disk: str
+    path: str
+    chain: tuple[_Identity, ...]
+
+
+class _Walker:
+    """The state of one walk."""
+
+    def __init__(
+        self, root: str, matcher: Matcher, *, gitignore: bool, links: Links, side: Side
+    ) -> None:
+        self._root = root
+        self._matcher = matcher
+        self._gitignore = gitignore
+        self._links = links
+        self._side = side
+        self._files: dict[str, File] = {}
+        self._dirs: dict[str, bool] = {}
+        self._problems: list[Problem] = []
+        self._hidden: list[str] = []  # paths that are excluded or have a problem
+        self._excluded = 0
+        self._ignore_files: dict[str, str] = {}
+        self._bad: tuple[BadPattern, ...] = ()
+        self._user = os.geteuid()
+
+    def run(self, identity: _Identity) -> None:
+        """Read everything; raises OSError when the root itself cannot be listed."""
+        todo = [_Folder(self._root, "", (identity,))]
+        while todo:
+            folder = todo.pop()
+            try:
+                todo.extend(self._read(folder))
+            except OSError as e:
+                if not folder.path:
+                    raise
+                self._lost(folder.path, e)
+
+    def walked(self, device: int, *, via_link: bool) -> Walked:
+        """Return the result of the run."""
+        tree = Tree(
+            files=self._files,
+            dirs=mark_above(self._dirs, self._hidden),
+            problems=tuple(sorted(self._problems, key=lambda p: p.path)),
+            device=device,
+        )
+        return Walked(tree, self._ignore_files, self._excluded, self._bad, via_link)
+
+    def _read(self, folder: _Folder) -> Iterator[_Folder]:
+        with os.scandir(folder.disk) as listing:
+            entries = list(listing)
+        if self._gitignore:
+            for entry in entries:
+                if entry.name == IGNORE_FILE and entry.is_file(follow_symlinks=False):
+                    self._learn(folder, entry)
+        prefix = f"{folder.path}/" if folder.path else ""
+        for entry in entries:
+            path = prefix + entry.name
+            try:
+                below = self._take(folder, entry, path)
+            except OSError as e:
+                self._lost(path, e)
+            else:
+                if below is not None:
+                    yield below
+
+    def _take(self, folder: _Folder, entry: os.DirEntry[str], path: str) -> _Folder | None:
+        """Note an entry; return it when it is a folder to read."""
+        if self._links is Links.FOLLOW and entry.is_symlink():
+            return self._take_link(folder, entry, path)
+        is_dir = entry.is_dir(follow_symlinks=False)
+        if self._left_out(path, is_dir=is_dir):
+            return None
+        if is_dir:
+            self._dirs[path] = False
+            chain = folder.chain
+            if self._links is Links.FOLLOW:
+                found = entry.stat(follow_symlinks=False)
+                chain = (*chain, (found.st_dev, found.st_ino))
+            return _Folder(entry.path, path, chain)
+        if entry.is_file(follow_symlinks=False):
+            self._take_file(entry.path, path, entry.stat(follow_symlinks=False))
+        elif entry.is_symlink():
+            self._problem(path, ProblemKind.SYMLINK, "a symbolic link, skipped", alone=True)
+        else:
+            what = "neither a file nor a folder (a socket, pipe or device), skipped"
+            self._problem(path, ProblemKind.SPECIAL, what, alone=True)
+        return None
+
+    def _take_file(self, disk: str, path: str, found: os.stat_result) -> None:
+        if not self._readable(disk, found):
+            self._problem(path, ProblemKind.UNREADABLE, "the file may not be read")
+            return
+        stamp = FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        self._files[path] = File(stamp, mtime_ns=stamp.mtime_ns)
+
+    def _take_link(self, folder: _Folder, entry: os.DirEntry[str], path: str) -> _Folder | None:
+        """Note a link as what it points to; return that when it is a folder to read."""
+        try:
+            target = os.path.realpath(entry.path, strict=True)
+            found = Path(target).stat()
+        except OSError:
+            target, found = "", None
+        is_dir = found is not None and stat.S_ISDIR(found.st_mode)
+        if self._left_out(path, is_dir=is_dir):
+            return None
+        refused = self._refuse_link(target, found, folder.chain)
+        if found is None or refused is not None:
+            self._problem(path, ProblemKind.SYMLINK, refused or "", alone=True)
+            return None
+        if not is_dir:
+            self._take_file(target, path, found)
+            return None
+        self._dirs[path] = False
+        return _Folder(target, path, (*folder.chain, (found.st_dev, found.st_ino)))
+
+    def _refuse_link(
+        self, target: str, found: os.stat_result | None, chain: tuple[_Identity, ...]
+    ) -> str | None:
+        """Return why a link is not followed, None when it is."""
+        if found is None:
+            return "a symbolic link that points to nothing, skipped"
+        below = os.path.relpath(target, self._root)
+        if below == ".." or below.startswith("../"):
+            return "a symbolic link that leaves the project, skipped"
+        if self._matcher.is_ours(below):
+            return "a symbolic link into bm-sync's own folder, skipped"
+        if (found.st_dev, found.st_ino) in chain:
+            return "a symbolic link to a folder that it lies in, skipped"
+        if not (stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)):
+            return "a symbolic link to neither a file nor a folder, skipped"
+        return None
+
+    def _left_out(self, path: str, *, is_dir: bool) -> bool:
+        """Return whether an entry is excluded or has an impossible name, and note it."""
+        if self._matcher.excluded(path, is_dir=is_dir):
+            self._excluded += 1
+            self._hidden.append(path)
+            return True
+        fault = name_fault(path)
+        if fault is not None:
+            self._problem(path, ProblemKind.NAME, fault[1])
+        return fault is not None
+
+    def _readable(self, disk: str, found: os.stat_result) -> bool:
+        """Return whether we may read a file; most answers come from its mode alone."""
+        if found.st_uid == self._user and found.st_mode & stat.S_IRUSR:
+            return True
+        return os.access(disk, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
+
+    def _lost(self, path: str, e: OSError) -> None:
+        """Note an entry that could not be looked at; one that vanished is no problem."""
+        if e.errno in _GONE:
+            self._dirs.pop(path, None)
+            return
+        if path in self._dirs:
+            self._dirs[path] = True
+        is_name = e.errno == errno.ENAMETOOLONG
+        kind = ProblemKind.NAME if is_name else ProblemKind.UNREADABLE
+        self._problem(path, kind, f"cannot be read: {os.strerror(e.errno or errno.EIO)}")
+
+    def _problem(self, path: str, kind: ProblemKind, what: str, *, alone: bool = False) -> None:
+        self._problems.append(Problem(path, self._side, kind, what, silent_alone=alone))
+        self._hidden.append(path)
+
+    def _learn(self, folder: _Folder, entry: os.DirEntry[str]) -> None:
+        """Read a .gitignore and teach it to the matcher."""
+        shown = f"{folder.path}/{IGNORE_FILE}" if folder.path else IGNORE_FILE
+        try:
+            handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(handle, "rb") as stream:
+                raw = stream.read(MAX_IGNORE_BYTES + 1)
+        except OSError as e:
+            if e.errno not in _GONE:
+                why = f"The file cannot be read ({os.strerror(e.errno or errno.EIO)})."
+                self._bad += (BadPattern(Origin(shown, 1), f"{why} Its patterns do not count."),)
+            return
+        if len(raw) > MAX_IGNORE_BYTES:
+            why = "The file is larger than 1 MiB. Its patterns do not count."
+            self._bad += (BadPattern(Origin(shown, 1), why),)
+            return
+        text = raw.decode("utf-8", "surrogateescape")
+        self._ignore_files[folder.path] = text
+        self._bad += self._matcher.add_ignore_file(folder.path, text, shown)
+
+
+def _unreadable_root(root: Path, e: OSError) -> BmSyncError:
+    why = os.strerror(e.errno or errno.EIO)
+    return BmSyncError(
+        f"the folder {ascii(str(root))[1:-1]} cannot be read: {why}",
+        hint="check that the folder is mounted and that you may list it",
+    )

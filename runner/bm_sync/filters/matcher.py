@@ -1,0 +1,219 @@
+"""Decides which paths of a project are excluded, the same way for both sides.
+
+Weakest to strongest: shared rules, the project's .gitignore files from the root down, the
+manifest's own rules, what is built in. The last match of the strongest place decides, and nothing
+below an excluded folder can be taken back, as in git. Pure; nothing is read here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from bm_sync.filters.pattern import bytewise
+from bm_sync.filters.rules import BadPattern, check, parse
+from bm_sync.filters.ruleset import RuleSet
+from bm_sync.model.config import BUILT_IN, FilterSet, Links, Rule
+
+_FOLDER, _PARTIAL = ".bm-sync", ".bmpart"
+_OURS = (Rule(_FOLDER, BUILT_IN), Rule("*" + _PARTIAL, BUILT_IN))
+_GITS = (Rule(".git", BUILT_IN),)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a path is excluded, and by which rule it is or is not; None: no rule matched."""
+
+    excluded: bool
+    rule: Rule | None = None
+
+
+_INCLUDED = Verdict(excluded=False)
+_Places = tuple[tuple[str, RuleSet], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What is known of a folder: the rule that excludes it, and the places that speak in it."""
+
+    excluded: Verdict | None
+    places: tuple[RuleSet, ...]
+
+
+class Matcher:
+    """The filters of one project, with the ignore files added so far.
+
+    `filters` are those it was made from; `bad` are the patterns that match nothing.
+    """
+
+    def __init__(self, filters: FilterSet) -> None:
+        self.filters = filters
+        self.bad: tuple[BadPattern, ...] = ()
+        self._shared = self._usable(filters.shared)
+        self._own = self._usable(filters.rules)
+        self._ignore_files: dict[str, tuple[Rule, ...]] = {}
+        self._weak = _places(self._shared)
+        self._by_folder: dict[str, RuleSet] = {}
+        built_in = _OURS + (_GITS if filters.gitignore else ())
+        self._strong = _places(self._own) + _places(built_in)
+        self._folders: dict[str, _Folder] = {}
+
+    def add_ignore_file(self, directory: str, text: str, shown_name: str) -> tuple[BadPattern, ...]:
+        """Let the .gitignore of a folder ("" is the root) speak; return its bad patterns.
+
+        The first one said for a folder stays: the local side is read before the remote one.
+        """
+        if directory in self._ignore_files:
+            return ()
+        rules, bad = parse(text, shown_name, directory)
+        self._speak(directory, rules)
+        self.bad += bad
+        return bad
+
+    def excluded(self, path: str, *, is_dir: bool) -> bool:
+        """Return whether a path, or a folder it lies in, is excluded."""
+        return self.verdict(path, is_dir=is_dir).excluded
+
+    def verdict(self, path: str, *, is_dir: bool) -> Verdict:
+        """Return whether a path is excluded and the rule that says so.
+
+        For a path in an excluded folder it is the rule that excludes the folder.
+        """
+        parent = path.rpartition("/")[0]
+        folder = self._folders.get(parent) or self._enter(parent)
+        return folder.excluded or self._judge(folder, path, is_dir=is_dir)
+
+    def is_ours(self, path: str) -> bool:
+        """Return whether a path is bm-sync's own, or lies in a folder that is."""
+        return any(n == _FOLDER or n.endswith(_PARTIAL) for n in path.split("/"))
+
+    def snapshot(self) -> str:
+        """Return what these filters mean as JSON, to be stored and compared.
+
+        It holds every usable rule but not where it was said, so that a moved line is no change.
+        """
+        return json.dumps(
+            {
+                "version": 1,
+                "gitignore": self.filters.gitignore,
+                "links": self.filters.links.value,
+                "max_size": self.filters.max_size,
+                "shared": _said(self._shared),
+                "ignore_files": {
+                    folder: [rule.pattern for rule in rules]
+                    for folder, rules in sorted(self._ignore_files.items())
+                    if rules
+                },
+                "rules": _said(self._own),
+            },
+            separators=(",", ":"),
+        )
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 of the snapshot in hex."""
+        return hashlib.sha256(self.snapshot().encode("ascii")).hexdigest()
+
+    @classmethod
+    def from_snapshot(cls, text: str) -> Matcher:
+        """Make the matcher that `snapshot` described; its rules have no origin.
+
+        Raises ValueError when the text is not a snapshot.
+        """
+        try:
+            told = json.loads(text)
+            if told["version"] != 1:
+                raise ValueError("the snapshot of the filters is of another version")
+            matcher = cls(
+                FilterSet(
+                    gitignore=bool(told["gitignore"]),
+                    shared=_heard(told["shared"]),
+                    rules=_heard(told["rules"]),
+                    max_size=told["max_size"],
+                    links=Links(told["links"]),
+                )
+            )
+            for folder, patterns in told["ignore_files"].items():
+                matcher._speak(folder, tuple(Rule(p, BUILT_IN, folder) for p in patterns))
+        except (KeyError, TypeError, AttributeError) as e:
+            raise ValueError("the snapshot of the filters is damaged") from e
+        return matcher
+
+    def _speak(self, directory: str, rules: tuple[Rule, ...]) -> None:
+        self._ignore_files[directory] = rules
+        if rules:
+            self._by_folder[directory] = RuleSet(directory, rules)
+            self._folders.clear()
+
+    def _usable(self, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+        usable = []
+        for rule in rules:
+            wrong = check(rule.pattern)
+            if wrong is None:
+                usable.append(rule)
+            else:
+                self.bad += (BadPattern(rule.origin, wrong),)
+        return tuple(usable)
+
+    def _judge(self, folder: _Folder, path: str, *, is_dir: bool) -> Verdict:
+        text = bytewise(path)
+        name = text.rpartition("/")[2]
+        for place in folder.places:
+            found = place.last(text, name, is_dir=is_dir)
+            if found is not None:
+                return Verdict(found[1], found[0])
+        return _INCLUDED
+
+    def _enter(self, path: str) -> _Folder:
+        """Return what is known of a folder, learning it from the nearest known one above it."""
+        missing: list[str] = []
+        at = path
+        while at and at not in self._folders:
+            missing.append(at)
+            at = at.rpartition("/")[0]
+        folder = self._folders.get(at) or self._folders.setdefault("", self._root())
+        for step in reversed(missing):
+            verdict = folder.excluded or self._judge(folder, step, is_dir=True)
+            excluded = verdict if verdict.excluded else None
+            folder = _Folder(excluded, () if excluded else tuple(self._places_in(step)))
+            self._folders[step] = folder
+        return folder
+
+    def _root(self) -> _Folder:
+        return _Folder(None, tuple(self._places_in("")))
+
+    def _places_in(self, folder: str) -> Iterator[RuleSet]:
+        """Yield the places that speak in a folder, the strongest first."""
+        for base, place in reversed(self._strong):
+            if _below(folder, base):
+                yield place
+        at = folder
+        while self._by_folder:
+            if at in self._by_folder:
+                yield self._by_folder[at]
+            if not at:
+                break
+            at = at.rpartition("/")[0]
+        for base, place in reversed(self._weak):
+            if _below(folder, base):
+                yield place
+
+
+def _below(folder: str, base: str) -> bool:
+    return not base or folder == base or folder.startswith(base + "/")
+
+
+def _places(rules: tuple[Rule, ...]) -> _Places:
+    grouped = groupby(rules, key=lambda rule: rule.base)
+    return tuple((base, RuleSet(base, said)) for base, said in grouped)
+
+
+def _said(rules: tuple[Rule, ...]) -> list[list[str]]:
+    return [[rule.base, rule.pattern] for rule in rules]
+
+
+def _heard(said: list[list[str]]) -> tuple[Rule, ...]:
+    return tuple(Rule(pattern, BUILT_IN, base) for base, pattern in said)

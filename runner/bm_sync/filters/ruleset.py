@@ -1,0 +1,62 @@
+"""Answers for the rules of one place which of them is the last that matches a path. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bm_sync.filters.pattern import Pattern, bytewise, understand
+from bm_sync.model.config import Rule
+
+_NEVER = re.compile(r"(?!)")
+
+
+class RuleSet:
+    """Rules that are relative to the same folder, in the order they were said.
+
+    Most paths match nothing, so one cheap question asks for all rules at once; only a hit is
+    decided rule by rule. Paths are Latin-1 text of their bytes (see `pattern.bytewise`).
+    """
+
+    __slots__ = ("_names", "_other_names", "_paths", "_rules", "_skip", "_suffixes")
+
+    def __init__(self, base: str, rules: Iterable[Rule]) -> None:
+        known = [(rule, understand(rule.pattern)) for rule in rules]
+        self._skip = len(bytewise(base)) + 1 if base else 0
+        # The strongest first, so that the first match decides.
+        self._rules = tuple(
+            (re.compile(p.regex(), re.DOTALL).fullmatch, p.by_name, p.only_folders, p.negated, rule)
+            for rule, p in reversed(known)
+        )
+        shapes = [p for _, p in known]
+        named = [p for p in shapes if p.by_name]
+        self._names = frozenset(p.literal for p in named if p.literal is not None)
+        self._suffixes = tuple(p.suffix for p in named if p.suffix is not None)
+        odd = [p for p in named if p.literal is None and p.suffix is None]
+        self._other_names = _any_of(odd)
+        self._paths = _any_of([p for p in shapes if not p.by_name])
+
+    def last(self, path: str, name: str, *, is_dir: bool) -> tuple[Rule, bool] | None:
+        """Return the last rule that matches and whether it excludes; None when none does.
+
+        `path` is relative to the project's root and lies below the folder of these rules; `name`
+        is its last part.
+        """
+        below = path[self._skip :]
+        if not (
+            name in self._names
+            or name.endswith(self._suffixes)
+            or self._other_names.fullmatch(name)
+            or self._paths.fullmatch(below)
+        ):
+            return None
+        for matches, by_name, only_folders, negated, rule in self._rules:
+            if (is_dir or not only_folders) and matches(name if by_name else below):
+                return rule, not negated
+        return None
+
+
+def _any_of(patterns: list[Pattern]) -> re.Pattern[str]:
+    if not patterns:
+        return _NEVER
+    return re.compile("|".join(f"(?:{p.regex()})" for p in patterns), re.DOTALL)
