@@ -1,0 +1,298 @@
+"""Judges a manifest's shape by its JSON schema: unknown and missing keys, types, choices, ranges.
+
+The schema is the one source of keys; this walks it beside the nodes, so that every slip is told
+once, where it stands, and a union is reduced to the form that was meant. Handles exactly the
+keywords in `KEYWORDS`; a test holds its verdict to that of the `jsonschema` package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report
+from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, Spot, kind
+from bm_sync.manifest.shown import escaped, listed, nearest, quoted
+from bm_sync.paths import schema_file
+
+# The one open dictionary of this room: a JSON schema has no other form.
+Schema: TypeAlias = dict[str, Any]
+
+ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "default", "examples"})
+KEYWORDS = ANNOTATIONS | {
+    "$ref", "definitions", "type", "enum", "anyOf", "pattern", "minLength", "minimum", "maximum",
+    "items", "properties", "required", "additionalProperties", "propertyNames",
+}  # fmt: skip
+_MOST_KEYS_IN_A_HINT = 9
+_REFERENCE = "#/definitions/"
+_HINT = "hint"  # of the definition that a reference led to; no keyword of a schema
+
+
+def schema() -> Schema:
+    """Return the manifest's schema."""
+    loaded: Schema = json.loads(schema_file("manifest").read_text("utf-8"))
+    return loaded
+
+
+def check(node: Node, report: Report, root: Schema | None = None) -> Mapping:
+    """Return the manifest with everything refused replaced by `Broken`; slips go to `report`."""
+    judge = _Judge(root or schema(), report)
+    if not isinstance(node, Mapping):
+        what = "a manifest is a mapping of keys to values, such as 'version: 1'"
+        report.error(Code.EMPTY, node.spot, what, "bm-sync init writes a first one")
+        return Mapping()
+    judged = judge.mapping(judge.root, node, "", node.spot)
+    assert isinstance(judged, Mapping)  # noqa: S101 - a mapping is judged to a mapping
+    return judged
+
+
+class _Judge:
+    def __init__(self, root: Schema, report: Report) -> None:
+        self.root = root
+        self._report = report
+        self._resolved: dict[int, tuple[Schema, Schema]] = {}
+        self._forms: dict[int, tuple[Schema, tuple[Schema, ...]]] = {}
+
+    def node(self, rule: Schema, node: Node, where: str, at: Spot) -> Node:
+        """Judge a value; `where` is its dotted place, `at` where its key stands."""
+        if isinstance(node, Broken):
+            return node
+        form = self._form(self._followed(rule), node)
+        if form is None or not _is_of(form, node):
+            return self._refuse_form(self._followed(rule), node, where)
+        match node:
+            case Mapping():
+                return self.mapping(form, node, where, at)
+            case Sequence():
+                return self._sequence(form, node, where)
+            case Scalar():
+                return self._scalar(form, node, where)
+
+    def mapping(self, rule: Schema, node: Mapping, where: str, at: Spot) -> Node:
+        """Judge keys and values of a mapping."""
+        known: dict[str, Schema] = rule.get("properties", {})
+        others = rule.get("additionalProperties")
+        entries: dict[str, Entry] = {}
+        for name, entry in node.entries.items():
+            if name in known:
+                entries[name] = self._entry(known[name], entry, where)
+            elif isinstance(others, dict):
+                entries[name] = self._named(rule, others, entry, where)
+            else:
+                self._unknown_key(rule, node, entry, where, entries)
+        for name in rule.get("required", ()):
+            if name not in entries:
+                self._missing_key(name, rule, where, at)
+                entries[name] = Entry(Scalar(name, name, at), Broken(at))
+        return Mapping(entries, node.spot)
+
+    def _entry(self, rule: Schema, entry: Entry, where: str) -> Entry:
+        inside = f"{where}.{entry.key.raw}" if where else entry.key.raw
+        return Entry(entry.key, self.node(rule, entry.value, inside, entry.key.spot))
+
+    def _named(self, rule: Schema, others: Schema, entry: Entry, where: str) -> Entry:
+        """Judge an entry whose key is a name of the user's choice."""
+        names = rule.get("propertyNames")
+        if names is not None:
+            followed = self._followed(names)
+            if not _matches(followed["pattern"], entry.key.raw):
+                self._refuse(Code.MALFORMED, followed, entry.key, where)
+                return Entry(entry.key, Broken(entry.value.spot))
+        return self._entry(others, entry, where)
+
+    def _sequence(self, rule: Schema, node: Sequence, where: str) -> Node:
+        items = rule.get("items", {})
+        judged = (
+            self.node(items, item, f"{where}[{i}]", item.spot) for i, item in enumerate(node.items)
+        )
+        return Sequence(tuple(judged), node.spot)
+
+    def _scalar(self, rule: Schema, node: Scalar, where: str) -> Node:
+        value = node.value
+        if "enum" in rule and value not in rule["enum"]:
+            return self._refuse_choice(rule, node, where)
+        if isinstance(value, str):
+            if "pattern" in rule and not _matches(rule["pattern"], value):
+                return self._refuse(Code.MALFORMED, rule, node, where)
+            if len(value) < rule.get("minLength", 0):
+                self._report.error(Code.MALFORMED, node.spot, f"{where} must not be empty")
+                return Broken(node.spot)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            low, high = rule.get("minimum"), rule.get("maximum")
+            if (low is not None and value < low) or (high is not None and value > high):
+                what = f"{node.raw} is out of range in {where}"
+                hint = f"{low} to {high}" if high is not None else f"{low} or more"
+                self._report.error(Code.OUT_OF_RANGE, node.spot, what, hint)
+                return Broken(node.spot)
+        return node
+
+    def _followed(self, rule: Schema) -> Schema:
+        """Return a rule with its reference put in; its own title and description win."""
+        if "$ref" not in rule:
+            return rule
+        known = self._resolved.get(id(rule))
+        if known is None:
+            target = self.root["definitions"][rule["$ref"].removeprefix(_REFERENCE)]
+            own = {k: v for k, v in rule.items() if k in ANNOTATIONS}
+            known = (rule, {**self._followed(target), **own, _HINT: _hint(target)})
+            self._resolved[id(rule)] = known
+        return known[1]
+
+    def _form(self, rule: Schema, node: Node) -> Schema | None:
+        """Return the form of a union that was meant; None when no form has the value's type."""
+        if "anyOf" not in rule:
+            return rule
+        fitting = [form for form in self._all_forms(rule) if _is_of(form, node)]
+        if len(fitting) > 1 and isinstance(node, Mapping):
+            return max(fitting, key=lambda form: _likeness(form, node))
+        return fitting[0] if fitting else None
+
+    def _all_forms(self, rule: Schema) -> tuple[Schema, ...]:
+        known = self._forms.get(id(rule))
+        if known is None:
+            known = (rule, tuple(self._flattened(rule)))
+            self._forms[id(rule)] = known
+        return known[1]
+
+    def _flattened(self, rule: Schema) -> Iterator[Schema]:
+        for form in rule["anyOf"]:
+            followed = self._followed(form)
+            told = {k: rule[k] for k in ("title", "description", _HINT) if k in rule}
+            inside = {**told, **followed}
+            if "anyOf" in inside:
+                yield from self._flattened(inside)
+            else:
+                yield inside
+
+    def _unknown_key(
+        self, rule: Schema, node: Mapping, entry: Entry, where: str, entries: dict[str, Entry]
+    ) -> None:
+        key = entry.key
+        known = rule.get("properties", {})
+        near = nearest(key.raw, (k for k in known if k not in node.entries))
+        place = f" in {escaped(where)}" if where else ""
+        hint = f"did you mean {quoted(near)}?" if near else _known_keys(known)
+        self._report.error(
+            Code.UNKNOWN_KEY, key.spot, f"unknown key {quoted(key.raw)}{place}", hint
+        )
+        if near:
+            entries[near] = Entry(key, Broken(entry.value.spot))
+
+    def _missing_key(self, name: str, rule: Schema, where: str, at: Spot) -> None:
+        place = escaped(where) if where else "the manifest"
+        rule = self._followed(rule["properties"][name])
+        example = rule["examples"][0]
+        hint = f"such as {name}: {example}" if isinstance(example, (str, int)) else _hint(rule)
+        self._report.error(Code.MISSING_KEY, at, f"{quoted(name)} is missing in {place}", hint)
+
+    def _refuse(self, code: Code, rule: Schema, node: Node, where: str) -> Broken:
+        what = f"{_said(node)} is not {_article(rule['title'])} in {escaped(where)}"
+        self._report.error(code, node.spot, what, _hint(rule))
+        return Broken(node.spot)
+
+    def _refuse_form(self, rule: Schema, node: Node, where: str) -> Broken:
+        """Refuse a value of the wrong type."""
+        what = f"{_said(node)} is not {_article(rule['title'])} in {escaped(where)}"
+        hint = _hint(rule)
+        if isinstance(node, Scalar) and node.value is None and _is_collection(rule):
+            hint = "nothing is given; remove the key, or write {} or [] for an empty one"
+        elif "enum" in rule:
+            hint = f"one of {listed(map(str, rule['enum']))}"
+        elif isinstance(node, Scalar) and _takes_text(rule) and node.value is not None:
+            hint = f'quote it: "{escaped(node.raw)}"'
+        elif isinstance(node, Scalar) and rule.get("type") == "array":
+            hint = f"write a list: [{escaped(node.raw)}]"
+        code = Code.MALFORMED if _has_pattern(rule) and kind(node) == "string" else Code.WRONG_TYPE
+        self._report.error(code, node.spot, what, hint)
+        return Broken(node.spot)
+
+    def _refuse_choice(self, rule: Schema, node: Scalar, where: str) -> Broken:
+        choices = [str(choice) for choice in rule["enum"]]
+        near = nearest(node.raw, choices)
+        what = f"{_said(node)} is not one of {listed(choices, 'and')} in {escaped(where)}"
+        hint = f"did you mean {quoted(near)}?" if near else None
+        self._report.error(Code.NOT_ONE_OF, node.spot, what, hint)
+        return Broken(node.spot)
+
+
+def _is_of(rule: Schema, node: Node) -> bool:
+    types = rule.get("type")
+    if types is None:
+        return True
+    wanted = (types,) if isinstance(types, str) else types
+    found = kind(node)
+    return found in wanted or (found == "integer" and "number" in wanted)
+
+
+def _likeness(rule: Schema, node: Mapping) -> int:
+    """Return how much a mapping looks as if this form of a union was meant."""
+    known: dict[str, Schema] = rule.get("properties", {})
+    score = sum(2 for name in rule.get("required", ()) if name in node.entries)
+    for name, entry in node.entries.items():
+        if name not in known:
+            score += 1 if nearest(name, known) else 0
+            continue
+        score += 2
+        choices = known[name].get("enum")
+        if choices is not None and isinstance(entry.value, Scalar):
+            score += 3 if entry.value.value in choices else -10
+    return score
+
+
+def _takes_text(rule: Schema) -> bool:
+    return not _has_pattern(rule) and "string" in str(rule.get("type", ""))
+
+
+def _has_pattern(rule: Schema) -> bool:
+    return "pattern" in rule or any("pattern" in form for form in rule.get("anyOf", ()))
+
+
+def _is_collection(rule: Schema) -> bool:
+    return rule.get("type") in ("object", "array")
+
+
+def _said(node: Node) -> str:
+    match node:
+        case Scalar(value=None):
+            return "null"
+        case Scalar(value=str() as value):
+            return quoted(value)
+        case Scalar(raw=raw):
+            return escaped(raw)
+        case Sequence():
+            return "a list"
+        case Mapping() | Broken():
+            return "a mapping"
+
+
+def _article(title: str) -> str:
+    return f"{'an' if title[0] in 'aeiou' else 'a'} {title}"
+
+
+def _hint(rule: Schema) -> str | None:
+    """Return the first sentence of a rule's description as a hint says it."""
+    if _HINT in rule:
+        told: str | None = rule[_HINT]
+        return told
+    sentence: str = rule.get("description", "").split(". ")[0]
+    return (sentence[0].lower() + sentence[1:]).rstrip(".") if sentence else None
+
+
+def _known_keys(known: dict[str, Schema]) -> str | None:
+    if not 0 < len(known) <= _MOST_KEYS_IN_A_HINT:
+        return None
+    return f"keys are {listed(sorted(known), 'and')}"
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # `$` of a schema is the end of the text, in Python also the place before a last newline.
+    return re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return _compiled(pattern).search(text) is not None

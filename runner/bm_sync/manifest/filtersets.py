@@ -1,0 +1,148 @@
+"""Builds filters: patterns of the manifest and of ignore files, put together in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bm_sync.filters import rules as patterns
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
+from bm_sync.manifest.places import absolute, wrong_file
+from bm_sync.manifest.policies import known_names
+from bm_sync.manifest.shown import did_you_mean, escaped, quoted
+from bm_sync.manifest.values import Surroundings, group, size, words
+from bm_sync.model.config import FilterSet, Links, Rule
+from bm_sync.model.report import Diagnostic
+
+MAX_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Filters:
+    """The filters of a manifest, each worked out once."""
+
+    declared: Mapping
+    around: Surroundings
+    _rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
+    _shared: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
+    _sets: dict[tuple[str, ...], FilterSet] = field(default_factory=dict)
+
+    def check_all(self) -> None:
+        """Work out every filter, used or not, so that all slips are told."""
+        for name in self.declared.entries:
+            self._of((name,))
+
+    def used(self, node: Node | None) -> FilterSet:
+        """Return the filters of a project that says `node`."""
+        if not isinstance(node, Sequence):
+            return FilterSet()
+        said = [item for item in node.items if isinstance(item, Scalar)]
+        return self._of(tuple(str(s.value) for s in said if self._is_known(s)))
+
+    def _is_known(self, said: Scalar) -> bool:
+        name = str(said.value)
+        if name in self.declared.entries:
+            return True
+        hint = did_you_mean(name, self.declared.entries) or known_names(self.declared, "filters")
+        what = f"there is no filter {quoted(name)}"
+        self.around.report.error(Code.UNKNOWN_NAME, said.spot, what, hint)
+        return False
+
+    def _of(self, names: tuple[str, ...]) -> FilterSet:
+        if names not in self._sets:
+            self._sets[names] = self._together(names)
+        return self._sets[names]
+
+    def _together(self, names: tuple[str, ...]) -> FilterSet:
+        """Put filters together: patterns in order, of other keys the last one given."""
+        given: dict[str, Node] = {}
+        for name in names:
+            entries = group(self.declared, name).entries
+            given.update({key: entry.value for key, entry in entries.items()})
+        limit, ignore, links = (given.get(k) for k in ("max_size", "gitignore", "links"))
+        return FilterSet(
+            gitignore=isinstance(ignore, Scalar) and ignore.value is True,
+            shared=tuple(rule for name in names for rule in self._shared_of(name)),
+            rules=tuple(rule for name in names for rule in self._rules_of(name)),
+            max_size=_bytes(limit),
+            links=Links(str(links.value)) if isinstance(links, Scalar) else Links.SKIP,
+        )
+
+    def _rules_of(self, name: str) -> tuple[Rule, ...]:
+        if name not in self._rules:
+            said = words(group(self.declared, name), "exclude")
+            found = [self._rule(scalar) for scalar in said]
+            self._rules[name] = tuple(rule for rule in found if rule is not None)
+        return self._rules[name]
+
+    def _rule(self, said: Scalar) -> Rule | None:
+        pattern = str(said.value)
+        wrong = _wrong_pattern(pattern)
+        if wrong is None:
+            return Rule(pattern, self.around.origin(said.spot))
+        self.around.report.error(Code.PATTERN, said.spot, *wrong)
+        return None
+
+    def _shared_of(self, name: str) -> tuple[Rule, ...]:
+        if name not in self._shared:
+            said = words(group(self.declared, name), "ignore_files")
+            self._shared[name] = tuple(rule for scalar in said for rule in self._file(scalar))
+        return self._shared[name]
+
+    def _file(self, said: Scalar) -> tuple[Rule, ...]:
+        """Read an ignore file; what is wrong with it is told with its own lines."""
+        content = self._read(said)
+        if content is None:
+            return ()
+        shown = str(said.value)
+        good, bad = patterns.parse(content, shown, "")
+        lines = content.split("\n")
+        for b in bad:
+            line = lines[b.origin.line - 1].removesuffix("\r")
+            what = _sentence(b.what, line)
+            self.around.report.elsewhere(
+                Diagnostic(
+                    Code.PATTERN, "error", what, shown, b.origin.line, 1, max(len(line), 1), line
+                )
+            )
+        return good
+
+    def _read(self, said: Scalar) -> str | None:
+        shown = str(said.value)
+        wrong = wrong_file(shown)
+        if wrong is None:
+            try:
+                with absolute(shown, self.around).open("rb") as stream:
+                    data = stream.read(MAX_BYTES + 1)
+                if len(data) <= MAX_BYTES:
+                    return data.decode("utf-8", "surrogateescape")
+                wrong = "it is larger than 1 MiB"
+            except (OSError, ValueError) as e:
+                wrong = (e.strerror or str(e)) if isinstance(e, OSError) else str(e)
+        what = f"the ignore file {quoted(shown)} cannot be read: {escaped(wrong)}"
+        self.around.report.error(Code.IGNORE_FILE, said.spot, what, "create it, or remove this")
+        return None
+
+
+def _bytes(node: Node | None) -> int | None:
+    return size(node.value) if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
+def _wrong_pattern(pattern: str) -> tuple[str, str | None] | None:
+    """Return what is wrong with a pattern of the manifest, with a hint."""
+    if not pattern.strip():
+        return "an empty pattern never matches", "remove it"
+    if pattern.startswith("#"):
+        what = f"the pattern {quoted(pattern)} is a comment, so it never matches"
+        return what, f"write {quoted(chr(92) + pattern)} for a name that begins with #"
+    if "\n" in pattern or "\r" in pattern:
+        what = f"the pattern {quoted(pattern)} has a line break in it, so it never matches"
+        return what, "write one pattern for each item of the list"
+    wrong = patterns.check(pattern)
+    return None if wrong is None else (_sentence(wrong, pattern), None)
+
+
+def _sentence(wrong: str, pattern: str) -> str:
+    """Return the filters' sentence as a diagnostic says it."""
+    said = wrong.removeprefix("The pattern ").rstrip(".")
+    return f"the pattern {quoted(pattern)} {escaped(said)}"

@@ -1,0 +1,83 @@
+"""Loads a manifest: read, compose, expand, check, build. Each step is its own module."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
+from bm_sync.manifest.nodes import Mapping, Node, Scalar
+from bm_sync.model.config import Manifest
+from bm_sync.model.report import Diagnostic
+from bm_sync.paths import home_dir
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid manifest.
+
+    `text` is what stands in the file, line ends as newlines.
+    """
+
+    manifest: Manifest
+    warnings: tuple[Diagnostic, ...]
+    text: str
+
+
+def load(file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Loaded:
+    """Load a manifest; raises ManifestError with everything that is wrong with it.
+
+    Only the manifest and the ignore files it names are read.
+    """
+    from bm_sync.manifest.source import read
+
+    text = read(file)
+    report = Report(file, text)
+    manifest = None
+    try:
+        manifest = _manifest(file, text, report, env, state_dir)
+    except TooManyProblemsError:
+        report.note_the_rest()
+    if manifest is None or report.failed:
+        raise report.fail()
+    return Loaded(manifest, report.finish(), text)
+
+
+def _manifest(
+    file: Path, text: str, report: Report, env: AbstractMapping[str, str], state_dir: Path
+) -> Manifest | None:
+    from bm_sync.manifest.build import build
+    from bm_sync.manifest.check import check
+    from bm_sync.manifest.compose import compose
+    from bm_sync.manifest.expand import expand
+    from bm_sync.manifest.secrets import mask
+    from bm_sync.manifest.values import Surroundings
+
+    written = compose(text, report)
+    if written is None or not _is_this_version(written, report):
+        return None
+    expanded = expand(written, env, report)
+    mask(written, report)
+    mask(expanded, report)
+    checked = check(expanded, report)
+    folder = file.absolute().parent
+    around = Surroundings(file, folder, home_dir(env), state_dir.absolute(), env, report)
+    return build(checked, around, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _is_this_version(node: Node, report: Report) -> bool:
+    said = node.get("version") if isinstance(node, Mapping) else None
+    if not isinstance(said, Scalar) or type(said.value) is not int or said.value == VERSION:
+        return True
+    what = f"version {said.value} of the manifest's format is not known"
+    if said.value > VERSION:
+        hint = f"install a newer bm-sync; this one knows version {VERSION}"
+    else:
+        hint = f"write version: {VERSION}"
+    report.error(Code.VERSION, said.spot, what, hint)
+    return False

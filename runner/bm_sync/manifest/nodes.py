@@ -1,0 +1,106 @@
+"""A manifest as it was written: values with the place where each stands. No meaning is given here.
+
+`Broken` stands where a value was refused: later steps neither use it nor complain about it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Plain = str | int | float | bool | None
+
+
+class Spot(NamedTuple):
+    """A place in the text: lines and columns count from 1, the end is behind the last character."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    @property
+    def length(self) -> int:
+        """Return the width on the first line, at least 1; 1 when it goes on below."""
+        if self.end_line != self.line:
+            return 1
+        return max(self.end_column - self.column, 1)
+
+
+START = Spot(1, 1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value.
+
+    `raw` is the text before variables were put in; `quote` is the width of an opening quote in the
+    source, None for a block.
+    """
+
+    value: Plain
+    raw: str
+    spot: Spot
+    quote: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    items: tuple[Node, ...]
+    spot: Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key with its value."""
+
+    key: Scalar
+    value: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys with values, in the order written."""
+
+    entries: AbstractMapping[str, Entry] = field(default_factory=dict)
+    spot: Spot = START
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of `key`, None when it is not there."""
+        entry = self.entries.get(key)
+        return entry.value if entry else None
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A value that was refused and reported."""
+
+    spot: Spot
+
+
+Node = Scalar | Sequence | Mapping | Broken
+
+
+def kind(node: Node) -> str:
+    """Return the JSON type of a value, `integer` and `number` told apart; "" when it is broken."""
+    match node:
+        case Mapping():
+            return "object"
+        case Sequence():
+            return "array"
+        case Broken():
+            return ""
+        case Scalar(value=value):
+            return _PLAIN[type(value)]
+
+
+_PLAIN = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}

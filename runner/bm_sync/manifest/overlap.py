@@ -1,0 +1,174 @@
+"""Finds projects whose sides lie in each other, on this machine and on remotes.
+
+Two places are on one remote when they would reach the same files, whatever the remote is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.nodes import Spot
+from bm_sync.manifest.projects import Placed
+from bm_sync.manifest.shown import quoted
+from bm_sync.manifest.values import Surroundings
+from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Remote, SecretRef
+
+# Backends whose files are told by where they are, not by who asks; all others by every option.
+_PLACE = {
+    "s3": ("endpoint", "provider", "region"),
+    "sftp": ("host", "port", "user"),
+    "ftp": ("host", "port", "user"),
+    "smb": ("host", "port"),
+    "webdav": ("url", "user"),
+    "http": ("url",),
+    "azureblob": ("account", "endpoint"),
+    "b2": ("account", "endpoint"),
+}
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A project's place: `where` is a path in parts, the store it lies in first."""
+
+    project: str
+    where: Key
+    at: Spot
+
+
+def check_overlaps(placed: tuple[Placed, ...], around: Surroundings) -> None:
+    """Report every pair of places that must not touch."""
+    locals_ = tuple(_local_claims(placed))
+    remotes = tuple(_remote_claims(placed))
+    _check_pairs(locals_, around, Code.LOCAL_OVERLAP, "local folder")
+    _check_pairs(remotes, around, Code.REMOTE_OVERLAP, "place on the remote")
+    _check_sides(locals_, remotes, around)
+    _check_state(locals_, remotes, around)
+
+
+def _local_claims(placed: Iterable[Placed]) -> Iterable[_Claim]:
+    for p in placed:
+        if p.project.local is not None and p.local_at is not None:
+            yield _Claim(p.project.name, _folder(p.project.local), p.local_at)
+
+
+def _remote_claims(placed: Iterable[Placed]) -> Iterable[_Claim]:
+    for p in placed:
+        if p.project.remote is not None and p.remote_at is not None:
+            where = _place(p.project.remote, p.project.path)
+            yield _Claim(p.project.name, where, p.remote_at)
+
+
+def _place(remote: Remote, path: str) -> Key:
+    match remote:
+        case FolderRemote(root=root):
+            return _folder(root / path)
+        case NamedRemote(rclone=name, root=root):
+            return (f"rclone:{name}", *_parts(root), *_parts(path))
+        case BackendRemote(root=root):
+            return (_identity(remote), *_parts(root), *_parts(path))
+        case _:
+            assert_never(remote)
+
+
+def _identity(remote: BackendRemote) -> str:
+    telling = _PLACE.get(remote.type)
+    told = sorted(
+        f"{name}={_said(value)}"
+        for name, value in remote.options
+        if telling is None or name in telling
+    )
+    return "\0".join([remote.type, *told])
+
+
+def _said(value: str | SecretRef) -> str:
+    if isinstance(value, SecretRef):
+        return f"{value.kind}:{value.value}"
+    return value.rstrip("/").casefold()
+
+
+def _folder(path: Path) -> Key:
+    return Path(os.path.realpath(path)).parts
+
+
+def _parts(path: str) -> Key:
+    return tuple(part for part in path.split("/") if part)
+
+
+def _check_pairs(claims: tuple[_Claim, ...], around: Surroundings, code: Code, what: str) -> None:
+    """Report equal and nested places, each at the later of the two projects."""
+    order = {claim.project: i for i, claim in enumerate(claims)}
+    owners: dict[Key, _Claim] = {}
+    for claim in claims:
+        first = owners.setdefault(claim.where, claim)
+        if first is not claim:
+            _report_pair(around, code, claim, first, f"the same {what} as")
+    for claim in claims:
+        outer = _around(claim.where, owners)
+        if outer is None or owners[claim.where] is not claim:
+            continue
+        if order[outer.project] < order[claim.project]:
+            _report_pair(around, code, claim, outer, f"a {what} inside that of")
+        else:
+            _report_pair(around, code, outer, claim, f"a {what} that holds that of")
+
+
+def _around(where: Key, owners: dict[Key, _Claim]) -> _Claim | None:
+    """Return the claim on the nearest folder above."""
+    above = (owners.get(where[:n]) for n in range(len(where) - 1, 0, -1))
+    return next((claim for claim in above if claim is not None), None)
+
+
+def _report_pair(
+    around: Surroundings, code: Code, claim: _Claim, other: _Claim, words: str
+) -> None:
+    sentence = (
+        f"the project {quoted(claim.project)} has {words} the project {quoted(other.project)} "
+        f"in line {other.at.line}"
+    )
+    around.report.error(code, claim.at, sentence, "two projects never share files")
+
+
+def _check_sides(
+    locals_: tuple[_Claim, ...], remotes: tuple[_Claim, ...], around: Surroundings
+) -> None:
+    """Report local folders that touch a folder remote, which is a folder of this machine."""
+    folders = {claim.where: claim for claim in remotes if claim.where[0] == os.sep}
+    owners: dict[Key, _Claim] = {claim.where: claim for claim in locals_}
+    pairs: dict[tuple[str, str], tuple[_Claim, _Claim]] = {}
+    for claim in locals_:
+        met = folders.get(claim.where) or _around(claim.where, folders)
+        if met is not None:
+            pairs[claim.project, met.project] = (claim, met)
+    for claim in folders.values():
+        met = _around(claim.where, owners)
+        if met is not None:
+            pairs[met.project, claim.project] = (met, claim)
+    for local, remote in pairs.values():
+        what = (
+            f"the local folder of {quoted(local.project)} and the remote folder of "
+            f"{quoted(remote.project)} lie in each other"
+        )
+        around.report.error(Code.SIDES_OVERLAP, local.at, what, "keep the two sides apart")
+
+
+def _check_state(
+    locals_: tuple[_Claim, ...], remotes: tuple[_Claim, ...], around: Surroundings
+) -> None:
+    state = _folder(around.state_dir)
+    for claim in (*locals_, *remotes):
+        shorter = min(len(claim.where), len(state))
+        if claim.where[:shorter] == state[:shorter]:
+            relation = "holds" if len(claim.where) <= len(state) else "lies in"
+            what = (
+                f"a side of the project {quoted(claim.project)} {relation} the state directory "
+                f"{quoted(around.state_dir)}"
+            )
+            hint = "name another folder, or another state directory with --state-dir"
+            around.report.error(Code.STATE_OVERLAP, claim.at, what, hint)

@@ -1,0 +1,128 @@
+"""Judges paths: which folders of this machine and which paths on a remote may be used.
+
+The text checks are pure; only symbolic links are resolved on the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.nodes import Scalar
+from bm_sync.manifest.shown import quoted
+from bm_sync.manifest.values import Surroundings
+
+OWN_FOLDER = ".bm-sync"
+OWN_SUFFIX = ".bmpart"
+_LONGEST_NAME = 255
+_SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LOOKS_REMOTE = re.compile(r"[^/]*:")
+
+
+def local_folder(said: Scalar, around: Surroundings, what: str) -> Path | None:
+    """Return an absolute folder; None when it must not be used (reported).
+
+    `what` names the value in messages, such as `local`.
+    """
+    text = str(said.value)
+    wrong = _wrong_local(text, what)
+    if wrong is None:
+        path = absolute(text, around)
+        wrong = _wrong_place(path)
+        if wrong is None:
+            return path
+    around.report.error(Code.LOCAL_PATH, said.spot, *wrong)
+    return None
+
+
+def absolute(text: str, around: Surroundings) -> Path:
+    """Return a path with `~` put in, relative to the manifest's folder, without `..`."""
+    if text == "~" or text.startswith("~/"):
+        text = str(around.home) + text[1:]
+    return Path(os.path.normpath(around.folder / text))
+
+
+def wrong_file(text: str) -> str | None:
+    """Return why a file cannot be named so, None when it can."""
+    if _CONTROL.search(text):
+        return "the path has a control character"
+    return "write ~/ or an absolute path: ~user is not known" if _is_user(text) else None
+
+
+def wrong_remote_path(text: str) -> str | None:
+    """Return why a path on a remote must not be used, None when it may."""
+    if not text:
+        return None
+    parts = text.split("/")
+    checks = (
+        (_CONTROL.search(text), "it has a control character"),
+        (_undecodable(text), "it is not valid UTF-8"),
+        (text.startswith("/"), "it begins with a slash; it is below the remote's root"),
+        ("\\" in text, "it has a backslash; parts are separated by /"),
+        (text.startswith("-"), "it begins with a dash"),
+        (":" in parts[0], "its first part has a colon; the remote is named apart from the path"),
+        ("" in parts, "it has an empty part"),
+        (any(p in {".", ".."} for p in parts), "it has . or .. in it"),
+        (OWN_FOLDER in parts, f"{OWN_FOLDER} is bm-sync's own"),
+        (
+            any(p.endswith(OWN_SUFFIX) for p in parts),
+            f"names ending in {OWN_SUFFIX} are bm-sync's own",
+        ),
+        (
+            any(len(os.fsencode(p)) > _LONGEST_NAME for p in parts),
+            "a part is longer than 255 bytes",
+        ),
+    )
+    return next((sentence for found, sentence in checks if found), None)
+
+
+def remote_path(said: Scalar, around: Surroundings, what: str) -> str | None:
+    """Return a path on a remote without a slash at its end; None when refused (reported)."""
+    text = str(said.value)
+    path = "" if text == "." else text.removesuffix("/") if text != "/" else text
+    wrong = wrong_remote_path(path)
+    if wrong is None:
+        return path
+    sentence = f"{quoted(text)} cannot be {what}: {wrong}"
+    around.report.error(Code.REMOTE_PATH, said.spot, sentence, "write it like notes/work")
+    return None
+
+
+def _wrong_local(text: str, what: str) -> tuple[str, str | None] | None:
+    if not text:
+        return f"{what} is empty", "name a folder, such as ~/notes"
+    if _CONTROL.search(text):
+        return f"{what} has a control character: {quoted(text)}", None
+    if _is_user(text):
+        return f"{what}: {quoted(text)} is not known", "write ~/ for your home, or an absolute path"
+    if _LOOKS_REMOTE.match(text) and not text.startswith(("/", "./", "~/")):
+        hint = "declare a remote in remotes and name it; write ./ before such a folder's name"
+        return f"{what}: {quoted(text)} looks like a remote, not like a folder", hint
+    if OWN_FOLDER in text.split("/"):
+        return f"{what}: {quoted(text)} lies in {OWN_FOLDER}, which is bm-sync's own", None
+    return None
+
+
+def _wrong_place(path: Path) -> tuple[str, str | None] | None:
+    real = Path(os.path.realpath(path))
+    for place in (path, real):
+        if place == Path(place.anchor):
+            return "the root folder / cannot be kept in sync", "name a folder below it"
+        if any(place.is_relative_to(system) for system in _SYSTEM):
+            return f"{quoted(place)} belongs to the system", None
+    return None
+
+
+def _is_user(text: str) -> bool:
+    return text.startswith("~") and text != "~" and not text.startswith("~/")
+
+
+def _undecodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,149 @@
+"""Builds projects: which of the three states each is in, where its two sides lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.filtersets import Filters
+from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Spot
+from bm_sync.manifest.places import local_folder, remote_path
+from bm_sync.manifest.policies import Policies, known_names
+from bm_sync.manifest.shown import did_you_mean, quoted
+from bm_sync.manifest.values import Surroundings, group, is_broken, words
+from bm_sync.model.config import Project, Remote
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A project with the places in the text that said where its sides lie.
+
+    `remote` of the project is None, and `remote_at` too, when its remote was refused.
+    """
+
+    project: Project
+    local_at: Spot | None
+    remote_at: Spot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What projects are built from."""
+
+    around: Surroundings
+    declared_remotes: Mapping
+    remotes: AbstractMapping[str, Remote]
+    policies: Policies
+    filters: Filters
+    defaults: Mapping
+
+
+def build_projects(declared: Mapping, rooms: Rooms) -> tuple[Placed, ...]:
+    """Return the projects in the order written, without those that have no side left."""
+    _check_defaults(rooms)
+    _check_names(declared, rooms.around)
+    built = [
+        _project(name, entry, entry.value, rooms)
+        for name, entry in declared.entries.items()
+        if isinstance(entry.value, Mapping)
+    ]
+    return tuple(built)
+
+
+def _check_defaults(rooms: Rooms) -> None:
+    """Tell slips in defaults once, whether or not a project uses them."""
+    _remote(rooms.defaults.get("remote"), rooms)
+    rooms.policies.used(None, rooms.defaults.get("policy"))
+    rooms.filters.used(rooms.defaults.get("filters"))
+
+
+def _check_names(declared: Mapping, around: Surroundings) -> None:
+    """Names that differ in case only would be one folder on many remotes."""
+    seen: dict[str, Scalar] = {}
+    for name, entry in declared.entries.items():
+        first = seen.setdefault(name.casefold(), entry.key)
+        if first is not entry.key:
+            what = (
+                f"the project {quoted(name)} differs from {quoted(first.raw)} in line "
+                f"{first.spot.line} in case only"
+            )
+            around.report.error(Code.SAME_NAME, entry.key.spot, what, "give it another name")
+
+
+def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
+    around, defaults = rooms.around, rooms.defaults
+    said_remote = node.get("remote") if "remote" in node.entries else defaults.get("remote")
+    remote = _remote(said_remote, rooms)
+    local, path = _local(node, around), _path(name, node, around)
+    _check_sides(name, entry, said_remote, rooms)
+    said_filters = node.get("filters")
+    if said_filters is None:
+        said_filters = defaults.get("filters")
+    project = Project(
+        name=name,
+        local=local,
+        remote=remote if path is not None else None,
+        path=path or "",
+        policy=rooms.policies.used(node.get("policy"), defaults.get("policy")),
+        filters=rooms.filters.used(said_filters),
+        tags=tuple(dict.fromkeys(str(tag.value) for tag in words(node, "tags"))),
+        origin=around.origin(entry.key.spot),
+    )
+    return Placed(project, _spot(node, "local"), _spot(node, "path") or entry.key.spot)
+
+
+def _remote(said: Node | None, rooms: Rooms) -> Remote | None:
+    if not isinstance(said, Scalar) or said.value is None:
+        return None
+    name = str(said.value)
+    if name not in rooms.declared_remotes.entries:
+        what = f"there is no remote {quoted(name)}"
+        if name.casefold() in {"no", "none", "off", "false"}:
+            hint = "write null for no remote"
+        else:
+            hint = did_you_mean(name, rooms.declared_remotes.entries) or known_names(
+                rooms.declared_remotes, "remotes"
+            )
+        rooms.around.report.error(Code.UNKNOWN_NAME, said.spot, what, hint)
+    return rooms.remotes.get(name)
+
+
+def _local(node: Mapping, around: Surroundings) -> Path | None:
+    said = node.get("local")
+    if not isinstance(said, Scalar):
+        return None
+    path = local_folder(said, around, "local")
+    if path is not None and os.path.realpath(path) == os.path.realpath(around.home):
+        what = "the whole home folder is kept in sync, with programs' own files and secrets"
+        around.report.warning(Code.HOME, said.spot, what, "name a folder below it")
+    return path
+
+
+def _path(name: str, node: Mapping, around: Surroundings) -> str | None:
+    said = node.get("path")
+    if said is None:
+        return name
+    return remote_path(said, around, "a project's path") if isinstance(said, Scalar) else None
+
+
+def _check_sides(name: str, entry: Entry, said_remote: Node | None, rooms: Rooms) -> None:
+    node = group(Mapping({name: entry}), name)
+    if is_broken(said_remote) or is_broken(node.get("local")):
+        return
+    if said_remote is None:
+        what = f"no remote is named for the project {quoted(name)}"
+        hint = "name one here or in defaults.remote, or write remote: null"
+    elif isinstance(said_remote, Scalar) and said_remote.value is None and not node.get("local"):
+        what = f"the project {quoted(name)} has neither a local folder nor a remote"
+        hint = "name a folder with local"
+    else:
+        return
+    rooms.around.report.error(Code.NO_SIDE, entry.key.spot, what, hint)
+
+
+def _spot(node: Mapping, key: str) -> Spot | None:
+    said = node.get(key)
+    return said.spot if isinstance(said, Scalar) else None

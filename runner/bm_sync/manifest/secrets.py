@@ -1,0 +1,83 @@
+"""Tells which keys hold secrets, and keeps what they hold out of every message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as AbstractMapping
+
+from bm_sync.manifest.diagnostic import Report
+from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence
+
+# From the options that `rclone config providers` (1.75.2) marks as passwords or sensitive.
+_SECRET = re.compile(
+    r"pass|pasw|pwd|secret|token|mnemonic|cookie|credential|authorization|connection_string"
+    r"|sas_url|access_grant|private|(^|_)keys?$|key_pem|key_base64"
+)
+_HARMLESS = re.compile(
+    r"_(file|command|md5|sha256|path|id|expiry|name)$|(?<!sas)_url$|^(ask_|pass_bad|public_)"
+    r"|^client_credentials$"
+)
+_URL_WITH_PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
+_ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a key of this name holds a secret."""
+    folded = name.casefold().replace("-", "_")
+    return bool(_SECRET.search(folded)) and not _HARMLESS.search(folded)
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL says a password, as in `https://user:password@host`."""
+    return bool(_URL_WITH_PASSWORD.search(url))
+
+
+def is_literal(scalar: Scalar) -> bool:
+    """Whether the value stands in the manifest itself, not in the environment."""
+    return not _ONE_VARIABLE.fullmatch(scalar.raw)
+
+
+def mask(root: Node, report: Report) -> None:
+    """Mask every value whose key looks secret, wherever it stands, and the variables it uses."""
+    variables = root.get("vars") if isinstance(root, Mapping) else None
+    known = variables.entries if isinstance(variables, Mapping) else {}
+    _mask_below(root, known, report)
+
+
+def _mask_below(node: Node, variables: AbstractMapping[str, Entry], report: Report) -> None:
+    todo: list[Node] = [node]
+    while todo:
+        match todo.pop():
+            case Mapping(entries=entries):
+                for name, entry in entries.items():
+                    if isinstance(entry.value, Scalar):
+                        _mask_entry(name, entry.value, variables, report)
+                    else:
+                        todo.append(entry.value)
+            case Sequence(items=items):
+                todo.extend(items)
+            case Scalar() | Broken():
+                pass
+
+
+def _mask_entry(
+    name: str, value: Scalar, variables: AbstractMapping[str, Entry], report: Report
+) -> None:
+    if isinstance(value.value, str):
+        for password in _URL_WITH_PASSWORD.findall(value.value):
+            report.mask_word(password)
+    if not looks_secret(name) or value.value is None or isinstance(value.value, bool):
+        return
+    _mask_scalar(value, report)
+    for used in VARIABLE.findall(value.raw):
+        entry = variables.get(used)
+        if entry is not None and isinstance(entry.value, Scalar):
+            _mask_scalar(entry.value, report)
+
+
+def _mask_scalar(value: Scalar, report: Report) -> None:
+    report.mask_word(str(value.value))
+    if is_literal(value):
+        report.mask_spot(value.spot)
+        report.mask_word(value.raw)

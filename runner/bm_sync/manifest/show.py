@@ -1,0 +1,167 @@
+"""Shows a manifest as it was understood: names looked up, paths absolute, defaults filled in.
+
+Secrets stay references. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias, assert_never
+
+from bm_sync.manifest.shown import escaped
+from bm_sync.model.config import (
+    BackendRemote,
+    FilterSet,
+    FolderRemote,
+    Limit,
+    Manifest,
+    NamedRemote,
+    OptionValue,
+    Policy,
+    Project,
+    Remote,
+    Rule,
+    SecretRef,
+)
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+
+
+def data(manifest: Manifest) -> dict[str, Json]:
+    """Return the manifest as JSON knows it: sizes in bytes, durations in seconds."""
+    return {
+        "version": 1,
+        "file": escaped(str(manifest.file)),
+        "digest": manifest.digest,
+        "remotes": {remote.name: _remote(remote) for remote in manifest.remotes},
+        "projects": {project.name: _project(project) for project in manifest.projects},
+    }
+
+
+def text(manifest: Manifest) -> str:
+    """Return the manifest as text in the form of YAML."""
+    return "\n".join(_lines(data(manifest), "")) + "\n"
+
+
+def _remote(remote: Remote) -> Json:
+    match remote:
+        case FolderRemote(root=root):
+            return {"type": "local", "root": escaped(str(root))}
+        case NamedRemote(rclone=rclone, root=root):
+            return {"rclone": rclone, "root": root}
+        case BackendRemote(type=kind, options=options, root=root):
+            said: dict[str, Json] = {name: _option(value) for name, value in options}
+            return {"type": kind, "options": said, "root": root}
+        case _:
+            assert_never(remote)
+
+
+def _option(value: OptionValue) -> Json:
+    return {value.kind: escaped(value.value)} if isinstance(value, SecretRef) else escaped(value)
+
+
+def _project(project: Project) -> Json:
+    return {
+        "placement": project.placement.value,
+        "local": None if project.local is None else escaped(str(project.local)),
+        "remote": None if project.remote is None else project.remote.name,
+        "path": None if project.remote is None else project.path,
+        "tags": list(project.tags),
+        "policy": _policy(project.policy),
+        "filters": _filters(project.filters),
+        "declared": str(project.origin),
+    }
+
+
+def _policy(policy: Policy) -> Json:
+    guards, limits = policy.guards, policy.limits
+    said: dict[str, Json] = {"name": policy.name, "mode": policy.mode.value}
+    if policy.mode == "mirror":
+        said["direction"] = policy.direction.value
+    said |= {
+        "conflict": {"winner": policy.conflict.winner.value, "loser": policy.conflict.loser.value},
+        "compare": policy.compare.value,
+        "guards": {
+            "max_delete": _limit(guards.max_delete),
+            "max_overwrite": _limit(guards.max_overwrite),
+            "max_bytes": guards.max_bytes,
+            "empty_side": guards.empty_side,
+        },
+        "keep_versions": {
+            "for": policy.keep_versions.for_s,
+            "at_most": policy.keep_versions.at_most,
+        },
+        "retry": {"attempts": policy.retry.attempts, "max_wait": policy.retry.max_wait_s},
+        "limits": {
+            "bandwidth": limits.bandwidth,
+            "transfers": limits.transfers,
+            "checkers": limits.checkers,
+            "timeout": limits.timeout_s,
+        },
+        "verify": policy.verify.value,
+    }
+    return said
+
+
+def _limit(limit: Limit) -> Json:
+    return {
+        "count": limit.count,
+        "percent": limit.percent,
+        "at_least": limit.at_least,
+        "declared": str(limit.origin),
+    }
+
+
+def _filters(filters: FilterSet) -> Json:
+    return {
+        "gitignore": filters.gitignore,
+        "ignore_files": [_rule(rule) for rule in filters.shared],
+        "exclude": [_rule(rule) for rule in filters.rules],
+        "max_size": filters.max_size,
+        "links": filters.links.value,
+    }
+
+
+def _rule(rule: Rule) -> Json:
+    return {"pattern": escaped(rule.pattern), "declared": escaped(str(rule.origin))}
+
+
+def _lines(value: Json, indent: str) -> list[str]:
+    """Return a mapping or list in lines; what is empty or single stays in one."""
+    pairs: list[tuple[str, Json]]
+    if isinstance(value, dict):
+        pairs = [(f"{_word(name)}:", inside) for name, inside in value.items()]
+    else:
+        assert isinstance(value, list)  # noqa: S101 - single values have no lines of their own
+        pairs = [("-", inside) for inside in value]
+    lines: list[str] = []
+    for head, inside in pairs:
+        if isinstance(inside, (dict, list)) and inside and not _is_flat(inside):
+            lines += [f"{indent}{head}", *_lines(inside, indent + "  ")]
+        else:
+            lines.append(f"{indent}{head} {_flow(inside)}")
+    return lines
+
+
+def _is_flat(value: Json) -> bool:
+    inside = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(inside, list) and not any(isinstance(v, (dict, list)) for v in inside)
+
+
+def _flow(value: Json) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{_word(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_flow(v) for v in value) + "]"
+        case str():
+            return _word(value)
+        case _:
+            return json.dumps(value)
+
+
+def _word(text_: str) -> str:
+    """Return a text unquoted only where no reader could take it for something else."""
+    plain = text_ and text_[0].isalpha() and text_.replace("-", "").replace("_", "").isalnum()
+    reserved = text_.casefold() in {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+    return text_ if plain and not reserved else json.dumps(text_, ensure_ascii=False)

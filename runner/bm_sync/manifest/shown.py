@@ -1,0 +1,54 @@
+"""How words from a manifest are shown to a person: escaped, quoted, shortened. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_HOSTILE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_LONGEST = 60
+_LONGEST_GUESS = 64
+_URL_PASSWORD = re.compile(r"(://[^/@\s:]*:)[^/@\s]+(?=@)")
+
+
+def escaped(text: str) -> str:
+    r"""Return `text` with every character that could act on a terminal written as `\xNN`."""
+    return _HOSTILE.sub(_code, text)
+
+
+def quoted(value: object) -> str:
+    """Return a value as an error message names it: 'in quotes', escaped and not too long."""
+    text = str(value)
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 1] + "…"
+    masked = _URL_PASSWORD.sub(r"\g<1>***", text)
+    return f"'{escaped(masked)}'"
+
+
+def listed(words: Iterable[str], last: str = "or") -> str:
+    """Return words as a sentence lists them: `a, b or c`."""
+    *most, end = words
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant, None when none is near."""
+    if len(word) > _LONGEST_GUESS:
+        return None
+    folded = {k.casefold(): k for k in known}
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return a hint that names the nearest known word, None when none is near."""
+    near = nearest(word, known)
+    return f"did you mean {quoted(near)}?" if near else None
+
+
+def _code(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number:02x}" if number <= 0xFF else f"\\u{number:04x}"  # noqa: PLR2004

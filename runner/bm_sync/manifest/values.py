@@ -1,0 +1,90 @@
+"""Turns checked words into values: sizes, durations, guard limits, places in the text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bm_sync.manifest.diagnostic import Report
+from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence, Spot
+from bm_sync.model.config import Limit, Origin
+
+_UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a manifest is resolved against.
+
+    `folder` is the manifest's own, absolute; `file` is as the user named it.
+    """
+
+    file: Path
+    folder: Path
+    home: Path
+    state_dir: Path
+    env: AbstractMapping[str, str]
+    report: Report
+
+    def origin(self, spot: Spot) -> Origin:
+        """Return a place in the manifest as the engine remembers it."""
+        return Origin(str(self.file), spot.line, spot.column)
+
+
+def size(text: str) -> int:
+    """Return bytes: `10M` is 10 * 1024 * 1024."""
+    return int(float(text[:-1]) * _UNITS[text[-1]])
+
+
+def duration_s(text: str) -> float:
+    """Return seconds: `15m` is 900."""
+    return float(text[:-1]) * _SECONDS[text[-1]]
+
+
+def limit(node: Mapping | Scalar, origin: Origin) -> Limit:
+    """Return a guard limit: a count, a percentage, or both with a floor."""
+    if isinstance(node, Mapping):
+        count, percent = number(node, "count"), number(node, "percent")
+        return Limit(
+            None if count is None else int(count),
+            percent,
+            int(number(node, "at_least") or 0),
+            origin,
+        )
+    if isinstance(node.value, str):
+        return Limit(percent=float(node.value.removesuffix("%")), origin=origin)
+    return Limit(count=node.value, origin=origin) if isinstance(node.value, int) else Limit()
+
+
+def text(node: Mapping, key: str) -> str | None:
+    """Return a text, None when it is missing, null or broken."""
+    found = node.get(key)
+    return found.value if isinstance(found, Scalar) and isinstance(found.value, str) else None
+
+
+def number(node: Mapping, key: str) -> float | None:
+    """Return a number, None when it is missing, null or broken."""
+    found = node.get(key)
+    if isinstance(found, Scalar) and isinstance(found.value, (int, float)):
+        return found.value
+    return None
+
+
+def group(node: Mapping, key: str) -> Mapping:
+    """Return a mapping, an empty one when it is missing or broken."""
+    found = node.get(key)
+    return found if isinstance(found, Mapping) else Mapping()
+
+
+def words(node: Mapping, key: str) -> tuple[Scalar, ...]:
+    """Return the texts of a list, without broken ones."""
+    found = node.get(key)
+    items = found.items if isinstance(found, Sequence) else ()
+    return tuple(item for item in items if isinstance(item, Scalar))
+
+
+def is_broken(node: Node | None) -> bool:
+    """Whether a value was refused, so that nothing may be concluded from it."""
+    return isinstance(node, Broken)
