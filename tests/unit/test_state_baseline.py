@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from bm_sync.model.tree import Agreed, FileStamp, ObjectStamp, Side
 from bm_sync.state.store import State
 from bm_sync.state.values import Change, Remembered

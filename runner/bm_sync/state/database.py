@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from bm_sync.errors import StateError
@@ -50,7 +50,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give the connection for reading; raises StateError for what SQLite reports."""
-        with self._turn, self._explained():
+        with self._turn, _explained(self._directory), self._marking():
             yield self._connection
 
     @contextmanager
@@ -58,7 +58,7 @@ class Database:
         """Give the connection within a transaction: all or nothing."""
         if not self.writable:
             raise StateError("the state was opened for reading only")
-        with self._turn, self._explained():
+        with self._turn, _explained(self._directory), self._marking():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -73,14 +73,14 @@ class Database:
         self._connection.close()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _marking(self) -> Iterator[None]:
+        """Mark a file that is found damaged in use: it may pass the check of the next start."""
         try:
             yield
         except sqlite3.DatabaseError as e:
             if _is_damage(e) and self.writable:
-                # What is damaged but passes the check at the start must not be met for ever.
                 os.close(place.private_file(self._directory / _SUSPECT))
-            raise _explain(e, self._directory) from e
+            raise
 
 
 def open_for_writing(directory: Path, stamp: str) -> Database:
@@ -91,16 +91,17 @@ def open_for_writing(directory: Path, stamp: str) -> Database:
     """
     place.prepare(directory)
     path = directory / NAME
-    with _set_up_alone(directory):
-        repaired = _set_aside(directory, stamp) if _is_damaged(directory) else None
-        if not os.path.lexists(path):
+    repaired = None
+    with _set_up_alone(directory), _explained(directory):
+        connection = _sound(directory, "rw") if os.path.lexists(path) else None
+        if connection is None:
+            if os.path.lexists(path):
+                repaired = _set_aside(directory, stamp)
             _create(directory)
-        os.close(place.private_file(path))
-        try:
             connection = _connect(path, "rw")
-            schema.upgrade(connection)
-        except sqlite3.DatabaseError as e:
-            raise _explain(e, directory) from e
+        os.close(place.private_file(path))
+        connection.execute("PRAGMA synchronous = FULL")
+        schema.upgrade(connection)
     return Database(connection, directory, writable=True, repaired=repaired)
 
 
@@ -111,53 +112,36 @@ def open_for_reading(directory: Path) -> Database:
     connection = None
     if os.path.lexists(path):
         place.inspect(directory)
-        if _is_damaged(directory):
+        with _explained(directory):
+            connection = _sound(directory, "ro")
+        if connection is None:
             repaired = f"{path} is damaged: the next apply moves it aside and observes anew"
-        else:
-            connection = _reader(path)
     if connection is None:
         connection = _in_memory()
         schema.upgrade(connection)
+    elif schema.version(connection) < len(schema.STEPS):
+        connection = _upgraded(connection)
     return Database(connection, directory, writable=False, repaired=repaired)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(
+    return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=_WAIT_S,
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
 
 
 def _in_memory() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
 
-def _reader(path: Path) -> sqlite3.Connection:
-    """Return a reader of the newest version; raises StateError when the file is of a newer one."""
-    connection = _connect(path, "ro")
-    try:
-        found = schema.version(connection)
-    except sqlite3.OperationalError as e:
-        connection.close()
-        if _code(e) not in _UNREADABLE:
-            raise _explain(e, path.parent) from e
-        connection = _rolled_back(path)
-        found = schema.version(connection)
-    if found == len(schema.STEPS):
-        return connection
-    with closing(connection):
-        return _upgraded(connection)
-
-
 def _upgraded(connection: sqlite3.Connection) -> sqlite3.Connection:
     copy = _in_memory()
-    connection.backup(copy)
+    with closing(connection):
+        connection.backup(copy)
     schema.upgrade(copy)
     return copy
 
@@ -173,44 +157,53 @@ def _rolled_back(path: Path) -> sqlite3.Connection:
     return copy
 
 
-def _is_damaged(directory: Path) -> bool:
-    """Return whether the file is no sound database of ours; raises StateError for a newer one."""
+def _sound(directory: Path, mode: str) -> sqlite3.Connection | None:
+    """Return a connection to the file; None when it is damaged or no database of ours.
+
+    Raises StateError when it is no file, or of a newer version.
+    """
     path = directory / NAME
-    if not os.path.lexists(path):
-        return False
-    if (directory / _SUSPECT).exists():
-        return True
     if not path.is_file() or path.is_symlink():
         raise StateError(f"{path} is not a file", hint="move it away and run this again")
+    if (directory / _SUSPECT).exists():
+        return None
+    with ExitStack() as undo:
+        try:
+            connection = _started(path, mode)
+            undo.callback(connection.close)
+            if _is_sound(connection, path):
+                undo.pop_all()
+                return connection
+        except sqlite3.DatabaseError as e:
+            if not _is_damage(e):
+                raise
+    return None
+
+
+def _started(path: Path, mode: str) -> sqlite3.Connection:
+    """Return a connection that has read; a reader that would have to write gets a copy."""
+    connection = _connect(path, mode)
     try:
-        with closing(_probe(path)) as connection:
-            ours, found = schema.is_ours(connection), schema.version(connection)
-            sound = connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok"
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as e:
-        if _is_damage(e):
-            return True
-        raise _explain(e, directory) from e
-    if ours and found > len(schema.STEPS):
+        connection.close()
+        if mode == "ro" and _code(e) in _UNREADABLE:
+            return _rolled_back(path)
+        raise
+    return connection
+
+
+def _is_sound(connection: sqlite3.Connection, path: Path) -> bool:
+    found = schema.version(connection)
+    if not (schema.is_ours(connection) and found):
+        return False
+    if found > len(schema.STEPS):
         raise StateError(
             f"{path} was written by a newer bm-sync (version {found} of the state)",
             hint="upgrade bm-sync, or name another directory with --state-dir",
         )
-    return not (ours and found and sound)
-
-
-def _probe(path: Path) -> sqlite3.Connection:
-    connection = _connect(path, "ro")
-    try:
-        schema.version(connection)
-    except sqlite3.OperationalError as e:
-        connection.close()
-        if _code(e) not in _UNREADABLE:
-            raise
-        return _rolled_back(path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return verdict == "ok"
 
 
 def _set_aside(directory: Path, stamp: str) -> str:
@@ -237,11 +230,8 @@ def _create(directory: Path) -> None:
     for leftover in (new, directory / f"{NAME}.new-journal", directory / f"{NAME}-journal"):
         leftover.unlink(missing_ok=True)
     os.close(place.private_file(new))
-    try:
-        with closing(_connect(new, "rw")) as connection:
-            schema.upgrade(connection)
-    except sqlite3.DatabaseError as e:
-        raise _explain(e, directory) from e
+    with closing(_connect(new, "rw")) as connection:
+        schema.upgrade(connection)
     new.rename(directory / NAME)
 
 
@@ -256,6 +246,14 @@ def _set_up_alone(directory: Path) -> Iterator[None]:
         raise StateError(f"cannot use the state directory {directory}: {e}") from e
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as e:
+        raise _explain(e, directory) from e
 
 
 def _code(error: sqlite3.Error) -> int:

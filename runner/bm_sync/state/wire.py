@@ -1,15 +1,14 @@
-"""Runs and events as JSON values, and the envelope around every `--json` answer.
+"""Runs and events as JSON values: what schemas/v1/run and event .schema.json describe.
 
-The public contract: schemas/v1/run, event and envelope .schema.json. Pure; texts are made by the
+Pure; texts are made by the
 caller with `json.dumps`, whose ASCII escapes carry file names that are not valid UTF-8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from bm_sync.errors import Exit
 from bm_sync.model.run import (
     ActionEnded,
     Event,
@@ -35,22 +34,6 @@ _EVENT_NAMES: Mapping[type, str] = MappingProxyType(
     }
 )
 
-STATUS_WORDS: Mapping[Exit, str] = MappingProxyType(
-    {
-        Exit.OK: "ok",
-        Exit.FAILED: "failed",
-        Exit.USAGE: "invalid",
-        Exit.STOPPED: "stopped",
-        Exit.NOT_SIGNED_IN: "not-signed-in",
-        Exit.LOCKED: "locked",
-        Exit.RCLONE: "no-rclone",
-        Exit.STALE: "stale",
-        Exit.PENDING: "changes",
-        Exit.BUG: "bug",
-        Exit.INTERRUPTED: "interrupted",
-    }
-)
-
 
 def run_to_json(run: Run) -> Json:
     """Return a run as schemas/v1/run.schema.json describes it."""
@@ -72,22 +55,6 @@ def run_from_json(value: object) -> Run:
 def event_to_json(event: Event) -> Json:
     """Return an event as schemas/v1/event.schema.json describes it."""
     return {"version": VERSION, "event": _EVENT_NAMES[type(event)], **_object(event)}
-
-
-def envelope(command: str, code: Exit, data: object, errors: Iterable[Json] = ()) -> Json:
-    """Return the answer of a command as schemas/v1/envelope.schema.json describes it.
-
-    The status word follows from the exit code. An error has `what` and `hint`, and may have `code`
-    and `project`.
-    """
-    return {
-        "version": VERSION,
-        "command": command,
-        "status": STATUS_WORDS[code],
-        "exit": int(code),
-        "data": data,
-        "errors": list(errors),
-    }
 
 
 def _object(value: Run | Event) -> Json:
