@@ -24,3 +24,9 @@ def serve_webdav(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S
 def serve_sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     with servers.serve_sftp(tmp_path_factory.mktemp("sftp")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    with servers.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server

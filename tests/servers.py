@@ -9,13 +9,15 @@ import contextlib
 import os
 import socket
 import subprocess
+import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bm_sync.model.config import BUILT_IN, BackendRemote
 from bm_sync.rclone.binary import find
+from bm_sync.rclone.client import Rclone
 
 KEY_ID = "AKIATESTKEYOFBMSYNC"
 SECRET_KEY = "canary-secret-key-of-the-tests"
@@ -44,6 +46,16 @@ class Server:
         chosen = self.root if root is None else root
         options = {**dict(self.options), **more}
         return BackendRemote("store", self.type, tuple(options.items()), chosen, BUILT_IN)
+
+
+@contextlib.asynccontextmanager
+async def rclone_in(folder: Path, env: Mapping[str, str] = os.environ) -> AsyncIterator[Rclone]:
+    """Run our own rclone client with its runtime directory below `folder`."""
+    rclone = Rclone(find(None, env), run_dir=folder / "run", env=env)
+    try:
+        yield rclone
+    finally:
+        await rclone.stop()
 
 
 def free_port() -> int:
@@ -93,6 +105,47 @@ def s3_options(provider: str, port: int) -> tuple[tuple[str, str], ...]:
         ("access_key_id", KEY_ID),
         ("secret_access_key", SECRET_KEY),
     )
+
+
+@contextlib.contextmanager
+def seaweedfs(folder: Path) -> Iterator[Server]:
+    """Run SeaweedFS (`weed mini`), a real object store, with one bucket; SIGKILL ends it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("master", "volume", "filer", "s3", "webdav", "admin")
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    weed = Path(sysconfig.get_path("scripts")) / "weed"
+    command = [str(weed), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += [f"-{name}.port={port}" for name, port in ports.items()]
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    env |= {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    with running(command, env, ports["s3"]) as pid:
+        options = s3_options("SeaweedFS", ports["s3"])
+        _make_bucket(options)
+        yield Server("s3", options, ports["s3"], None, pid, BUCKET)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that are free now, as are those 10,000 above, which weed takes for gRPC."""
+    found: list[int] = []
+    while len(found) < count:
+        port = free_port()
+        if port < 55_000 and port not in found:
+            found.append(port)
+    return found
+
+
+def _make_bucket(options: tuple[tuple[str, str], ...]) -> None:
+    """Make the bucket, which also waits until the store takes writes."""
+    env = {"PATH": os.environ["PATH"], "RCLONE_CONFIG": os.devnull}
+    env |= {f"RCLONE_CONFIG_STORE_{key.upper()}": value for key, value in options}
+    env["RCLONE_CONFIG_STORE_TYPE"] = "s3"
+    rclone = str(find(None, os.environ).path)
+    deadline = time.monotonic() + _READY_WITHIN_S
+    for words in (["mkdir", f"store:{BUCKET}"], ["touch", f"store:{BUCKET}/ready"]):
+        while subprocess.run([rclone, *words, "--retries=1"], env=env, check=False).returncode:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the store takes no writes")
+    subprocess.run([rclone, "deletefile", f"store:{BUCKET}/ready"], env=env, check=True)
 
 
 @contextlib.contextmanager

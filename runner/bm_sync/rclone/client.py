@@ -12,11 +12,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bm_sync.model.config import BackendRemote, NamedRemote
+from bm_sync.rclone import contents, userconf
 from bm_sync.rclone.binary import Binary
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Wanted, spoken
-from bm_sync.rclone.remotes import Fs, declared, declared_fs, local_fs
+from bm_sync.rclone.remotes import DECLARED, Fs, declared, declared_fs, local_fs
 from bm_sync.rclone.session import Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
@@ -74,9 +75,13 @@ class Rclone:
         Secrets are read now. Nothing is asked of the remote yet. Raises SecretError, UsageError
         (values that cannot be said), RcloneError (the backend is unknown).
         """
-        assert isinstance(remote, BackendRemote)  # noqa: S101
+        if isinstance(remote, NamedRemote):
+            sections = await userconf.definitions(remote, self._binary, env)
+            for section in sections:
+                await self._session.define(section)
+            return declared_fs(remote, sections[0].name, sections[0].type)
         self._connected += 1
-        name = f"bms{self._connected}"
+        name = DECLARED.format(self._connected)
         await self._session.define(declared(remote, name, env))
         return declared_fs(remote, name, remote.type)
 
@@ -103,6 +108,21 @@ class Rclone:
         """
         listings = (await self._session.live()).listings
         return await listings.some(fs, paths, features, Wanted(mtime, content))
+
+    async def contents(
+        self, fs: Fs, paths: Collection[str], *, features: Features, scratch: Path
+    ) -> dict[str, str]:
+        """Return the content digests of files whose listing has none.
+
+        The server computes them where it can (`slow_hash`); what is left is downloaded below
+        `scratch`, hashed and removed. Files that are gone are absent.
+        """
+        live = await self._session.live()
+        known = await contents.by_server(live.listings, fs, paths, features)
+        rest = [path for path in paths if path not in known]
+        if not rest:
+            return known
+        return known | await contents.by_download(live.transfers, fs, rest, scratch)
 
     async def stat(
         self, fs: Fs, path: str, *, features: Features | None = None
@@ -191,6 +211,21 @@ class Rclone:
             if "doesn't support about" in e.what:
                 return None
             raise
+
+    async def supports_conditions(self, fs: Fs) -> bool:
+        """Return whether `copy_file` with a condition and `Batch.new_only` can be relied on.
+
+        It writes a small object below `.bm-sync/` and removes it; the caller remembers the answer.
+        """
+        return await (await self._session.live()).probes.conditions(fs)
+
+    async def clock_skew_s(self, fs: Fs) -> float | None:
+        """Return how far the store's clock is ahead, to about 2 s; None where it cannot be told."""
+        return await (await self._session.live()).probes.clock_skew_s(fs)
+
+    async def ping(self, fs: Fs) -> None:
+        """Ask the remote for the names directly at `fs`; raises RcloneError when it fails."""
+        await (await self._session.live()).listings.ping(fs)
 
     async def _do(self, method: str, fs: Fs, path: str) -> None:
         rc = (await self._session.live()).rc

@@ -7,6 +7,7 @@ RCLONE_* variables and no configuration file: remotes come over the socket, into
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import secrets
@@ -153,9 +154,13 @@ class Daemon:
         if self._process is None:
             return
         self._signal(signal.SIGTERM)
-        if not await self._gone(TERM_WAIT_S):
+        gone = await self._gone(TERM_WAIT_S)
+        if not gone:
             self.kill()
-            await self._gone(TERM_WAIT_S)
+            gone = await self._gone(TERM_WAIT_S)
+        if gone:
+            with contextlib.suppress(sh.ErrorReturnCode):
+                self._process.wait()  # ends the threads of sh, which need this event loop
         self._process = None
         self.home.remove()
 

@@ -98,6 +98,12 @@ class Listings:
         item = (await self._rc.do("operations/stat", params, hook=entry_hook))["item"]
         return item if isinstance(item, RemoteEntry) else None
 
+    async def ping(self, fs: Fs) -> None:
+        """List the names directly at `fs`; raises RcloneError when the remote does not answer."""
+        options = {"noModTime": True, "noMimeType": True}
+        params = {"fs": fs.root, "remote": "", "opt": options}
+        await self._rc.do("operations/list", params, hook=entry_hook)
+
     async def _picked(self, fs: Fs, asked: set[str], can: Features) -> dict[str, RemoteEntry]:
         shared = posixpath.commonpath([posixpath.dirname(p) for p in asked])
         try:

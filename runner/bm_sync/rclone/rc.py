@@ -171,14 +171,19 @@ class Rc:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.post(f"/{method}", content=json.dumps(body))
         except (httpx.TransportError, TimeoutError) as e:
-            why = type(e).__name__
-            raise RcloneError(
-                f"rclone does not answer ({why} in {method})", fault=Fault.DAEMON
-            ) from e
+            raise _silent(method, type(e).__name__) from e
+        except RuntimeError as e:  # what httpx raises when the client was closed meanwhile
+            if not self._http.is_closed:
+                raise
+            raise _silent(method, "stopped") from e
         answer = _decoded(response.content, hook)
         if response.status_code != httpx.codes.OK:
             raise self.error(str(answer.get("error", response.status_code)))
         return answer
+
+
+def _silent(method: str, why: str) -> RcloneError:
+    return RcloneError(f"rclone does not answer ({why} in {method})", fault=Fault.DAEMON)
 
 
 def _decoded(content: bytes, hook: Hook | None) -> Answer:

@@ -15,7 +15,8 @@ from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone.names import to_standard, usable
 from bm_sync.secret import Secret, resolve
 
-LOCAL = "bmslocal"
+LOCAL = "bm-sync-local"
+DECLARED = "bm-sync-remote-{}"
 LOCAL_TYPE = "local"
 CONFIG_DUMP_TIMEOUT_S = 60.0
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {

@@ -11,6 +11,7 @@ from bm_sync.rclone.daemon import Daemon, DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Listings
 from bm_sync.rclone.lists import Lists
+from bm_sync.rclone.probes import Probes
 from bm_sync.rclone.rc import Rc
 from bm_sync.rclone.remotes import Definition, local_definition
 from bm_sync.rclone.transfer import Transfers
@@ -24,6 +25,7 @@ class Live:
     rc: Rc
     listings: Listings
     transfers: Transfers
+    probes: Probes
     version: str
 
 
@@ -64,6 +66,8 @@ class Session:
 
     async def define(self, definition: Definition) -> None:
         """Make a remote known now and to every daemon to come."""
+        if self._definitions.get(definition.name) == definition and self.pid is not None:
+            return
         live = await self.live()
         await _define(live.rc, definition)
         self.define_later(definition)
@@ -95,7 +99,8 @@ class Session:
             raise
         lists = Lists(daemon.home.path)
         transfers = Transfers(rc, lists, self._partial_suffix)
-        return Live(daemon, rc, Listings(rc, lists), transfers, version)
+        probes = Probes(rc, transfers, daemon.home.path)
+        return Live(daemon, rc, Listings(rc, lists), transfers, probes, version)
 
 
 async def _define(rc: Rc, definition: Definition) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.listing import ONE_BY_ONE_AT_MOST, spoken
 from bm_sync.rclone.lists import Lists
 from bm_sync.rclone.names import from_standard
@@ -108,6 +108,8 @@ class Transfers:
                     "sync/copy", params, timeout_s=how.timeout_s, on_stats=on_progress
                 )
                 return await self._result(group, fault)
+            except RcloneError as e:
+                return BatchResult(e)
             finally:
                 await self._rc.forget(group)
 
@@ -133,8 +135,6 @@ class Transfers:
         return config
 
     async def _result(self, group: str, fault: RcloneError | None) -> BatchResult:
-        if fault is not None and fault.fault is Fault.DAEMON:
-            return BatchResult(fault)
         stats = await self._rc.progress(group)
         if fault is None and stats.errors:
             fault = self._rc.error(stats.last_error)

@@ -1,0 +1,82 @@
+"""Ask a store what it can do by trying it, below `.bm-sync/`, and clean up.
+
+The caller remembers the answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.rc import Rc
+from bm_sync.rclone.remotes import Fs, local_fs
+from bm_sync.rclone.transfer import Condition, Pair, Transfers
+from bm_sync.rclone.wire import mtime_ns
+
+S3_TYPE = "s3"
+_FOLDER = ".bm-sync/probes"
+
+
+class Probes:
+    """Tries things out through one daemon; `scratch` is a private directory."""
+
+    def __init__(self, rc: Rc, transfers: Transfers, scratch: Path) -> None:
+        self._rc = rc
+        self._transfers = transfers
+        self._scratch = scratch
+
+    async def conditions(self, fs: Fs) -> bool:
+        """Return whether the store refuses to create what is there and to replace another version.
+
+        Only S3 has such conditions, and not every S3 server: `rclone serve s3` ignores them.
+        """
+        if fs.type != S3_TYPE:
+            return False
+        async with self._object(fs) as (pair, source, path):
+            create = Condition(if_none=True)
+            if await self._refused(pair, source, path, create):
+                return False  # a name that nobody ever used
+            other = Condition(if_match="0" * 32)
+            return await self._refused(pair, source, path, create) and await self._refused(
+                pair, source, path, other
+            )
+
+    async def clock_skew_s(self, fs: Fs) -> float | None:
+        """Return how far the store's clock is ahead, to about 2 s; None where it cannot be told."""
+        if fs.type != S3_TYPE:
+            return None
+        async with self._object(fs) as (pair, source, path):
+            await self._transfers.copy(pair, source, path, Condition())
+            uploaded = time.time()
+            answer = await self._rc.do(
+                "operations/stat", {"fs": fs.root, "remote": path, "opt": {"metadata": True}}
+            )
+            text = ((answer.get("item") or {}).get("Metadata") or {}).get("btime", "")
+            stamped = mtime_ns(text)
+            return None if stamped is None else stamped / 1e9 - uploaded
+
+    async def _refused(self, pair: Pair, source: str, path: str, condition: Condition) -> bool:
+        try:
+            await self._transfers.copy(pair, source, path, condition)
+        except RcloneError as e:
+            if e.fault is Fault.CHANGED:
+                return True
+            raise
+        return False
+
+    @asynccontextmanager
+    async def _object(self, fs: Fs) -> AsyncIterator[tuple[Pair, str, str]]:
+        name = f"probe-{secrets.token_hex(8)}"
+        file, path = self._scratch / name, f"{_FOLDER}/{name}"
+        file.write_text(name)
+        try:
+            yield Pair(local_fs(self._scratch), fs), name, path
+        finally:
+            file.unlink(missing_ok=True)
+            with contextlib.suppress(RcloneError):
+                await self._rc.do("operations/deletefile", {"fs": fs.root, "remote": path})

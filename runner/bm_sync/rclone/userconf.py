@@ -1,0 +1,107 @@
+"""Read a remote of the user's own rclone.conf, with all it builds on.
+
+The file is read by rclone itself (`config dump`) in the user's own environment, so that encrypted
+files and password commands work. It is never written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+from bm_sync.errors import RcloneMissingError, UsageError
+from bm_sync.model.config import NamedRemote
+from bm_sync.rclone.binary import Binary
+from bm_sync.rclone.remotes import Definition
+from bm_sync.secret import Secret
+
+DUMP_TIMEOUT_S = 60.0
+Sections = Mapping[str, Mapping[str, str]]
+
+_SECRET_KEY = re.compile(r"pass|secret|token|key|credential|auth|sas_url|account|cookie|bearer")
+_REFERENCE = re.compile(r"([\w.+@-](?:[\w.+@ -]*[\w.+@-])?)(?:,[^:]*)?:")
+
+
+async def definitions(
+    remote: NamedRemote, binary: Binary, env: Mapping[str, str]
+) -> tuple[Definition, ...]:
+    """Return the remote's section, first, and those it refers to (crypt, alias, union, ...).
+
+    Raises UsageError when there is no such section or the file cannot be read.
+    """
+    sections = await _dump(binary, env)
+    name = remote.rclone.removesuffix(":")
+    if name not in sections:
+        known = ", ".join(sorted(sections)) or "none"
+        raise UsageError(
+            f"{remote.origin}: your rclone.conf has no remote {name!a}",
+            hint=f"it has: {ascii(known)[1:-1]}",
+        )
+    return tuple(_definition(n, sections[n]) for n in _with_references(name, sections))
+
+
+def _with_references(name: str, sections: Sections) -> list[str]:
+    found, todo = [], [name]
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.append(current)
+            todo.extend(_referred(sections[current].values(), sections))
+    return found
+
+
+def _referred(values: Iterable[str], sections: Sections) -> list[str]:
+    words = (word for value in values for word in _REFERENCE.findall(value))
+    parts = (part for word in words for part in (word, word.rpartition(" ")[2]))
+    return [part for part in parts if part in sections]
+
+
+def _definition(name: str, section: Mapping[str, str]) -> Definition:
+    options = tuple(
+        (key, Secret(value) if _SECRET_KEY.search(key) else value)
+        for key, value in section.items()
+        if key != "type"
+    )
+    return Definition(name, section.get("type", ""), options, obscure=False)
+
+
+async def _dump(binary: Binary, env: Mapping[str, str]) -> Sections:
+    process = await asyncio.create_subprocess_exec(
+        str(binary.path),
+        "config",
+        "dump",
+        "--ask-password=false",
+        env=dict(env),
+        cwd=os.sep,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), DUMP_TIMEOUT_S)
+    except TimeoutError:
+        raise RcloneMissingError("rclone config dump gave no answer in 60 s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        why = ascii(" ".join(err.decode(errors="replace").split())[-300:])[1:-1]
+        raise UsageError(
+            f"rclone cannot read your rclone.conf: {why}",
+            hint="check it with: rclone config dump",
+        )
+    return _parsed(out)
+
+
+def _parsed(out: bytes) -> Sections:
+    try:
+        dump = json.loads(out)
+        return {n: {k: str(v) for k, v in section.items()} for n, section in dump.items()}
+    except (ValueError, AttributeError):
+        # the text holds secrets and must not travel with a cause
+        raise UsageError("rclone config dump printed no configuration") from None
