@@ -99,7 +99,7 @@ def open_for_writing(directory: Path, stamp: str) -> Database:
                 repaired = _set_aside(directory, stamp)
             _create(directory)
             connection = _connect(path, "rw")
-        os.close(place.private_file(path))
+        place.check_file(path)
         connection.execute("PRAGMA synchronous = FULL")
         schema.upgrade(connection)
     return Database(connection, directory, writable=True, repaired=repaired)

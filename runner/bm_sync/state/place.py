@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bm_sync.errors import StateError
 
+_PRIVATE = 0o600
 _HINT = "name another directory with --state-dir or BM_SYNC_STATE_DIR"
 
 
@@ -52,16 +53,29 @@ def private_file(path: Path) -> int:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = os.open(path, flags, _PRIVATE)
     except OSError as e:
         raise StateError(f"cannot open {path}: {e.strerror}", hint=_HINT) from e
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         os.close(descriptor)
         raise StateError(f"{path} is not a file of yours", hint="move it away and run this again")
-    if stat.S_IMODE(found.st_mode) != 0o600:  # noqa: PLR2004 - a mode reads best as it is
-        os.fchmod(descriptor, 0o600)
+    if stat.S_IMODE(found.st_mode) != _PRIVATE:
+        os.fchmod(descriptor, _PRIVATE)
     return descriptor
+
+
+def check_file(path: Path) -> None:
+    """Check that a file is ours and make its mode 0600, without opening it.
+
+    Closing another descriptor of a database would drop the locks that SQLite holds on it in this
+    process (POSIX advisory locks).
+    """
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        raise StateError(f"{path} is not a file of yours", hint="move it away and run this again")
+    if stat.S_IMODE(found.st_mode) != _PRIVATE:
+        path.chmod(_PRIVATE)
 
 
 def private_folder(path: Path) -> None:
@@ -88,7 +102,7 @@ def _make(directory: Path) -> None:
 def _tighten(directory: Path) -> None:
     """Take read rights of others away, but only from a directory that is plainly ours."""
     if directory.stat().st_mode & 0o077:
-        names = os.listdir(directory)  # noqa: PTH208 - only names are needed
+        names = [entry.name for entry in directory.iterdir()]
         if not names or "state.db" in names:
             directory.chmod(0o700)
 
