@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
-from bm_sync.manifest.nodes import Mapping
+from bm_sync.manifest.nodes import START, Mapping
 from bm_sync.manifest.overlap import check_overlaps
 from bm_sync.manifest.policies import Policies
 from bm_sync.manifest.projects import Rooms, build_projects
-from bm_sync.manifest.remotes import build_remotes
+from bm_sync.manifest.remotes import build_remotes, runs_program
+from bm_sync.manifest.source import others_may_write
 from bm_sync.manifest.values import Surroundings, group
-from bm_sync.model.config import Manifest
+from bm_sync.model.config import BackendRemote, Manifest, Remote, SecretRef
 
 
 def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
@@ -23,5 +25,28 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     rooms = Rooms(around, declared_remotes, remotes, policies, filters, group(checked, "defaults"))
     placed = build_projects(group(checked, "projects"), rooms)
     check_overlaps(placed, around)
+    _check_writers(tuple(remotes.values()), around)
     projects = tuple(p.project for p in placed)
     return Manifest(around.file, digest, tuple(remotes.values()), projects)
+
+
+def _check_writers(remotes: tuple[Remote, ...], around: Surroundings) -> None:
+    """Who can change the manifest decides where files go, and which commands run."""
+    if not others_may_write(around.file):
+        return
+    what = "every user of this machine may change this file"
+    hint = "chmod o-w on it"
+    if any(_runs_command(remote) for remote in remotes):
+        what += ", and it names a command to run"
+        around.report.error(Code.WRITABLE, START, what, hint)
+    else:
+        around.report.warning(Code.WRITABLE, START, what, hint)
+
+
+def _runs_command(remote: Remote) -> bool:
+    if not isinstance(remote, BackendRemote):
+        return False
+    values = (value for _, value in remote.options)
+    return runs_program(remote) or any(
+        isinstance(value, SecretRef) and value.kind == "command" for value in values
+    )

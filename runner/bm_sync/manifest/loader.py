@@ -56,7 +56,7 @@ def _manifest(
     from bm_sync.manifest.compose import compose
     from bm_sync.manifest.expand import expand
     from bm_sync.manifest.secrets import mask
-    from bm_sync.manifest.values import Surroundings
+    from bm_sync.manifest.values import Surroundings, group
 
     written = compose(text, report)
     if written is None or not _is_this_version(written, report):
@@ -66,7 +66,9 @@ def _manifest(
     mask(expanded, report)
     checked = check(expanded, report)
     folder = file.absolute().parent
-    around = Surroundings(file, folder, home_dir(env), state_dir.absolute(), env, report)
+    home, state = home_dir(env), state_dir.absolute()
+    variables = frozenset(group(checked, "vars").entries)
+    around = Surroundings(file, folder, home, state, env, report, variables)
     return build(checked, around, hashlib.sha256(text.encode()).hexdigest())
 
 

@@ -7,7 +7,7 @@ import re
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, kind
 from bm_sync.manifest.places import absolute, local_folder, remote_path, wrong_file
-from bm_sync.manifest.secrets import has_password, is_literal, looks_secret
+from bm_sync.manifest.secrets import has_password, looks_secret, only_variable
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.model.config import (
@@ -54,6 +54,11 @@ def build_remotes(declared: Mapping, around: Surroundings) -> dict[str, Remote]:
             if remote is not None:
                 built[name] = remote
     return built
+
+
+def runs_program(remote: BackendRemote) -> bool:
+    """Whether an option makes rclone start a program on this machine."""
+    return any((remote.type, name) in _RUNS_COMMAND for name, _ in remote.options)
 
 
 def _remote(name: str, key: Scalar, node: Mapping, around: Surroundings) -> Remote | None:
@@ -161,12 +166,13 @@ def _option_text(name: str, said: Scalar, around: Surroundings) -> str | None:
 
 
 def _warn_plain(name: str, said: Scalar, around: Surroundings) -> None:
-    if is_literal(said):
+    variable = only_variable(said)
+    if variable is None or variable in around.variables:
         what = f"the secret {name} is written in plain text"
         hint = "write {env: NAME}, {file: PATH} or {command: TEXT}"
     else:
         what = f"the secret {name} is put in as text when the manifest is read"
-        hint = f"write {{env: {said.raw[2:-1]}}}"
+        hint = f"write {{env: {variable}}}"
     around.report.warning(Code.PLAIN_SECRET, said.spot, what, hint)
 
 

@@ -18,8 +18,8 @@ _HARMLESS = re.compile(
     r"|^client_credentials$"
 )
 _URL_WITH_PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
-_ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
-VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
+_ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def looks_secret(name: str) -> bool:
@@ -33,9 +33,10 @@ def has_password(url: str) -> bool:
     return bool(_URL_WITH_PASSWORD.search(url))
 
 
-def is_literal(scalar: Scalar) -> bool:
-    """Whether the value stands in the manifest itself, not in the environment."""
-    return not _ONE_VARIABLE.fullmatch(scalar.raw)
+def only_variable(scalar: Scalar) -> str | None:
+    """Return NAME when the whole value is `${NAME}`, else None."""
+    found = _ONE_VARIABLE.fullmatch(scalar.raw)
+    return found[1] if found else None
 
 
 def mask(root: Node, report: Report) -> None:
@@ -70,14 +71,16 @@ def _mask_entry(
     if not looks_secret(name) or value.value is None or isinstance(value.value, bool):
         return
     _mask_scalar(value, report)
-    for used in VARIABLE.findall(value.raw):
+    for used in _VARIABLE.findall(value.raw):
         entry = variables.get(used)
         if entry is not None and isinstance(entry.value, Scalar):
             _mask_scalar(entry.value, report)
 
 
 def _mask_scalar(value: Scalar, report: Report) -> None:
-    report.mask_word(str(value.value))
-    if is_literal(value):
+    """Mask a value; `${NAME}` alone may be shown, what it stands for may not."""
+    if only_variable(value) is None:
         report.mask_spot(value.spot)
         report.mask_word(value.raw)
+    if value.value != value.raw:
+        report.mask_word(str(value.value))

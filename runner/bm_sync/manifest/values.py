@@ -18,7 +18,8 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 class Surroundings:
     """What a manifest is resolved against.
 
-    `folder` is the manifest's own, absolute; `file` is as the user named it.
+    `folder` is the manifest's own, absolute; `file` is as the user named it; `variables` are the
+    names in `vars`.
     """
 
     file: Path
@@ -27,6 +28,7 @@ class Surroundings:
     state_dir: Path
     env: AbstractMapping[str, str]
     report: Report
+    variables: frozenset[str] = frozenset()
 
     def origin(self, spot: Spot) -> Origin:
         """Return a place in the manifest as the engine remembers it."""
