@@ -1,0 +1,290 @@
+"""What bm-sync can do, as functions: the command line calls these and shows what they return.
+
+Nothing here prints, asks or exits. Expected troubles are in the results; what makes a whole command
+impossible is raised as a BmSyncError.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bm_sync import log
+from bm_sync.engine import check as checking
+from bm_sync.engine import doctor as examining
+from bm_sync.engine import inspect, overview, reconcile
+from bm_sync.engine.identity import project_key
+from bm_sync.engine.prepare import Prepared, Wants, prepare_all
+from bm_sync.engine.reconcile import Locks, Ticket, locked_run, open_site, plan_of
+from bm_sync.engine.record import iso
+from bm_sync.engine.saved import fitting
+from bm_sync.engine.site import Site
+from bm_sync.errors import UsageError
+from bm_sync.manifest import Loaded
+from bm_sync.manifest import load as load_manifest
+from bm_sync.model.config import Manifest, Project
+from bm_sync.model.plan import Accept, Plan
+from bm_sync.model.report import (
+    Finding,
+    Listing,
+    OpenConflict,
+    ProjectCheck,
+    ProjectStatus,
+    ResetReport,
+    Selection,
+    Setup,
+    Why,
+)
+from bm_sync.model.run import Event, Run
+from bm_sync.model.tree import Side
+from bm_sync.paths import home_dir
+from bm_sync.state.lock import Owner, hold
+from bm_sync.state.store import State
+
+NOTHING_ACCEPTED = Accept()
+
+Confirm = Callable[[Plan], bool]
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did. `run` is None when the plan was not confirmed.
+
+    `notice` is a sentence about the state when some of it was damaged and started anew.
+    """
+
+    plan: Plan
+    run: Run | None
+    notice: str | None = None
+
+
+def load(file: Path, setup: Setup) -> Loaded:
+    """Read a manifest; raises ManifestError with every slip in it."""
+    return load_manifest(file, setup.env, state_dir=setup.state_dir)
+
+
+def select(manifest: Manifest, selection: Selection) -> tuple[Project, ...]:
+    """Return the projects that a name, a glob or a tag selects, in the manifest's order.
+
+    Raises UsageError when one selects nothing.
+    """
+    names = [p.name for p in manifest.projects]
+    for pattern in selection.names:
+        if not any(fnmatch.fnmatchcase(n, pattern) for n in names):
+            close = difflib.get_close_matches(pattern, names, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"declared are: {', '.join(names)}"
+            raise UsageError(f"no project '{pattern}' in {manifest.file}", hint=hint)
+    known = {t for p in manifest.projects for t in p.tags}
+    for tag in selection.tags:
+        if tag not in known:
+            hint = f"known tags: {', '.join(sorted(known))}" if known else "no project has tags"
+            raise UsageError(f"no project in {manifest.file} has the tag '{tag}'", hint=hint)
+    return tuple(p for p in manifest.projects if _selected(p, selection))
+
+
+def _selected(project: Project, selection: Selection) -> bool:
+    by_name = any(fnmatch.fnmatchcase(project.name, n) for n in selection.names)
+    by_tag = any(t in project.tags for t in selection.tags)
+    return (by_name or not selection.names) and (by_tag or not selection.tags)
+
+
+@asynccontextmanager
+async def _peeking(setup: Setup, projects: Sequence[Project]) -> AsyncIterator[Site]:
+    """Open the surroundings of a command that changes nothing."""
+    with State.peek(setup.state_dir) as state:
+        async with open_site(setup, state, projects) as site:
+            yield site
+
+
+async def plan(
+    manifest: Manifest,
+    selection: Selection,
+    setup: Setup,
+    *,
+    accept: Accept = NOTHING_ACCEPTED,
+    keep_deleted: bool = False,
+) -> Plan:
+    """Plan the selected projects. Changes nothing anywhere."""
+    projects = select(manifest, selection)
+    async with _peeking(setup, projects) as site:
+        prepared = await prepare_all(projects, site, Wants(accept, keep_deleted))
+        return plan_of(manifest, prepared, site.clock())
+
+
+async def apply(  # noqa: PLR0913 - what to do, and whom to tell
+    manifest: Manifest,
+    selection: Selection,
+    setup: Setup,
+    *,
+    accept: Accept = NOTHING_ACCEPTED,
+    keep_deleted: bool = False,
+    confirm: Confirm = lambda _: True,
+    on_event: OnEvent = lambda _: None,
+    command: str = "apply",
+) -> Applied:
+    """Plan the selected projects, ask `confirm`, carry the plan out and record it.
+
+    When the task is cancelled while files move, the run stops cleanly and its record says so.
+    """
+    projects = select(manifest, selection)
+    wants = Wants(accept, keep_deleted)
+
+    async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
+        return await prepare_all(mine, site, wants)
+
+    return await _apply(manifest, projects, setup, prepare, _Watch(confirm, on_event, command))
+
+
+async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
+    manifest: Manifest,
+    saved: Plan,
+    setup: Setup,
+    *,
+    confirm: Confirm = lambda _: True,
+    on_event: OnEvent = lambda _: None,
+    command: str = "apply",
+) -> Applied:
+    """Carry out exactly a saved plan; raises StalePlanError when any of it no longer fits."""
+    names = tuple(p.project for p in saved.projects)
+    projects = tuple(p for p in manifest.projects if p.name in names)
+
+    async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
+        return await fitting(manifest, saved, mine, site)
+
+    return await _apply(manifest, projects, setup, prepare, _Watch(confirm, on_event, command))
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    confirm: Confirm
+    on_event: OnEvent
+    command: str
+
+
+async def _apply(
+    manifest: Manifest,
+    projects: Sequence[Project],
+    setup: Setup,
+    prepare: Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]],
+    watch: _Watch,
+) -> Applied:
+    run = reconcile.ticket(setup, watch.command)
+    with State.open(setup.state_dir, host=setup.host) as state, Locks(setup, run) as locks:
+        mine = locks.take(projects, os.getpid())
+        locked = [
+            locked_run(p, locks.refused[p.name], run.started)
+            for p in projects
+            if p.name in locks.refused
+        ]
+        async with open_site(setup, state, projects, run.log) as site:
+            prepared = await prepare(mine, site)
+            plan = plan_of(manifest, prepared, run.started)
+            if not watch.confirm(plan):
+                return Applied(plan, None, state.repaired)
+            with log.to_file(run.log):
+                record = await reconcile.carry_out_all(
+                    prepared, site, _record(manifest, setup, run, plan), locked, watch.on_event
+                )
+            return Applied(plan, record, state.repaired)
+
+
+def _record(manifest: Manifest, setup: Setup, run: Ticket, plan: Plan) -> Run:
+    return Run(
+        id=run.id,
+        command=run.command,
+        started=iso(run.started),
+        ended="",
+        host=setup.host,
+        manifest=str(manifest.file),
+        plan_digest=plan.digest,
+        exit=-1,
+        projects=(),
+        log=str(run.log),
+    )
+
+
+async def check(
+    manifest: Manifest, selection: Selection, setup: Setup, *, sample: int | None = None
+) -> tuple[ProjectCheck, ...]:
+    """Compare both sides of the selected projects by content. Changes nothing."""
+    projects = select(manifest, selection)
+    async with _peeking(setup, projects) as site:
+        return tuple([await checking.check(p, site, sample) for p in projects])
+
+
+async def listing(manifest: Manifest, name: str, side: Side, setup: Setup) -> Listing:
+    """List one side of a project, filtered."""
+    project = _one(manifest, name)
+    async with _peeking(setup, [project]) as site:
+        return await inspect.listing(project, side, site)
+
+
+def why(manifest: Manifest, name: str, path: str) -> Why:
+    """Tell whether a path of a project is synced, and which rule decides."""
+    return inspect.why(_one(manifest, name), path)
+
+
+def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[ProjectStatus, ...]:
+    """Return every selected project as last seen, then those that are known but not declared."""
+    with State.peek(setup.state_dir) as state:
+        rows = overview.declared(select(manifest, selection), state, home_dir(setup.env))
+        if selection.names or selection.tags:
+            return rows
+        return rows + overview.undeclared(manifest, state)
+
+
+def history(setup: Setup, *, limit: int = 20, project: str | None = None) -> tuple[Run, ...]:
+    """Return the newest runs, newest first, without their actions."""
+    with State.peek(setup.state_dir) as state:
+        return state.runs(limit, project)
+
+
+def run_record(setup: Setup, run_id: str) -> Run:
+    """Return one run with all its actions, by its id or the beginning of it."""
+    with State.peek(setup.state_dir) as state:
+        found = state.run(run_id)
+    if found is None:
+        raise UsageError(f"no run '{run_id}'", hint="bm-sync history lists them")
+    return found
+
+
+def conflicts(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[OpenConflict, ...]:
+    """Return the conflicts of the selected projects that nobody has settled."""
+    with State.peek(setup.state_dir) as state:
+        return tuple(
+            c for p in select(manifest, selection) for c in state.conflicts(project_key(p))
+        )
+
+
+def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
+    """Forget the baseline of a project; no file is touched on either side.
+
+    Raises LockedError while a run holds the project, UsageError when nobody knows the name.
+    """
+    run = reconcile.ticket(setup, "reset")
+    with State.open(setup.state_dir, host=setup.host) as state:
+        key, declared = overview.find(manifest, name, state)
+        owner = Owner(os.getpid(), setup.host, iso(run.started), run.command, name)
+        with hold(setup.state_dir, key, owner):
+            return overview.reset(name, key, state, declared=declared)
+
+
+async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Finding]:
+    """Yield what would make a run fail, one finding after the other."""
+    yield examining.host_line(setup)
+    async with _peeking(setup, ()) as site:
+        async for finding in examining.examine(manifest, site):
+            yield finding
+
+
+def _one(manifest: Manifest, name: str) -> Project:
+    found = [p for p in select(manifest, Selection((name,))) if p.name == name]
+    if not found:
+        raise UsageError(f"'{name}' is a pattern; name one project")
+    return found[0]

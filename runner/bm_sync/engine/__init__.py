@@ -1,0 +1,1 @@
+"""The pipeline: observe, plan, guard, execute, verify, record. Thin acts around pure decisions."""

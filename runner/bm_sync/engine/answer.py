@@ -1,0 +1,143 @@
+"""Answers the planner's questions: hashes files, asks the remote, remembers what was hashed.
+
+Reads only; what is hashed here is written into the state by a later apply.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bm_sync.engine import contents
+from bm_sync.engine.jail import Jail
+from bm_sync.engine.observe import Seen
+from bm_sync.engine.site import Site
+from bm_sync.model.config import Policy
+from bm_sync.model.tree import File, FileStamp, Observation, Side, Stamp, Tree
+from bm_sync.plan import diff
+
+_Hashed = dict[tuple[Side, str], tuple[Stamp, str]]
+
+
+async def answer(seen: Seen, policy: Policy, site: Site) -> Seen:
+    """Return what was seen with every content and time that the plan needs to know."""
+    asked = diff.questions(seen.observation, policy)
+    hashed: _Hashed = {}
+    if asked.remote:
+        told = await _remote_contents(seen, asked.remote, site, hashed)
+        seen = _with(seen, Side.REMOTE, told)
+    if asked.local:
+        told = await _folder_contents(seen, Side.LOCAL, asked.local, site, hashed)
+        seen = _with(seen, Side.LOCAL, told)
+    times = diff.needs_mtime(seen.observation, policy)
+    if times and seen.store is not None:
+        seen = _with_times(seen, await _times(seen, times, site))
+    return replace(seen, hashed=hashed)
+
+
+async def _remote_contents(
+    seen: Seen, paths: Collection[str], site: Site, hashed: _Hashed
+) -> Mapping[str, str]:
+    if seen.remote_folder is not None:
+        return await _folder_contents(seen, Side.REMOTE, paths, site, hashed)
+    store, told, left = seen.store, {}, []
+    assert store is not None  # noqa: S101 - one of both is set
+    for path in paths:
+        known = _remembered(seen, Side.REMOTE, path)
+        if known is None:
+            left.append(path)
+        else:
+            told[path] = known
+    if left:
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            told |= await site.patiently(
+                seen.project.policy.retry,
+                lambda: site.rclone.contents(
+                    store.fs, left, features=store.features, scratch=Path(scratch)
+                ),
+            )
+    for path, content in told.items():
+        hashed[Side.REMOTE, path] = seen.observation.remote.files[path].stamp, content
+    return told
+
+
+async def _folder_contents(
+    seen: Seen, side: Side, paths: Collection[str], site: Site, hashed: _Hashed
+) -> Mapping[str, str]:
+    root = seen.local_root if side is Side.LOCAL else seen.remote_folder
+    assert root is not None  # noqa: S101 - only asked of folders
+    jail = Jail(root, links=seen.project.filters.links)
+    told: dict[str, str] = {}
+    for path in sorted(paths):
+        stamp = seen.observation.tree(side).files[path].stamp
+        algorithm = _algorithm_for(seen, side, path)
+        content = _remembered(seen, side, path, algorithm)
+        if content is None:
+            content = await _digest(jail, path, algorithm, stamp, site)
+        if content is not None:
+            told[path] = content
+            hashed[side, path] = stamp, content
+    return told
+
+
+async def _digest(jail: Jail, path: str, algorithm: str, stamp: Stamp, site: Site) -> str | None:
+    """Return the content of the version that was seen; None when it has changed since."""
+    if contents.computable(algorithm):
+        read = await contents.digest(jail, path, algorithm)
+        return read[1] if read is not None and read[0] == stamp else None
+    content = await site.hash_by_rclone(jail.root, path, algorithm)
+    return content if isinstance(stamp, FileStamp) and jail.look(path) == stamp else None
+
+
+def _algorithm_for(seen: Seen, side: Side, path: str) -> str:
+    """Return the algorithm that can be compared: the other side's, the baseline's, our own."""
+    other = seen.observation.tree(side.other).files.get(path)
+    row = seen.observation.baseline.files.get(path)
+    for content in (other and other.content, row and row.content):
+        if content:
+            return content.partition(":")[0]
+    return seen.algorithm
+
+
+def _remembered(seen: Seen, side: Side, path: str, algorithm: str | None = None) -> str | None:
+    """Return a content hashed by an earlier run for the very same stamp."""
+    known = seen.remembered.memory.get((side, path))
+    if known is None or known[0] != seen.observation.tree(side).files[path].stamp:
+        return None
+    same = algorithm is None or known[1].startswith(f"{algorithm}:")
+    return known[1] if same else None
+
+
+async def _times(seen: Seen, paths: Iterable[str], site: Site) -> Mapping[str, int]:
+    store = seen.store
+    assert store is not None  # noqa: S101 - only asked for remotes behind rclone
+    found = await site.patiently(
+        seen.project.policy.retry,
+        lambda: site.rclone.list_some(
+            store.fs, sorted(paths), features=store.features, mtime=True, content=False
+        ),
+    )
+    return {p: e.mtime_ns for p, e in found.items() if e.mtime_ns is not None}
+
+
+def _with(seen: Seen, side: Side, told: Mapping[str, str]) -> Seen:
+    tree = seen.observation.tree(side)
+    changed = {p: replace(tree.files[p], content=c) for p, c in told.items()}
+    return _replaced(seen, side, tree, changed)
+
+
+def _with_times(seen: Seen, told: Mapping[str, int]) -> Seen:
+    tree = seen.observation.remote
+    changed = {p: replace(tree.files[p], mtime_ns=t) for p, t in told.items()}
+    return _replaced(seen, Side.REMOTE, tree, changed)
+
+
+def _replaced(seen: Seen, side: Side, tree: Tree, changed: Mapping[str, File]) -> Seen:
+    filled = replace(tree, files={**tree.files, **changed})
+    was = seen.observation
+    local = filled if side is Side.LOCAL else was.local
+    remote = filled if side is Side.REMOTE else was.remote
+    observation = Observation(local, remote, was.baseline, was.filter_change)
+    return replace(seen, observation=observation)

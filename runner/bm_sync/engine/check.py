@@ -1,0 +1,104 @@
+"""Compares both sides of a project by content. Changes nothing; finds what stamps cannot tell."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bm_sync.engine import contents
+from bm_sync.engine.jail import Jail
+from bm_sync.engine.observe import Seen, observe
+from bm_sync.engine.site import Site
+from bm_sync.errors import BmSyncError, Exit
+from bm_sync.model.config import Placement, Project
+from bm_sync.model.report import Difference, ProjectCheck
+from bm_sync.model.tree import ObjectStamp, Root, Side
+
+
+async def check(project: Project, site: Site, sample: int | None) -> ProjectCheck:
+    """Compare one project; with `sample`, only so many files chosen at random."""
+    if project.placement is not Placement.SYNCED:
+        return ProjectCheck(project.name, 0, 0, 0, ())
+    try:
+        seen = await observe(project, site)
+        return await _compare(seen, site, sample)
+    except BmSyncError as e:
+        return ProjectCheck(
+            project.name, 0, 0, 0, (), failure=e.what, hint=e.hint, exit=int(e.exit)
+        )
+
+
+async def _compare(seen: Seen, site: Site, sample: int | None) -> ProjectCheck:
+    local, remote = seen.observation.local, seen.observation.remote
+    for side, tree in ((Side.LOCAL, local), (Side.REMOTE, remote)):
+        if tree.root is not Root.FOLDER:
+            what = f"the {side} root is {tree.root.replace('-', ' ')}"
+            return ProjectCheck(seen.project.name, 0, 0, 0, (), failure=what, exit=1)
+    both = sorted(local.files.keys() & remote.files.keys())
+    if sample is not None and sample < len(both):
+        both = sorted(random.sample(both, sample))
+    found = [Difference(p, "only local") for p in local.files.keys() - remote.files.keys()]
+    found += [Difference(p, "only remote") for p in remote.files.keys() - local.files.keys()]
+    found += await _differing(seen, both, site)
+    problems = tuple(p for p in (*local.problems, *remote.problems) if not p.silent_alone)
+    return ProjectCheck(
+        project=seen.project.name,
+        compared=len(both),
+        files=len(local.files.keys() | remote.files.keys()),
+        bytes=sum(local.files[p].size for p in both),
+        differences=tuple(sorted(found, key=lambda d: d.path)),
+        problems=problems,
+        exit=int(Exit.FAILED if found or problems else Exit.OK),
+    )
+
+
+async def _differing(seen: Seen, paths: Sequence[str], site: Site) -> list[Difference]:
+    local, remote = seen.observation.local.files, seen.observation.remote.files
+    found = [Difference(p, "differs") for p in paths if local[p].size != remote[p].size]
+    same_size = [p for p in paths if local[p].size == remote[p].size]
+    there = await _remote_contents(seen, same_size, site)
+    jail = Jail(seen.local_root, links=seen.project.filters.links)
+    for path in same_size:
+        told = there.get(path)
+        if told is None:
+            found.append(Difference(path, "unreadable on the remote"))
+            continue
+        algorithm = told.partition(":")[0]
+        here = await _local_content(jail, path, algorithm, site)
+        if here is None:
+            found.append(Difference(path, "unreadable here, or changing"))
+        elif here != told:
+            found.append(Difference(path, "differs"))
+    return found
+
+
+async def _local_content(jail: Jail, path: str, algorithm: str, site: Site) -> str | None:
+    if contents.computable(algorithm):
+        read = await contents.digest(jail, path, algorithm)
+        return read[1] if read else None
+    return await site.hash_by_rclone(jail.root, path, algorithm)
+
+
+async def _remote_contents(seen: Seen, paths: Sequence[str], site: Site) -> Mapping[str, str]:
+    """Return contents as the remote holds them: its own hashes, else read byte by byte."""
+    if seen.remote_folder is not None:
+        jail = Jail(seen.remote_folder, links=seen.project.filters.links)
+        read = {p: await contents.digest(jail, p, contents.FALLBACK) for p in paths}
+        return {p: r[1] for p, r in read.items() if r is not None}
+    told: dict[str, str] = {}
+    left = []
+    for path in paths:
+        stamp = seen.observation.remote.files[path].stamp
+        if isinstance(stamp, ObjectStamp) and stamp.content is not None:
+            told[path] = stamp.content
+        else:
+            left.append(path)
+    store = seen.store
+    if left and store is not None:
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            told |= await site.rclone.contents(
+                store.fs, left, features=store.features, scratch=Path(scratch)
+            )
+    return told

@@ -1,0 +1,212 @@
+"""Uploads files to a side behind rclone and verifies what then stands there.
+
+New names go up in one batch and are compared by one listing; versions that are replaced are kept
+and looked at first. Only what was planned and then seen on the remote is agreed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bm_sync.engine.distant import Distant
+from bm_sync.engine.scope import Errand, Hand, agreed, as_object
+from bm_sync.model.plan import Copy
+from bm_sync.model.run import Outcome
+from bm_sync.model.tree import ObjectStamp, Side, Stamp
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.transfer import Batch
+
+_ALONE = 20
+_NEWER = "another version has appeared on the remote"
+
+
+class Departures:
+    """The receiving half of a distant hand."""
+
+    def __init__(self, distant: Distant) -> None:
+        self._distant = distant
+        self._store = distant.store
+        self._scope = distant.scope
+        self._content: dict[str, str] = {}
+
+    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+        """Upload all errands whose source is still what was planned."""
+        good = await source.vouch(errands)
+        ready = []
+        for errand in errands:
+            if errand.path in good and await self._learn(errand, source):
+                ready.append(errand)
+            else:
+                self._settle(errand, Outcome.DROPPED, "it changed here meanwhile")
+        await self._new([e for e in ready if e.target is None], source)
+        await self._replacing([e for e in ready if e.target is not None], source)
+
+    async def _learn(self, errand: Errand, source: Hand) -> bool:
+        """Know the content that goes up; false when the file is no longer the planned version."""
+        algorithm = self._scope.algorithm
+        if errand.content is not None and errand.content.startswith(f"{algorithm}:"):
+            self._content[errand.path] = errand.content
+            return True
+        content = await source.content(errand.path, algorithm)
+        if content is not None:
+            self._content[errand.path] = content
+        return content is not None
+
+    async def _new(self, errands: Sequence[Errand], source: Hand) -> None:
+        """Upload names that are new on the remote, in one batch."""
+        if not errands:
+            return
+        conditions = await self._store.conditions()
+        pending = {e.path: e for e in errands}
+        if not conditions:
+            await self._drop_appeared(pending)
+        await self._upload(pending, source, new_only=conditions)
+
+    async def _drop_appeared(self, pending: dict[str, Errand]) -> None:
+        """Settle the names that are no longer new; the same content there is as good as sent."""
+        for path, stamp in (await self._distant.look(list(pending))).items():
+            errand = pending.pop(path)
+            if self._is_ours(errand, as_object(stamp), trust=False):
+                self._agree(errand, as_object(stamp))
+            else:
+                self._settle(errand, Outcome.DROPPED, _NEWER)
+
+    async def _replacing(self, errands: Sequence[Errand], source: Hand) -> None:
+        """Keep the versions that will be replaced, look at them again, upload over them."""
+        if not errands:
+            return
+        by_action = {e.action: e for e in errands if isinstance(e.action, Copy)}
+        kept = await self._distant.keep((a, e.path) for a, e in by_action.items() if not e.kept_as)
+        ready = [by_action[a] for a in kept] + [e for e in errands if e.kept_as]
+        seen = await self._distant.look([e.path for e in ready])
+        pending = {e.path: e for e in ready if self._unmoved(e, seen.get(e.path))}
+        if await self._store.conditions():
+            await self._upload_if(pending, source)
+        else:
+            await self._upload(pending, source, new_only=False)
+
+    def _unmoved(self, errand: Errand, seen: Stamp | None) -> bool:
+        if seen == errand.target:
+            return True
+        self._settle(errand, Outcome.DROPPED, _NEWER if seen else "the file has vanished")
+        return False
+
+    async def _upload_if(self, pending: dict[str, Errand], source: Hand) -> None:
+        """Upload each file on the condition that it replaces the version that was kept."""
+        rclone, here = self._scope.rclone, await source.fs()
+        by_action = {e.action: e for e in pending.values() if isinstance(e.action, Copy)}
+
+        async def put(action: Copy) -> None:
+            etag = _etag(by_action[action].target)
+            await rclone.copy_file(here, action.path, self._store.fs, action.path, if_match=etag)
+
+        done = await self._distant.each(list(by_action), put)
+        sent = {a.path: by_action[a] for a in done}
+        await self._verify(sent, source, trust=True)
+        for errand in sent.values():
+            self._settle(errand, Outcome.FAILED, "the upload did not take")
+
+    async def _upload(self, pending: dict[str, Errand], source: Hand, *, new_only: bool) -> None:
+        if not pending:
+            return
+
+        async def attempt() -> None:
+            fault = await self._send(pending, source, new_only=new_only)
+            if pending and fault is not None:
+                raise fault
+
+        try:
+            await self._scope.persist(attempt)
+        except RcloneError as e:
+            await self._one_by_one(pending, source, e, new_only=new_only)
+        for errand in pending.values():
+            self._settle(errand, Outcome.DROPPED, "it vanished here meanwhile")
+
+    async def _send(
+        self, pending: dict[str, Errand], source: Hand, *, new_only: bool
+    ) -> RcloneError | None:
+        limits = self._scope.policy.limits
+        result = await self._scope.rclone.copy_batch(
+            await source.fs(),
+            self._store.fs,
+            list(pending),
+            Batch(transfers=limits.transfers, checkers=limits.checkers, new_only=new_only),
+            self._scope.progress,
+        )
+        await self._verify(pending, source, trust=result.fault is None)
+        return result.fault
+
+    async def _one_by_one(
+        self, pending: dict[str, Errand], source: Hand, fault: RcloneError, *, new_only: bool
+    ) -> None:
+        """Settle what a batch left, each file with its own cause where they are few."""
+        alone = len(pending) <= _ALONE
+        for errand in list(pending.values()):
+            cause: RcloneError | None = fault
+            single = {errand.path: errand}
+            if alone:
+                try:
+                    cause = await self._send(single, source, new_only=new_only)
+                except RcloneError as e:
+                    cause = e
+            del pending[errand.path]
+            if single:
+                changed = cause is not None and cause.fault is Fault.CHANGED
+                outcome = Outcome.DROPPED if changed else Outcome.FAILED
+                what = cause.what if cause else "it vanished here meanwhile"
+                self._settle(errand, outcome, _NEWER if changed else what)
+
+    async def _verify(self, pending: dict[str, Errand], source: Hand, *, trust: bool) -> None:
+        """Settle every pending errand whose file now stands on the remote.
+
+        `trust`: rclone reported no failure, so that without hashes an equal size is enough.
+        """
+        seen = await self._distant.look(list(pending))
+        still = await source.vouch([pending[p] for p in seen])
+        for path, stamp in seen.items():
+            errand = pending[path]
+            ours = self._is_ours(errand, as_object(stamp), trust=trust)
+            if not ours and (stamp == errand.target or not _tells(stamp)):
+                continue
+            del pending[path]
+            if not ours:
+                self._settle(errand, Outcome.DROPPED, _NEWER)
+            elif path in still:
+                self._agree(errand, as_object(stamp))
+            else:
+                self._settle(errand, Outcome.DROPPED, "it changed here while it was copied")
+
+    def _is_ours(self, errand: Errand, stamp: ObjectStamp, *, trust: bool) -> bool:
+        content = self._content[errand.path]
+        if stamp.content is not None and _same_algorithm(stamp.content, content):
+            return stamp.content == content
+        return trust and stamp.size == errand.size
+
+    def _agree(self, errand: Errand, stamp: ObjectStamp) -> None:
+        row = agreed(Side.REMOTE, self._content[errand.path], stamp, errand.source)
+        self._scope.ledger.agree(errand.path, row)
+        kept = errand.kept_as
+        if kept is None and errand.target is not None:
+            kept = self._distant.kept_label(errand.path)
+        self._settle(errand, Outcome.DONE, kept=kept)
+        self._scope.arrived(errand.size)
+
+    def _settle(
+        self, errand: Errand, outcome: Outcome, detail: str | None = None, kept: str | None = None
+    ) -> None:
+        self._scope.ledger.settle(errand.action, outcome, detail, kept)
+
+
+def _etag(stamp: Stamp | None) -> str | None:
+    """Return the ETag of a version whose MD5 it is, None for uploads in parts."""
+    told = as_object(stamp).content if stamp is not None else None
+    algorithm, _, value = (told or "").partition(":")
+    return value if algorithm == "md5" else None
+
+
+def _tells(stamp: Stamp) -> bool:
+    return as_object(stamp).content is not None
+
+
+def _same_algorithm(one: str, two: str) -> bool:
+    return one.partition(":")[0] == two.partition(":")[0]

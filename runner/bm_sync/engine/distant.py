@@ -1,0 +1,124 @@
+"""What both halves of a distant hand do on a remote: look, keep a version, act on many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bm_sync.engine.scope import Scope
+from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Trash
+from bm_sync.model.run import Outcome
+from bm_sync.model.tree import ObjectStamp, Stamp
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import Fs
+from bm_sync.rclone.wire import Features
+
+_LIST_PER_LOOK = 500  # objects whose listing costs about as much as one look at a single file
+
+Acting = TypeVar("Acting", Copy, Trash, Move, KeepBoth, MakeDir, RemoveDir)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A project's place on a remote: `fs` is its root, `base` the remote's root above it.
+
+    `objects` is how many files the last listing saw; `conditions` tells whether uploads may say
+    which version they replace.
+    """
+
+    fs: Fs
+    base: Fs
+    features: Features
+    objects: int
+    conditions: Callable[[], Awaitable[bool]]
+    litter: tuple[str, ...] = ()
+
+
+class Distant:
+    """A project's place on a remote, in one run."""
+
+    def __init__(self, store: Store, scope: Scope) -> None:
+        self.store = store
+        self.scope = scope
+
+    async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
+        """Return the stamps of those files that are there, by single looks or one listing."""
+        if not paths:
+            return {}
+        rclone, features = self.scope.rclone, self.store.features
+        wanted = set(paths)
+        if len(wanted) > 1 + self.store.objects // _LIST_PER_LOOK:
+            tree = await self.scope.persist(
+                lambda: rclone.list_tree(self.store.fs, features=features)
+            )
+            found = [e for e in tree.entries if e.path in wanted and not e.is_dir]
+        else:
+            seen = await self.scope.persist(
+                lambda: rclone.list_some(
+                    self.store.fs,
+                    list(wanted),
+                    features=features,
+                    mtime=not features.slow_mtime,
+                    content=features.hash is not None,
+                )
+            )
+            found = [e for e in seen.values() if not e.is_dir]
+        return {e.path: ObjectStamp(e.size, e.content, e.mtime_ns) for e in found}
+
+    async def keep(self, items: Iterable[tuple[Acting, str]]) -> list[Acting]:
+        """Copy versions into the trash server-side; return the actions whose version is kept."""
+        paths = dict(items)
+
+        async def copy(item: Acting) -> None:
+            await self.scope.rclone.copy_file(
+                self.store.fs, paths[item], self.store.base, self.trash_path(paths[item])
+            )
+
+        return await self.each(list(paths), copy)
+
+    def kept_label(self, path: str) -> str:
+        """Return where the replaced version of `path` is kept, as a person reads it."""
+        return f"{self.store.base.label}/{self.trash_path(path)}"
+
+    async def once(self, act: Callable[[], Awaitable[object]]) -> None:
+        """Do one remote operation, again while its failure may pass by itself."""
+        await self.scope.persist(act)
+
+    async def each(
+        self, items: Sequence[Acting], act: Callable[[Acting], Awaitable[None]]
+    ) -> list[Acting]:
+        """Do `act` for all, a few at once; settle those that fail; return the others in order."""
+        gate = asyncio.Semaphore(self.scope.policy.limits.transfers)
+
+        async def one(item: Acting) -> bool:
+            async with gate:
+                try:
+                    await self.once(lambda: act(item))
+                except RcloneError as e:
+                    self.fail(item, e)
+                    return False
+                return True
+
+        done = await asyncio.gather(*(one(i) for i in items))
+        return [i for i, good in zip(items, done, strict=True) if good]
+
+    def fail(self, item: Acting, error: RcloneError) -> None:
+        """Settle an action that rclone refused; a version that changed meanwhile is dropped."""
+        gone = error.fault in (Fault.CHANGED, Fault.MISSING)
+        outcome = Outcome.DROPPED if gone else Outcome.FAILED
+        detail = "another version has appeared" if error.fault is Fault.CHANGED else error.what
+        self.scope.ledger.settle(item, outcome, detail)
+
+    def trash_path(self, path: str) -> str:
+        """Return where the run keeps `path`, below the remote's root."""
+        return f"{self.scope.trash}/{path}"
+
+    def still(self, item: Acting, seen: Stamp | None, expected: ObjectStamp) -> bool:
+        """Return whether the planned version still stands; settle the action when not."""
+        if seen == expected:
+            return True
+        what = "the file has vanished" if seen is None else "the file was changed"
+        self.scope.ledger.settle(item, Outcome.DROPPED, what)
+        return False

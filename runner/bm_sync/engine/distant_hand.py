@@ -1,0 +1,164 @@
+"""Acts on a side behind rclone: a bucket, a WebDAV or SFTP server, a drive.
+
+A version that will be replaced or deleted is first copied into the run's trash on the remote, then
+looked at again, then replaced or deleted. Where the store honours conditions each upload says which
+version it replaces; elsewhere the look right before is all there is, and its window stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from bm_sync.engine.departures import Departures
+from bm_sync.engine.distant import Distant, Store
+from bm_sync.engine.scope import Errand, Hand, Scope, as_object
+from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Trash
+from bm_sync.model.run import Outcome
+from bm_sync.model.tree import Side, Stamp
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import Fs
+
+
+class DistantHand:
+    """The remote side of a project behind rclone."""
+
+    side = Side.REMOTE
+
+    def __init__(self, store: Store, scope: Scope) -> None:
+        self._distant = Distant(store, scope)
+        self._store = store
+        self._scope = scope
+        self._departures = Departures(self._distant)
+
+    async def prepare(self) -> None:
+        """Make the root where there are folders and remove half uploads of killed runs."""
+        rclone = self._scope.rclone
+        if self._store.features.has_folders:
+            await self._distant.once(lambda: rclone.mkdir(self._store.fs, ""))
+        for path in self._store.litter:
+            await self._distant.once(partial(rclone.delete_file, self._store.fs, path))
+
+    async def fs(self) -> Fs:
+        """Return the root as rclone reads it."""
+        return self._store.fs
+
+    async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
+        """Return the stamps of those files that are there."""
+        return await self._distant.look(paths)
+
+    async def content(self, path: str, algorithm: str) -> str | None:
+        """Return the content of one file, None where the remote does not tell it."""
+        stamp = (await self.look([path])).get(path)
+        told = as_object(stamp).content if stamp is not None else None
+        return told if told is not None and told.startswith(f"{algorithm}:") else None
+
+    async def vouch(self, errands: Sequence[Errand]) -> set[str]:
+        """Return the paths of which the remote still holds the version that was planned.
+
+        Where the content is known, what arrives is compared with it instead.
+        """
+        unsure = [e for e in errands if as_object(e.source).content is None]
+        seen = await self.look([e.path for e in unsure])
+        sure = {e.path for e in errands} - {e.path for e in unsure}
+        return sure | {e.path for e in unsure if seen.get(e.path) == e.source}
+
+    async def trash(self, items: Sequence[Trash]) -> None:
+        """Copy files into this run's trash, look again, delete them."""
+        kept = await self._distant.keep((i, i.path) for i in items)
+        seen = await self.look([i.path for i in kept])
+        still = [i for i in kept if self._distant.still(i, seen.get(i.path), as_object(_mine(i)))]
+
+        async def delete(item: Trash) -> None:
+            await self._scope.rclone.delete_file(self._store.fs, item.path)
+            self._scope.ledger.forget(item.path)
+
+        for item in await self._distant.each(still, delete):
+            self._scope.ledger.settle(item, Outcome.DONE, kept=self._distant.kept_label(item.path))
+
+    async def duplicate(self, items: Sequence[KeepBoth]) -> dict[str, Stamp]:
+        """Copy losing versions to their new names server-side."""
+        rclone, fs = self._scope.rclone, self._store.fs
+        taken = await self.look([i.copy_path for i in items])
+        free = [i for i in items if self._is_free(i, taken.get(i.copy_path))]
+
+        async def copy(item: KeepBoth) -> None:
+            if item.copy_path not in taken:
+                await rclone.copy_file(fs, item.path, fs, item.copy_path)
+
+        made = await self._distant.each(free, copy)
+        seen = await self.look([p for i in made for p in (i.path, i.copy_path)])
+        good = [
+            i
+            for i in made
+            if i.copy_path in seen and self._distant.still(i, seen.get(i.path), as_object(_mine(i)))
+        ]
+
+        async def leave(item: KeepBoth) -> None:
+            if item.gives_way:
+                await rclone.delete_file(fs, item.path)
+
+        return {i.copy_path: seen[i.copy_path] for i in await self._distant.each(good, leave)}
+
+    async def rename(self, items: Sequence[Move]) -> dict[str, Stamp]:
+        """Move files server-side to names that are still free."""
+        rclone, fs = self._scope.rclone, self._store.fs
+        seen = await self.look([p for i in items for p in (i.old_path, i.path)])
+        good = []
+        for item in items:
+            if item.path in seen:
+                self._scope.ledger.settle(item, Outcome.DROPPED, f"'{item.path}' has appeared")
+            elif self._distant.still(item, seen.get(item.old_path), as_object(_mine(item))):
+                good.append(item)
+
+        async def move(item: Move) -> None:
+            await rclone.move_file(fs, item.old_path, fs, item.path)
+
+        moved = await self._distant.each(good, move)
+        stamps = await self.look([i.path for i in moved])
+        for item in moved:
+            lost = item.path not in stamps
+            outcome = Outcome.FAILED if lost else Outcome.DONE
+            self._scope.ledger.settle(item, outcome, "not found after the move" if lost else None)
+        return stamps
+
+    async def make_dirs(self, items: Sequence[MakeDir]) -> None:
+        """Make empty folders."""
+
+        async def make(item: MakeDir) -> None:
+            await self._scope.rclone.mkdir(self._store.fs, item.path)
+
+        for item in await self._distant.each(items, make):
+            if item.path:
+                self._scope.ledger.put_dirs.add(item.path)
+            self._scope.ledger.settle(item, Outcome.DONE)
+
+    async def remove_dirs(self, items: Sequence[RemoveDir]) -> None:
+        """Remove folders that are empty, in the order given."""
+        for item in items:
+            for _ in await self._distant.each([item], self._remove_dir):
+                self._scope.ledger.settle(item, Outcome.DONE)
+
+    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+        """Upload files and compare what then stands there with what was planned."""
+        await self._departures.receive(errands, source)
+
+    async def finish(self) -> None:
+        """Nothing is left behind on a remote."""
+
+    async def _remove_dir(self, item: RemoveDir) -> None:
+        if not await self._scope.rclone.rmdir(self._store.fs, item.path):
+            raise RcloneError("the folder is not empty", fault=Fault.CHANGED)
+        self._scope.ledger.drop_dirs.add(item.path)
+
+    def _is_free(self, item: KeepBoth, taken: Stamp | None) -> bool:
+        mine = as_object(_mine(item))
+        same = taken is None or (mine.content is not None and taken == mine)
+        if not same:
+            self._scope.ledger.settle(item, Outcome.DROPPED, f"'{item.copy_path}' has appeared")
+        return same
+
+
+def _mine(item: Trash | Move | KeepBoth) -> Stamp:
+    assert item.remote is not None  # noqa: S101 - an invariant of the planner
+    return item.remote

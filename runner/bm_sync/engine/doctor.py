@@ -1,0 +1,109 @@
+"""Looks for what would make a run fail: rclone, the state, disk space, clocks, every remote."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from bm_sync.engine.site import Site
+from bm_sync.errors import BmSyncError
+from bm_sync.model.config import FolderRemote, Manifest, Project, Remote
+from bm_sync.model.report import Finding, Health, Setup
+
+_LOW_SPACE = 1 << 30
+_SKEW_S = 60.0
+
+
+async def examine(manifest: Manifest | None, site: Site) -> AsyncIterator[Finding]:
+    """Yield one finding after the other."""
+    yield await _rclone(site)
+    yield _state(site)
+    yield _space("state directory", site.setup.state_dir)
+    if manifest is None:
+        return
+    for project in manifest.projects:
+        for finding in _local(project):
+            yield finding
+    used = {p.remote.name: p.remote for p in manifest.projects if p.remote is not None}
+    for remote in used.values():
+        async for finding in _remote(remote, site):
+            yield finding
+
+
+async def _rclone(site: Site) -> Finding:
+    try:
+        version = await site.rclone.version()
+    except BmSyncError as e:
+        return Finding("rclone", Health.FAULT, e.what, e.hint)
+    return Finding("rclone", Health.OK, f"{version} answers on a private socket")
+
+
+def _state(site: Site) -> Finding:
+    if site.state.repaired:
+        return Finding("state", Health.WARNING, site.state.repaired)
+    known = len(site.state.projects())
+    return Finding("state", Health.OK, f"{site.setup.state_dir}: {known} projects known")
+
+
+def _space(subject: str, folder: Path) -> Finding:
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    health = Health.WARNING if free < _LOW_SPACE else Health.OK
+    return Finding(subject, health, f"{free / (1 << 30):.1f} GB free at {folder}")
+
+
+def _local(project: Project) -> Iterator[Finding]:
+    root = project.local
+    if root is None:
+        return
+    subject = f"{project.name}: local folder"
+    if not root.exists():
+        yield Finding(subject, Health.OK, f"{root} does not exist yet; the first apply makes it")
+    elif not root.is_dir():
+        yield Finding(
+            subject,
+            Health.FAULT,
+            f"{root} is not a folder",
+            f"move it away, or change {project.origin}",
+        )
+    elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        yield Finding(
+            subject, Health.FAULT, f"{root} cannot be read and written", f"chmod u+rwx '{root}'"
+        )
+    else:
+        yield _space(subject, root)
+
+
+async def _remote(remote: Remote, site: Site) -> AsyncIterator[Finding]:
+    subject = f"remote {remote.name}"
+    if isinstance(remote, FolderRemote):
+        if remote.root.is_dir():
+            yield _space(subject, remote.root)
+        else:
+            yield Finding(
+                subject,
+                Health.WARNING,
+                f"the folder {remote.root} does not exist",
+                "the first apply makes it; if it is a disk, mount it first",
+            )
+        return
+    try:
+        fs, _ = await site.connected(remote)
+        await site.rclone.ping(fs)
+        skew = await site.rclone.clock_skew_s(fs)
+    except BmSyncError as e:
+        yield Finding(subject, Health.FAULT, e.what, e.hint)
+        return
+    yield Finding(subject, Health.OK, f"{fs.label} answers")
+    if skew is not None:
+        health = Health.WARNING if abs(skew) > _SKEW_S else Health.OK
+        yield Finding(f"{subject}: clock", health, f"differs from ours by {skew:+.0f} s")
+
+
+def host_line(setup: Setup) -> Finding:
+    """Return the finding that names this machine."""
+    return Finding("host", Health.OK, setup.host)

@@ -1,0 +1,186 @@
+"""Acts on a side that is a folder of this machine: the local side, or a folder remote.
+
+rclone brings files into a staging folder on the same file system; from there they are put in place
+one by one (see `placing`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bm_sync.engine import atomic, placing
+from bm_sync.engine.arrivals import FAILURES, Arrivals, outcome_of
+from bm_sync.engine.jail import BlockedError, Jail, same_version
+from bm_sync.engine.placing import ChangedError, Spot
+from bm_sync.engine.scope import Errand, Hand, Scope, agreed, as_file
+from bm_sync.engine.staging import Staging
+from bm_sync.model.config import Links
+from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Trash
+from bm_sync.model.run import Outcome
+from bm_sync.model.tree import FileStamp, Side, Stamp
+from bm_sync.rclone.remotes import Fs
+
+
+class FolderHand:
+    """The files below `root`; `.bm-sync` lies below `base`, which is `root` or holds it."""
+
+    def __init__(
+        self, side: Side, root: Path, base: Path, scope: Scope, links: Links = Links.SKIP
+    ) -> None:
+        self.side = side
+        self.jail = Jail(root, links=links)
+        self._scope = scope
+        self._staging = Staging(base, scope)
+        self._arrivals = Arrivals(side, self.jail, self._staging, scope)
+        self._touched = False
+
+    async def prepare(self) -> None:
+        """Make the root when it is missing and clear what a killed run left."""
+        self.jail.root.mkdir(parents=True, exist_ok=True)
+        self._staging.home.root.mkdir(parents=True, exist_ok=True)
+        self._staging.recover()
+        self._staging.open()
+
+    async def fs(self) -> Fs:
+        """Return the root as rclone reads it."""
+        return self._scope.rclone.local(self.jail.root)
+
+    async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
+        """Return the stamps of those plain files that are there."""
+        seen: dict[str, Stamp] = {}
+        for path in paths:
+            with suppress(BlockedError, OSError):
+                stamp = self.jail.look(path)
+                if stamp is not None:
+                    seen[path] = stamp
+        return seen
+
+    async def content(self, path: str, algorithm: str) -> str | None:
+        """Return the content of one file, None when it cannot be read."""
+        return await self._scope.content_at(self.jail, path, algorithm)
+
+    async def vouch(self, errands: Sequence[Errand]) -> set[str]:
+        """Return the paths of which this folder still holds the version that was planned.
+
+        Our own link of a conflict copy moves its ctime, so only that is forgiven there.
+        """
+        seen = await self.look([e.path for e in errands])
+        return {e.path for e in errands if _unmoved(seen.get(e.path), e)}
+
+    async def trash(self, items: Sequence[Trash]) -> None:
+        """Move files into this run's trash."""
+        for item in items:
+            expected = as_file(_mine(item.local, item.remote, self.side))
+            with self._settling(item) as kept:
+                placing.discard(Spot(self.jail, item.path), expected, self._staging.kept(item.path))
+                self._touched = True
+                kept.append(self._kept_label(item.path))
+                self._scope.ledger.forget(item.path)
+            await asyncio.sleep(0)
+
+    async def duplicate(self, items: Sequence[KeepBoth]) -> dict[str, Stamp]:
+        """Keep losing versions under their new names, by a hard link where that is possible."""
+        made: dict[str, Stamp] = {}
+        for item in items:
+            expected = as_file(_mine(item.local, item.remote, self.side))
+            old, new = Spot(self.jail, item.path), Spot(self.jail, item.copy_path)
+            act = placing.rename if item.gives_way else placing.duplicate
+            try:
+                made[item.copy_path] = act(old, expected, new)
+                self._touched = True
+            except FAILURES as e:
+                self._scope.ledger.settle(item, outcome_of(e), str(e))
+        return made
+
+    async def rename(self, items: Sequence[Move]) -> dict[str, Stamp]:
+        """Rename files, never over another."""
+        moved: dict[str, Stamp] = {}
+        for item in items:
+            expected = as_file(_mine(item.local, item.remote, self.side))
+            with self._settling(item):
+                old, new = Spot(self.jail, item.old_path), Spot(self.jail, item.path)
+                moved[item.path] = placing.rename(old, expected, new)
+                self._touched = True
+        return moved
+
+    async def make_dirs(self, items: Sequence[MakeDir]) -> None:
+        """Make empty folders."""
+        for item in items:
+            with self._settling(item):
+                if item.path:
+                    self.jail.make_dir(item.path)
+                    self._scope.ledger.put_dirs.add(item.path)
+
+    async def remove_dirs(self, items: Sequence[RemoveDir]) -> None:
+        """Remove folders that are empty; one that is not stays and is told."""
+        for item in items:
+            with self._settling(item):
+                if not self.jail.remove_dir(item.path):
+                    raise ChangedError("the folder is not empty")
+                self._scope.ledger.drop_dirs.add(item.path)
+
+    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+        """Bring files into staging, check them, put them in place."""
+        await self._arrivals.receive(errands, source)
+
+    async def finish(self) -> None:
+        """Write everything to the disk, remove the staging folder and an empty home."""
+        if self._touched or self._arrivals.touched:
+            with self.jail.parent(".") as (folder, _):
+                atomic.flush(folder)
+        self._staging.clear()
+        for path in self._scope.ledger.restamp:
+            self._restamp(path)
+
+    def _restamp(self, path: str) -> None:
+        """Learn the ctime that our own unlink of a second name has moved."""
+        row = self._scope.ledger.put.get(path)
+        with suppress(BlockedError, OSError):
+            seen = self.jail.look(path)
+            mine = row and (row.local if self.side is Side.LOCAL else row.remote)
+            if row and seen and isinstance(mine, FileStamp) and same_version(seen, mine):
+                there = row.remote if self.side is Side.LOCAL else row.local
+                self._scope.ledger.agree(path, agreed(self.side, row.content, seen, there))
+
+    def _kept_label(self, path: str) -> str:
+        return self._staging.kept(path).label
+
+    def _settling(self, action: Trash | Move | MakeDir | RemoveDir) -> _Settling:
+        return _Settling(self._scope, action)
+
+
+class _Settling:
+    """Settles an action by how its block ends; what is appended is where the version is kept."""
+
+    def __init__(self, scope: Scope, action: Trash | Move | MakeDir | RemoveDir) -> None:
+        self._scope = scope
+        self._action = action
+        self._kept: list[str] = []
+
+    def __enter__(self) -> list[str]:
+        return self._kept
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            kept = self._kept[0] if self._kept else None
+            self._scope.ledger.settle(self._action, Outcome.DONE, kept=kept)
+            return False
+        if isinstance(error, FAILURES):
+            self._scope.ledger.settle(self._action, outcome_of(error), str(error))
+            return True
+        return False
+
+
+def _mine(local: Stamp | None, remote: Stamp | None, side: Side) -> Stamp:
+    stamp = local if side is Side.LOCAL else remote
+    assert stamp is not None  # noqa: S101 - an invariant of the planner
+    return stamp
+
+
+def _unmoved(seen: Stamp | None, errand: Errand) -> bool:
+    if isinstance(errand.action, KeepBoth):
+        return isinstance(seen, FileStamp) and same_version(seen, as_file(errand.source))
+    return seen == errand.source

@@ -1,0 +1,104 @@
+"""What a project *is*, whatever it is called: the two places it joins.
+
+The key of a project names its memory and its lock. Renaming a project or rotating a secret keeps
+the key; another folder, server or path is another project, whose first run is a union.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Project, Remote
+
+# Options of rclone backends that say where the data lie (https://rclone.org/overview/); all others
+# say how to get there.
+_WHERE = frozenset(
+    {
+        "account",
+        "app_folder",
+        "bucket",
+        "container",
+        "drive_id",
+        "endpoint",
+        "host",
+        "hostname",
+        "namenode",
+        "port",
+        "provider",
+        "remote",
+        "root_folder_id",
+        "server",
+        "service_url",
+        "share",
+        "storage_zone",
+        "team_drive",
+        "tenant",
+        "upstreams",
+        "url",
+        "user",
+        "username",
+    }
+)
+
+
+def remote_identity(remote: Remote) -> list[object]:
+    """Return what tells this remote from all others; never a secret."""
+    match remote:
+        case FolderRemote():
+            return ["folder", os.path.realpath(remote.root)]
+        case BackendRemote():
+            where = [[k, v] for k, v in sorted(remote.options) if k in _WHERE]
+            return [
+                "backend",
+                remote.type,
+                [[k, v if isinstance(v, str) else [v.kind, v.value]] for k, v in where],
+                remote.root,
+            ]
+        case NamedRemote():
+            return ["rclone", remote.rclone, remote.root]
+
+
+def digest_of(value: object) -> str:
+    """Return 32 hexadecimal digits that stand for a JSON-able value."""
+    text = json.dumps(value, ensure_ascii=True, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def remote_key(remote: Remote) -> str:
+    """Return the key under which facts about a remote are remembered."""
+    return digest_of(remote_identity(remote))
+
+
+def project_key(project: Project) -> str:
+    """Return the key of a project's memory and lock."""
+    local = os.path.realpath(project.local) if project.local is not None else None
+    remote = remote_identity(project.remote) if project.remote is not None else None
+    return digest_of([local, remote, project.path])
+
+
+def joined(root: str, path: str) -> str:
+    """Join two slash-separated paths, either of which may be empty."""
+    return "/".join(part for part in (root.strip("/"), path.strip("/")) if part)
+
+
+def remote_label(project: Project) -> str:
+    """Return the remote root as a person reads it: `b2:team/archive`."""
+    match project.remote:
+        case None:
+            return "-"
+        case FolderRemote(name=name):
+            return f"{name}:{project.path}"
+        case BackendRemote(name=name, root=root) | NamedRemote(name=name, root=root):
+            return f"{name}:{joined(root, project.path)}"
+
+
+def local_label(project: Project, home: Path) -> str:
+    """Return the local root as a person reads it, the home directory shortened to `~`."""
+    if project.local is None:
+        return "-"
+    if project.local != home and project.local.is_relative_to(home):
+        return f"~/{project.local.relative_to(home)}"
+    return str(project.local)

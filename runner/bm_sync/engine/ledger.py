@@ -1,0 +1,138 @@
+"""What has been done to one project so far. It can be closed at any moment and tells the truth.
+
+The engine settles every action here as it ends, with what both sides agree on from then on; the
+record of the run and the change of the baseline are read from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bm_sync.model.plan import (
+    MEMORY_ONLY,
+    Action,
+    Copy,
+    KeepBoth,
+    MakeDir,
+    Move,
+    ProjectPlan,
+    RemoveDir,
+    Totals,
+    Trash,
+)
+from bm_sync.model.run import ActionEnded, Done, Event, Outcome
+from bm_sync.model.tree import Agreed, Side
+
+_Key = tuple[str, str, Side | None]
+
+
+def side_of(action: Action) -> Side | None:
+    """Return the side that an action changes; None for those that move nothing."""
+    match action:
+        case Copy(to=side) | Trash(side=side) | Move(side=side):
+            return side
+        case MakeDir(side=side) | RemoveDir(side=side) | KeepBoth(loser=side):
+            return side
+        case _:
+            return None
+
+
+def _key(action: Action) -> _Key:
+    return action.kind, action.path, side_of(action)
+
+
+class Ledger:
+    """The outcomes of one project's plan."""
+
+    def __init__(self, plan: ProjectPlan, emit: Callable[[Event], None]) -> None:
+        self._plan = plan
+        self._emit = emit
+        self._done: dict[_Key, Done] = {}
+        self.put: dict[str, Agreed] = {}
+        self.drop: set[str] = set()
+        self.put_dirs: set[str] = set()
+        self.drop_dirs: set[str] = set()
+        self.retries = 0
+        self.restamp: set[str] = set()
+
+    def settle(
+        self,
+        action: Action,
+        outcome: Outcome,
+        detail: str | None = None,
+        kept: str | None = None,
+    ) -> None:
+        """Note how an action ended; `kept` says where the version it replaced is now."""
+        done = Done(
+            kind=action.kind,
+            path=action.path,
+            side=side_of(action),
+            size=getattr(action, "size", 0),
+            reason=str(action.reason),
+            outcome=outcome,
+            detail=detail,
+            kept=kept,
+        )
+        self._done[_key(action)] = done
+        self._emit(ActionEnded(self._plan.project, done))
+
+    def outcome(self, action: Action) -> Outcome | None:
+        """Return how an action ended, None while it has not."""
+        done = self._done.get(_key(action))
+        return done.outcome if done else None
+
+    def agree(self, path: str, agreed: Agreed) -> None:
+        """Note that both sides hold the same version of `path`, seen on both."""
+        self.drop.discard(path)
+        self.put[path] = agreed
+
+    def forget(self, path: str) -> None:
+        """Note that neither side holds `path` any more."""
+        self.put.pop(path, None)
+        self.drop.add(path)
+
+    def actions(self) -> tuple[Done, ...]:
+        """Return every action of the plan that moves something, in plan order, with its outcome."""
+        return tuple(
+            self._done.get(_key(a)) or _not_reached(a)
+            for a in self._plan.actions
+            if not isinstance(a, MEMORY_ONLY)
+        )
+
+    def totals(self) -> Totals:
+        """Count what was done."""
+        total = Totals(conflicts=len(self._plan.clashes))
+        for done in self._done.values():
+            if done.outcome is Outcome.DONE:
+                total = _add(total, done)
+        return total
+
+
+def _not_reached(action: Action) -> Done:
+    return Done(
+        kind=action.kind,
+        path=action.path,
+        side=side_of(action),
+        size=getattr(action, "size", 0),
+        reason=str(action.reason),
+        outcome=Outcome.NOT_REACHED,
+    )
+
+
+def _add(total: Totals, done: Done) -> Totals:
+    up = done.side is Side.REMOTE
+    if done.kind == "copy" and up:
+        return replace(total, up=total.up + 1, bytes_up=total.bytes_up + done.size)
+    if done.kind == "copy":
+        return replace(total, down=total.down + 1, bytes_down=total.bytes_down + done.size)
+    field = _COUNTED.get(done.kind, {}).get(up)
+    return replace(total, **{field: getattr(total, field) + 1}) if field else total
+
+
+_COUNTED = {
+    "trash": {True: "delete_remote", False: "delete_local"},
+    "move": {True: "move", False: "move"},
+    "make-dir": {True: "folders", False: "folders"},
+    "remove-dir": {True: "folders", False: "folders"},
+}

@@ -1,0 +1,288 @@
+"""Looks at both sides of a project and at what is remembered of it. Changes nothing anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bm_sync.engine.contents import FALLBACK
+from bm_sync.engine.distant import Store
+from bm_sync.engine.identity import joined, project_key
+from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.site import Site
+from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, Walked, walk
+from bm_sync.filters.matcher import Matcher
+from bm_sync.filters.rules import BadPattern
+from bm_sync.filters.sift import oversize, refilter, sift, without
+from bm_sync.model.config import FolderRemote, Project
+from bm_sync.model.tree import (
+    Baseline,
+    File,
+    FilterChange,
+    ObjectStamp,
+    Observation,
+    Problem,
+    ProblemKind,
+    Root,
+    Side,
+    Tree,
+)
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import Fs
+from bm_sync.rclone.wire import Features, RemoteListing
+from bm_sync.state.values import HashMemory, Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A project with what was seen of it.
+
+    `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
+    hash its sides are compared by.
+    """
+
+    project: Project
+    key: str
+    observation: Observation
+    remembered: Remembered
+    matcher: Matcher
+    via_link: bool
+    local_root: Path
+    remote_folder: Path | None
+    store: Store | None
+    algorithm: str
+    bad_patterns: tuple[BadPattern, ...] = ()
+    hashed: HashMemory = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Far:
+    """The remote side."""
+
+    tree: Tree
+    folder: Path | None = None
+    store: Store | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What a remote behind rclone told, before the filters."""
+
+    base: Fs
+    fs: Fs
+    features: Features
+    listing: RemoteListing
+    root: Root
+
+
+async def observe(project: Project, site: Site) -> Seen:
+    """Look at both sides; raises BmSyncError when one cannot be read at all."""
+    assert project.local is not None and project.remote is not None  # noqa: S101, PT018
+    key = project_key(project)
+    remembered = site.state.project(key)
+    matcher = Matcher(project.filters)
+    asked = asyncio.create_task(_list(project, site))
+    try:
+        await asyncio.sleep(0)  # let the listing be asked before the walk takes the loop
+        near = _walk(project.local, matcher, project)
+        listed = await asked
+    finally:
+        asked.cancel()
+    local = _checked_root(near, remembered)
+    far = _far(project, listed, matcher, site)
+    bad = near.bad
+    learnt = await _remote_ignore_files(project, site, far, near, remembered.baseline)
+    for folder, text in learnt.items():
+        shown = f"{project.remote.name}:{joined(project.path, folder)}/{IGNORE_FILE}"
+        bad += matcher.add_ignore_file(folder, text, shown)
+    remote = far.tree
+    if learnt:
+        local, remote = refilter(local, matcher), refilter(remote, matcher)
+    large = oversize(local, remote, project.filters.max_size)
+    if large:
+        local, remote = without(local, large), without(remote, large)
+    hidden = _hidden_rows(remembered.baseline, matcher, local, remote, large)
+    change = _filter_change(remembered, matcher, local, remote, hidden)
+    baseline = _without_rows(remembered.baseline, hidden)
+    return Seen(
+        project=project,
+        key=key,
+        observation=Observation(local, remote, baseline, change),
+        remembered=remembered,
+        matcher=matcher,
+        via_link=near.via_link,
+        local_root=_real(project.local),
+        remote_folder=far.folder,
+        store=far.store,
+        algorithm=_algorithm(far.store),
+        bad_patterns=bad,
+    )
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))
+
+
+def _walk(root: Path, matcher: Matcher, project: Project) -> Walked:
+    filters = project.filters
+    return walk(root, matcher, gitignore=filters.gitignore, links=filters.links)
+
+
+def _checked_root(near: Walked, remembered: Remembered) -> Tree:
+    """Return the local tree; a root that became a symbolic link since last time says so."""
+    if near.via_link and remembered.via_link is False:
+        return replace(near.tree, root=Root.SYMLINK)
+    return near.tree
+
+
+async def far_side(project: Project, matcher: Matcher, site: Site) -> Tree:
+    """Return the remote side alone, filtered by the rules the matcher knows."""
+    return _far(project, await _list(project, site), matcher, site).tree
+
+
+_MISSING = {Fault.MISSING: Root.MISSING, Fault.STORE_MISSING: Root.STORE_MISSING}
+
+
+async def _list(project: Project, site: Site) -> _Listed | None:
+    """Ask the remote for everything; a folder of this machine is walked instead, later."""
+    remote = project.remote
+    if remote is None or isinstance(remote, FolderRemote):
+        return None
+    retry = project.policy.retry
+    base, features = await site.patiently(retry, lambda: site.connected(remote))
+    fs = base.at(project.path)
+    try:
+        listing = await site.patiently(retry, lambda: site.rclone.list_tree(fs, features=features))
+    except RcloneError as e:
+        if e.fault not in _MISSING:
+            raise
+        return _Listed(base, fs, features, RemoteListing(()), _MISSING[e.fault])
+    return _Listed(base, fs, features, listing, Root.FOLDER)
+
+
+def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site) -> _Far:
+    """Return the remote side, filtered by the rules known so far."""
+    remote = project.remote
+    if isinstance(remote, FolderRemote):
+        folder = remote.root / project.path
+        walked = walk(
+            folder, matcher, gitignore=False, links=project.filters.links, side=Side.REMOTE
+        )
+        return _Far(walked.tree, folder=_real(folder))
+    assert listed is not None and remote is not None  # noqa: S101, PT018 - see `_list`
+    entries = listed.listing.entries
+    files = {
+        e.path: File(ObjectStamp(e.size, e.content, e.mtime_ns), e.content, e.mtime_ns)
+        for e in entries
+        if not e.is_dir
+    }
+    tree = sift(
+        files,
+        [e.path for e in entries if e.is_dir],
+        matcher,
+        side=Side.REMOTE,
+        has_folders=listed.features.has_folders,
+    )
+    names = tuple(
+        Problem(n, Side.REMOTE, ProblemKind.NAME, "no file of this machine can have this name")
+        for n in listed.listing.unusable
+    )
+    tree = replace(
+        tree,
+        root=listed.root,
+        case_insensitive=listed.features.case_insensitive,
+        problems=tree.problems + names,
+    )
+    store = Store(
+        fs=listed.fs,
+        base=listed.base,
+        features=listed.features,
+        objects=len(files),
+        conditions=lambda: site.conditions(remote, listed.base),
+        litter=tuple(p for p in files if p.endswith(site.partial_suffix)),
+    )
+    return _Far(tree, store=store)
+
+
+async def _remote_ignore_files(
+    project: Project, site: Site, far: _Far, near: Walked, baseline: Baseline
+) -> dict[str, str]:
+    """Read the .gitignore files that only the remote holds and that were not deleted here."""
+    if not project.filters.gitignore:
+        return {}
+    found: dict[str, str] = {}
+    for path, file in far.tree.files.items():
+        folder, _, name = path.rpartition("/")
+        if name != IGNORE_FILE or folder in near.ignore_files or path in baseline.files:
+            continue
+        if path in near.tree.files or file.size > MAX_IGNORE_BYTES:
+            continue
+        text = await _read(path, far, site)
+        if text is not None:
+            found[folder] = text
+    return found
+
+
+async def _read(path: str, far: _Far, site: Site) -> str | None:
+    """Return the text of a small file of the remote side."""
+    if far.folder is not None:
+        with suppress(OSError, BlockedError), os.fdopen(Jail(far.folder).open(path), "rb") as file:
+            return file.read(MAX_IGNORE_BYTES).decode(errors="surrogateescape")
+        return None
+    assert far.store is not None  # noqa: S101 - one of both is set
+    with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+        here = site.rclone.local(Path(scratch))
+        await site.rclone.copy_file(far.store.fs, path, here, "text")
+        return (Path(scratch) / "text").read_bytes().decode(errors="surrogateescape")
+
+
+def _hidden_rows(
+    baseline: Baseline, matcher: Matcher, local: Tree, remote: Tree, large: Collection[str]
+) -> frozenset[str]:
+    """Return the rows that the filters hide now; what a tree shows is not hidden."""
+    files = (p for p in baseline.files if p not in local.files and p not in remote.files)
+    dirs = (p for p in baseline.dirs if p not in local.dirs and p not in remote.dirs)
+    return frozenset(p for p in files if p in large or matcher.excluded(p, is_dir=False)) | (
+        frozenset(p for p in dirs if matcher.excluded(p, is_dir=True))
+    )
+
+
+def _without_rows(baseline: Baseline, hidden: Collection[str]) -> Baseline:
+    if not hidden:
+        return baseline
+    return replace(
+        baseline,
+        files={p: row for p, row in baseline.files.items() if p not in hidden},
+        dirs=baseline.dirs - frozenset(hidden),
+    )
+
+
+def _filter_change(
+    remembered: Remembered, matcher: Matcher, local: Tree, remote: Tree, hidden: Collection[str]
+) -> FilterChange:
+    """Return what entered and what left the set since the last run."""
+    if remembered.filters is None or remembered.filters == matcher.snapshot():
+        return FilterChange()
+    before = Matcher.from_snapshot(remembered.filters)
+    shown = local.files.keys() | remote.files.keys()
+    return FilterChange(
+        enters=tuple(sorted(p for p in shown if before.excluded(p, is_dir=False))),
+        leaves=tuple(
+            sorted(
+                p
+                for p in hidden
+                if p in remembered.baseline.files and not before.excluded(p, is_dir=False)
+            )
+        ),
+    )
+
+
+def _algorithm(store: Store | None) -> str:
+    if store is None:
+        return FALLBACK
+    return store.features.hash or store.features.slow_hash or FALLBACK

@@ -1,0 +1,163 @@
+"""Observes and plans projects. Nothing is changed anywhere; failures are plans that say so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from loguru import logger
+
+from bm_sync.engine.answer import answer
+from bm_sync.engine.identity import local_label, project_key, remote_label
+from bm_sync.engine.observe import Seen, observe
+from bm_sync.engine.site import Site
+from bm_sync.errors import BmSyncError, Exit, worst
+from bm_sync.model.config import FolderRemote, Placement, Project, Remote
+from bm_sync.model.plan import Accept, MakeDir, Plan, ProjectPlan, Reason, Totals
+from bm_sync.model.tree import Side
+from bm_sync.plan import planner
+from bm_sync.plan.intent import Intent
+from bm_sync.rclone.faults import Fault, RcloneError
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What the caller asks of a plan."""
+
+    accept: Accept = Accept()
+    keep_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A project with its plan; `seen` is None when there is nothing to reconcile or it failed."""
+
+    project: Project
+    plan: ProjectPlan
+    seen: Seen | None = None
+
+
+async def prepare_all(
+    projects: Sequence[Project], site: Site, wants: Wants
+) -> tuple[Prepared, ...]:
+    """Plan all projects, a few at once, in the order given."""
+    gate = asyncio.Semaphore(site.setup.jobs)
+
+    async def one(project: Project) -> Prepared:
+        async with gate:
+            return await prepare(project, site, wants)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(p)) for p in projects]
+    return tuple(t.result() for t in tasks)
+
+
+async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
+    """Observe and plan one project."""
+    try:
+        if project.placement is Placement.LOCAL_ONLY:
+            return Prepared(project, _local_only(project, site))
+        if project.placement is Placement.CLOUD_ONLY:
+            return Prepared(project, await _cloud_only(project, site))
+        seen = await answer(await observe(project, site), project.policy, site)
+    except BmSyncError as e:
+        return Prepared(project, failed(project, site, e))
+    plan = planner.make(project.name, seen.key, seen.observation, intent(project, site, wants))
+    notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
+    return Prepared(project, replace(plan, notes=plan.notes + notes), seen)
+
+
+def intent(project: Project, site: Site, wants: Wants) -> Intent:
+    """Return how a project is to be planned."""
+    return Intent(
+        policy=project.policy,
+        accept=wants.accept,
+        keep_deleted=wants.keep_deleted,
+        host=site.setup.host,
+        now=site.clock().strftime("%Y%m%dT%H%M"),
+        local_label=local_label(project, site.home),
+        remote_label=remote_label(project),
+        remote_name=project.remote.name if project.remote else "",
+    )
+
+
+def blank(project: Project, site: Site) -> ProjectPlan:
+    """Return a plan of a project that does nothing."""
+    return ProjectPlan(
+        project=project.name,
+        key=project_key(project),
+        mode=project.policy.mode,
+        direction=project.policy.direction,
+        local=local_label(project, site.home),
+        remote=remote_label(project),
+    )
+
+
+def failed(project: Project, site: Site, error: BmSyncError) -> ProjectPlan:
+    """Return the plan of a project that could not be observed."""
+    logger.bind(project=project.name).error("cannot be planned: {}", error.what)
+    return replace(
+        blank(project, site),
+        failure=error.what,
+        failure_hint=error.hint,
+        failure_exit=int(error.exit),
+    )
+
+
+def _local_only(project: Project, site: Site) -> ProjectPlan:
+    plan = blank(project, site)
+    if project.local is not None and not project.local.is_dir():
+        return replace(plan, notes=("local only; the folder does not exist",))
+    return replace(plan, notes=("local only: never sent",))
+
+
+async def _cloud_only(project: Project, site: Site) -> ProjectPlan:
+    """Plan a project without a local folder: it is made on the remote when it is missing."""
+    assert project.remote is not None  # noqa: S101 - that is what cloud-only means
+    plan = blank(project, site)
+    if await _stands(project, project.remote, site):
+        return replace(plan, notes=("cloud only: no local copy",))
+    action = MakeDir("", Side.REMOTE, Reason.FOLDER)
+    note = "cloud only: the folder will be made on the remote"
+    return replace(plan, actions=(action,), totals=Totals(folders=1), notes=(note,))
+
+
+async def _stands(project: Project, remote: Remote, site: Site) -> bool:
+    """Return whether the remote folder exists, or needs no making."""
+    if isinstance(remote, FolderRemote):
+        return (remote.root / project.path).is_dir()
+    retry = project.policy.retry
+    base, features = await site.patiently(retry, lambda: site.connected(remote))
+    if not features.has_folders:
+        return True
+    try:
+        await site.patiently(
+            retry, lambda: site.rclone.list_tree(base.at(project.path), features=features)
+        )
+    except RcloneError as e:
+        if e.fault is Fault.MISSING:
+            return False
+        raise
+    return True
+
+
+def plan_exit(plan: Plan) -> Exit:
+    """Return the exit code that the troubles of a plan deserve; OK when there are none."""
+    return worst([project_exit(p) for p in plan.projects])
+
+
+def project_exit(plan: ProjectPlan) -> Exit:
+    """Return the exit code of one project's plan, as far as it can be told before it is done."""
+    if plan.failure is not None:
+        return Exit(plan.failure_exit)
+    if plan.stops:
+        return Exit.STOPPED
+    if plan.problems:
+        return Exit.FAILED
+    return Exit.STOPPED if any(c.winner is None for c in plan.clashes) else Exit.OK
+
+
+def by_name(prepared: Sequence[Prepared]) -> Mapping[str, Prepared]:
+    """Return prepared projects by their name."""
+    return {p.project.name: p for p in prepared}

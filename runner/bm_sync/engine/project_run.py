@@ -1,0 +1,193 @@
+"""Runs one planned project from its first action to its record, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from loguru import logger
+
+from bm_sync.engine.distant_hand import DistantHand
+from bm_sync.engine.execute import Hands, carry_out, learn
+from bm_sync.engine.folder_hand import FolderHand
+from bm_sync.engine.ledger import Ledger
+from bm_sync.engine.observe import Seen
+from bm_sync.engine.prepare import Prepared, project_exit
+from bm_sync.engine.record import iso, record
+from bm_sync.engine.scope import Hand, Scope
+from bm_sync.engine.site import Site
+from bm_sync.errors import BmSyncError, Exit
+from bm_sync.model.config import FolderRemote
+from bm_sync.model.run import (
+    Event,
+    Outcome,
+    ProjectEnded,
+    ProjectRun,
+    ProjectStarted,
+    Status,
+)
+from bm_sync.model.tree import Side
+
+_MISSED = (Outcome.DROPPED, Outcome.FAILED, Outcome.NOT_REACHED)
+
+
+class ProjectRunner:
+    """One project in one run."""
+
+    def __init__(
+        self, prepared: Prepared, site: Site, run: str, emit: Callable[[Event], None]
+    ) -> None:
+        self._prepared = prepared
+        self._plan = prepared.plan
+        self._site = site
+        self._run = run
+        self._emit = emit
+        self._ledger = Ledger(prepared.plan, emit)
+        self._started = site.clock()
+        self._clock = time.monotonic()
+        self._error: BmSyncError | None = None
+        self._interrupted = False
+
+    async def run(self) -> ProjectRun:
+        """Carry the plan out and record it; on cancellation record what was done, then end."""
+        if self._plan.failure is None and not self._plan.stops:
+            await self._act()
+        ended = self._ended()
+        self._site.state.end_project(
+            self._run, ended, local=self._plan.local, remote=self._plan.remote
+        )
+        self._emit(ProjectEnded(ended))
+        return ended
+
+    @property
+    def project(self) -> str:
+        """Return the project's name."""
+        return self._plan.project
+
+    def not_begun(self) -> ProjectRun:
+        """Return the record of a project that a cancelled run never came to."""
+        self._interrupted = True
+        return self._ended()
+
+    async def _act(self) -> None:
+        moves = self._plan.moves
+        totals = self._plan.totals
+        if moves:
+            self._emit(
+                ProjectStarted(self._plan.project, len(moves), totals.bytes_up + totals.bytes_down)
+            )
+        try:
+            async with asyncio.timeout(self._prepared.project.policy.limits.timeout_s):
+                if moves:
+                    await self._move()
+        except asyncio.CancelledError:
+            self._interrupted = True
+        except TimeoutError:
+            limit = self._prepared.project.policy.limits.timeout_s
+            self._error = BmSyncError(
+                f"stopped after the time limit of {limit:g} s",
+                hint="run again to go on; limits.timeout in the policy sets the limit",
+            )
+        except BmSyncError as e:
+            self._error = e
+        except Exception as e:  # noqa: BLE001 - the project task: others go on, this one says so
+            logger.bind(project=self._plan.project).exception("a bug")
+            self._error = BmSyncError(
+                f"a bug in bm-sync: {type(e).__name__}: {e}", hint="please report it with the log"
+            )
+        if self._prepared.seen is not None:
+            learn(self._plan.actions, self._ledger)
+            record(self._prepared.seen, self._plan, self._ledger, self._site.state, self._run)
+
+    async def _move(self) -> None:
+        if self._prepared.seen is None:
+            await self._make_remote()
+            return
+        hands = self._hands(self._prepared.seen)
+        try:
+            await carry_out(self._plan.actions, hands, self._ledger)
+        finally:
+            for hand in hands.both:
+                await hand.finish()
+
+    async def _make_remote(self) -> None:
+        """Make the remote folder of a cloud-only project."""
+        project = self._prepared.project
+        match project.remote:
+            case None:
+                return
+            case FolderRemote(root=root):
+                (root / project.path).mkdir(parents=True, exist_ok=True)
+            case remote:
+                base, _ = await self._site.connected(remote)
+                await self._site.rclone.mkdir(base.at(project.path), "")
+        for action in self._plan.moves:
+            self._ledger.settle(action, Outcome.DONE)
+
+    def _hands(self, seen: Seen) -> Hands:
+        project = self._prepared.project
+        scope = Scope(
+            project=project.name,
+            key=self._plan.key,
+            run=self._run,
+            policy=project.policy,
+            site=self._site,
+            ledger=self._ledger,
+            emit=self._emit,
+        )
+        scope.algorithm = seen.algorithm
+        links = project.filters.links
+        local = FolderHand(Side.LOCAL, seen.local_root, seen.local_root, scope, links)
+        return Hands(local, _remote_hand(seen, scope))
+
+    def _ended(self) -> ProjectRun:
+        plan, ledger = self._plan, self._ledger
+        refused = plan.failure is not None or bool(plan.stops)
+        actions = () if refused else ledger.actions()
+        status, code = self._verdict([a.outcome for a in actions])
+        seen = self._prepared.seen
+        files = {} if seen is None else seen.observation.local.files
+        return ProjectRun(
+            project=plan.project,
+            key=plan.key,
+            status=status,
+            started=iso(self._started),
+            seconds=round(time.monotonic() - self._clock, 3),
+            totals=ledger.totals(),
+            actions=actions,
+            clashes=plan.clashes,
+            problems=plan.problems,
+            stops=plan.stops,
+            retries=ledger.retries,
+            message=plan.failure or (self._error.what if self._error else None),
+            hint=plan.failure_hint or (self._error.hint if self._error else None),
+            exit=int(code),
+            files=len(files),
+            bytes=sum(f.size for f in files.values()),
+        )
+
+    def _verdict(self, outcomes: list[Outcome]) -> tuple[Status, Exit]:
+        """Return how the project ended, the most serious cause first."""
+        planned = project_exit(self._plan)
+        missed = bool(self._plan.problems) or any(o in _MISSED for o in outcomes)
+        causes = (
+            (self._plan.failure is not None, Status.FAILED, planned),
+            (bool(self._plan.stops), Status.STOPPED, planned),
+            (self._interrupted, Status.INTERRUPTED, Exit.INTERRUPTED),
+            (self._error is not None, Status.FAILED, self._error.exit if self._error else planned),
+            (missed, Status.PARTIAL, Exit.FAILED),
+            (planned is Exit.STOPPED, Status.WAITING, planned),
+            (bool(outcomes), Status.CHANGED, Exit.OK),
+        )
+        return next(((s, c) for holds, s, c in causes if holds), (Status.IN_SYNC, Exit.OK))
+
+
+def _remote_hand(seen: Seen, scope: Scope) -> Hand:
+    remote = seen.project.remote
+    if isinstance(remote, FolderRemote):
+        assert seen.remote_folder is not None  # noqa: S101 - see `observe`
+        links = seen.project.filters.links
+        return FolderHand(Side.REMOTE, seen.remote_folder, remote.root, scope, links)
+    assert seen.store is not None  # noqa: S101 - see `observe`
+    return DistantHand(seen.store, scope)

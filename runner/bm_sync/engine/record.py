@@ -1,0 +1,74 @@
+"""Writes into the state what a project has agreed on; only what was verified gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bm_sync.engine.ledger import Ledger
+from bm_sync.engine.observe import Seen
+from bm_sync.model.plan import ProjectPlan
+from bm_sync.model.report import OpenConflict
+from bm_sync.model.tree import Side, Stamp
+from bm_sync.state.store import State
+from bm_sync.state.values import Change
+
+
+def iso(moment: datetime) -> str:
+    """Return a time in UTC as the records write it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str) -> None:
+    """Teach the baseline what is agreed now, and keep the list of open conflicts."""
+    memory = _memory(seen, ledger)
+    state.record(
+        plan.key,
+        Change(
+            project=plan.project,
+            put=ledger.put,
+            drop=ledger.drop,
+            put_dirs=ledger.put_dirs - ledger.drop_dirs,
+            drop_dirs=ledger.drop_dirs,
+            device=seen.observation.local.device,
+            filters=seen.matcher.snapshot(),
+            via_link=seen.via_link,
+            memory=None if memory == dict(seen.remembered.memory) else memory,
+        ),
+    )
+    _conflicts(seen, plan, ledger, state, run)
+
+
+def _memory(seen: Seen, ledger: Ledger) -> Mapping[tuple[Side, str], tuple[Stamp, str]]:
+    """Return the contents worth remembering: hashed, still standing, and not agreed on."""
+    known = {**seen.remembered.memory, **seen.hashed}
+    kept = {}
+    for (side, path), (stamp, content) in known.items():
+        file = seen.observation.tree(side).files.get(path)
+        row = ledger.put.get(path) or seen.observation.baseline.files.get(path)
+        told = row is not None and (row.local if side is Side.LOCAL else row.remote) == stamp
+        if file is not None and file.stamp == stamp and not told:
+            kept[side, path] = stamp, content
+    return kept
+
+
+def _conflicts(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str) -> None:
+    """Keep the list of conflicts nobody has settled: waiting, or with a copy that still stands."""
+    known = state.conflicts(plan.key)
+    if not known and not plan.clashes:
+        return
+    rows = seen.observation.baseline.files.keys() | ledger.put.keys()
+    standing = rows - ledger.drop
+    now = {c.path: c for c in known if c.kept is not None and c.kept in standing}
+    for clash in plan.clashes:
+        if clash.winner is None or (clash.kept is not None and clash.kept in standing):
+            now[clash.path] = OpenConflict(
+                project=plan.project,
+                path=clash.path,
+                kept=clash.kept,
+                winner=clash.winner,
+                run=run,
+                since=f"{run[0:4]}-{run[4:6]}-{run[6:11]}:{run[11:13]}:{run[13:15]}Z",
+                what=clash.what,
+            )
+    state.put_conflicts(plan.key, tuple(now[p] for p in sorted(now)))

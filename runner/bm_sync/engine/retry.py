@@ -1,0 +1,45 @@
+"""Named retry policies. Only failures that may pass by themselves are tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from bm_sync.model.config import Retry
+from bm_sync.rclone.faults import Fault, RcloneError
+
+_FIRST_WAIT_S = 0.5
+_REPEATABLE = frozenset({Fault.TRANSIENT, Fault.DAEMON, Fault.SOURCE_CHANGED})
+
+Notice = Callable[[int, float, str], None]  # attempt that failed, seconds to wait, cause
+
+
+def repeatable(error: BaseException) -> bool:
+    """Return whether trying again may help: network, 5xx, 429, timeouts, a dead rclone."""
+    return isinstance(error, RcloneError) and error.fault in _REPEATABLE
+
+
+def persistent(retry: Retry, notice: Notice) -> AsyncRetrying:
+    """Return the retry loop of a batch: exponential waits with jitter, at most `max_wait_s`."""
+
+    def before_sleep(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        wait_s = state.next_action.sleep if state.next_action else 0.0
+        notice(state.attempt_number, wait_s, str(error))
+
+    return AsyncRetrying(
+        retry=retry_if_exception(repeatable),
+        stop=stop_after_attempt(retry.attempts),
+        wait=wait_exponential_jitter(
+            initial=min(_FIRST_WAIT_S, retry.max_wait_s), max=retry.max_wait_s
+        ),
+        before_sleep=before_sleep,
+        reraise=True,
+    )

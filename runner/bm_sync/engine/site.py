@@ -1,0 +1,90 @@
+"""What all projects of a run share: rclone, the state, the remotes connected so far."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from bm_sync.engine.identity import remote_key
+from bm_sync.engine.retry import persistent
+from bm_sync.model.config import BackendRemote, NamedRemote, Retry
+from bm_sync.model.report import Setup
+from bm_sync.paths import home_dir
+from bm_sync.rclone.client import Rclone
+from bm_sync.rclone.remotes import Fs
+from bm_sync.rclone.wire import Features
+from bm_sync.state.store import State
+
+T = TypeVar("T")
+_CONDITIONS = "conditions"
+
+
+def utc_now() -> datetime:
+    """Return the time now, in UTC."""
+    return datetime.now(UTC)
+
+
+def machine_suffix(setup: Setup) -> str:
+    """Return the suffix of this machine's half uploads; others' are never taken for ours."""
+    text = f"{setup.host}\0{setup.state_dir}"
+    return f".{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:6]}.bmpart"
+
+
+@dataclass(slots=True)
+class Site:
+    """The surroundings of one command. One event loop, one rclone."""
+
+    setup: Setup
+    state: State
+    rclone: Rclone
+    clock: Callable[[], datetime] = utc_now
+    _connected: dict[str, tuple[Fs, Features]] = field(default_factory=dict)
+    _connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _conditions: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """Return the user's home directory."""
+        return home_dir(self.setup.env)
+
+    @property
+    def partial_suffix(self) -> str:
+        """Return how names of this machine's half uploads end."""
+        return machine_suffix(self.setup)
+
+    async def connected(self, remote: BackendRemote | NamedRemote) -> tuple[Fs, Features]:
+        """Return the root of a remote and what it can do; asked once in a run."""
+        key = remote_key(remote)
+        async with self._connecting.setdefault(key, asyncio.Lock()):
+            if key not in self._connected:
+                fs = await self.rclone.connect(remote, self.setup.env)
+                self._connected[key] = fs, await self.rclone.features(fs)
+            return self._connected[key]
+
+    async def conditions(self, remote: BackendRemote | NamedRemote, base: Fs) -> bool:
+        """Return whether uploads may say which version they replace; probed once per remote."""
+        key = remote_key(remote)
+        async with self._connecting.setdefault(key, asyncio.Lock()):
+            known = self.state.remote_fact(key, _CONDITIONS)
+            if known is None:
+                known = await self.rclone.supports_conditions(base)
+                self.state.set_remote_fact(key, _CONDITIONS, known)
+            return bool(known)
+
+    async def hash_by_rclone(self, root: Path, path: str, algorithm: str) -> str | None:
+        """Return the content of a file of this machine in an algorithm that only rclone knows."""
+        fs = self.rclone.local(root)
+        features = replace(await self.rclone.features(fs), hash=algorithm)
+        found = await self.rclone.list_some(
+            fs, [path], features=features, mtime=False, content=True
+        )
+        return found[path].content if path in found else None
+
+    async def patiently(self, retry: Retry, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Ask something again while its failure may pass by itself."""
+        return await persistent(retry, lambda *_: None)(attempt)

@@ -1,0 +1,114 @@
+"""The folder `.bm-sync` below a side's root: where files arrive before they are put in place.
+
+It lies on the file system of the root, carries a .gitignore of its own, and goes when it is empty.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from bm_sync.engine import atomic
+from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.placing import Spot
+from bm_sync.engine.scope import HOME, Scope
+
+_ARRIVALS = "in"
+_SWAP = "swap"
+
+
+class Staging:
+    """One project's staging folder in one run, below the side's `base`."""
+
+    def __init__(self, base: Path, scope: Scope) -> None:
+        self.home = Jail(base)
+        self._scope = scope
+        self._arrivals = f"{scope.staging}/{_ARRIVALS}"
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder that rclone copies into."""
+        return self.home.root / self._arrivals
+
+    def open(self) -> None:
+        """Make the folder when it is missing."""
+        ignore = f"{HOME}/.gitignore"
+        self.home.make_dir(self._arrivals)
+        if not self.home.exists(ignore):
+            with self.home.parent(ignore) as (folder, name):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                with os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "w") as file:
+                    file.write("*\n")
+
+    def spot(self, path: str) -> Spot:
+        """Return where `path` arrives."""
+        return Spot(self.home, f"{self._arrivals}/{path}")
+
+    def for_swap(self, path: str) -> Spot:
+        """Move an arrival to the one place from which files are swapped with the live ones.
+
+        After a kill only this place can hold a version that stands nowhere else.
+        """
+        swap = Spot(self.home, f"{self._scope.staging}/{_SWAP}")
+        with self.spot(path).open() as source, swap.open() as target:
+            os.replace(source[1], target[1], src_dir_fd=source[0], dst_dir_fd=target[0])
+        return swap
+
+    def kept(self, path: str) -> Spot:
+        """Return where this run keeps a version of `path` that is replaced or deleted."""
+        return Spot(self.home, f"{self._scope.trash}/{path}")
+
+    def holds(self, path: str) -> bool:
+        """Return whether `path` has arrived as a plain file."""
+        with suppress(BlockedError, OSError):
+            return self.home.look(f"{self._arrivals}/{path}") is not None
+        return False
+
+    def flush(self) -> None:
+        """Write what has arrived to the disk."""
+        with self.home.parent(f"{self._arrivals}/.") as (folder, _):
+            atomic.flush(folder)
+
+    def clear(self) -> None:
+        """Remove this run's folder, and the whole home when nothing else lies in it."""
+        self._remove(self._scope.staging)
+        self._remove_home()
+
+    def recover(self) -> None:
+        """Remove what killed runs of this project left; a version caught in a swap is kept."""
+        with suppress(FileNotFoundError, BlockedError):
+            with self.home.parent(f"{HOME}/staging/.") as (folder, _):
+                left = [n for n in _names(folder) if n.startswith(self._scope.key[:12])]
+            for name in left:
+                self._keep_swapped(name)
+                self._remove(f"{HOME}/staging/{name}")
+        self._remove_home()
+
+    def _keep_swapped(self, name: str) -> None:
+        swap = Spot(self.home, f"{HOME}/staging/{name}/{_SWAP}")
+        run = name.partition("-")[2]
+        kept = Spot(self.home, f"{HOME}/trash/{run}/{self._scope.project}/.swapped")
+        with suppress(FileNotFoundError, FileExistsError), swap.open() as source:
+            if os.stat(source[1], dir_fd=source[0], follow_symlinks=False).st_nlink == 1:
+                with kept.open(make=True) as target:
+                    atomic.move_new(source, target)
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError, BlockedError), self.home.parent(path) as (folder, name):
+            shutil.rmtree(name, dir_fd=folder)
+
+    def _remove_home(self) -> None:
+        for path in (f"{HOME}/staging", f"{HOME}/trash"):
+            with suppress(BlockedError, FileNotFoundError):
+                self.home.remove_dir(path)
+        with suppress(BlockedError, OSError), self.home.parent(f"{HOME}/.") as (folder, _):
+            if _names(folder) == [".gitignore"]:
+                os.unlink(".gitignore", dir_fd=folder)
+        with suppress(BlockedError, FileNotFoundError):
+            self.home.remove_dir(HOME)
+
+
+def _names(folder: int) -> list[str]:
+    return os.listdir(folder)
