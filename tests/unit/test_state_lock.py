@@ -101,7 +101,26 @@ def test_a_lock_is_free_and_without_a_note_after_an_error(state: Path) -> None:
         pass
 
 
+_SHOWS = """
+import os
+for name in os.listdir("/proc/self/fd"):
+    try:
+        print(os.readlink(f"/proc/self/fd/{name}"))
+    except FileNotFoundError:
+        pass
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system shows no descriptors")
 def test_a_child_process_does_not_inherit_the_lock(state: Path) -> None:
+    with hold(state, KEY, ME):
+        child = [sys.executable, "-c", _SHOWS]
+        shown = subprocess.run(child, close_fds=False, capture_output=True, text=True, check=True)
+    assert "/dev/null" in shown.stdout or "pipe:" in shown.stdout
+    assert ".lock" not in shown.stdout
+
+
+def test_a_lock_is_free_at_once_while_a_child_that_was_started_under_it_lives(state: Path) -> None:
     with hold(state, KEY, ME):
         child = subprocess.Popen(
             [sys.executable, "-c", "import sys; sys.stdin.read()"],

@@ -52,6 +52,9 @@ def hold(state_dir: Path, key: str, note: Owner) -> Iterator[None]:
             yield
         finally:
             _write(descriptor, "")
+            # Not left to close: a child that is just being started shares the descriptor until
+            # its exec.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 
