@@ -15,20 +15,12 @@ from itertools import groupby
 
 from bm_sync.filters.pattern import bytewise
 from bm_sync.filters.rules import BadPattern, check, parse
-from bm_sync.filters.ruleset import RuleSet
+from bm_sync.filters.ruleset import RuleSet, Verdict
 from bm_sync.model.config import BUILT_IN, FilterSet, Links, Rule
 
 _FOLDER, _PARTIAL = ".bm-sync", ".bmpart"
 _OURS = (Rule(_FOLDER, BUILT_IN), Rule("*" + _PARTIAL, BUILT_IN))
 _GITS = (Rule(".git", BUILT_IN),)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a path is excluded, and by which rule it is or is not; None: no rule matched."""
-
-    excluded: bool
-    rule: Rule | None = None
 
 
 _INCLUDED = Verdict(excluded=False)
@@ -41,6 +33,16 @@ class _Folder:
 
     excluded: Verdict | None
     places: tuple[RuleSet, ...]
+
+    def judge(self, path: str, name: str, *, is_dir: bool) -> Verdict:
+        """Return the verdict on an entry of this folder, by its path and last name."""
+        if not path.isascii():
+            path, name = bytewise(path), bytewise(name)
+        for place in self.places:
+            verdict = place.last(path, name, is_dir=is_dir)
+            if verdict is not None:
+                return verdict
+        return _INCLUDED
 
 
 class Matcher:
@@ -58,7 +60,7 @@ class Matcher:
         self._weak = _places(self._shared)
         self._by_folder: dict[str, RuleSet] = {}
         built_in = _OURS + (_GITS if filters.gitignore else ())
-        self._strong = _places(self._own) + _places(built_in)
+        self._strong = _places(self._own + built_in)
         self._folders: dict[str, _Folder] = {}
 
     def add_ignore_file(self, directory: str, text: str, shown_name: str) -> tuple[BadPattern, ...]:
@@ -82,9 +84,9 @@ class Matcher:
 
         For a path in an excluded folder it is the rule that excludes the folder.
         """
-        parent = path.rpartition("/")[0]
+        parent, _, name = path.rpartition("/")
         folder = self._folders.get(parent) or self._enter(parent)
-        return folder.excluded or self._judge(folder, path, is_dir=is_dir)
+        return folder.excluded or folder.judge(path, name, is_dir=is_dir)
 
     def is_ours(self, path: str) -> bool:
         """Return whether a path is bm-sync's own, or lies in a folder that is."""
@@ -158,15 +160,6 @@ class Matcher:
                 self.bad += (BadPattern(rule.origin, wrong),)
         return tuple(usable)
 
-    def _judge(self, folder: _Folder, path: str, *, is_dir: bool) -> Verdict:
-        text = bytewise(path)
-        name = text.rpartition("/")[2]
-        for place in folder.places:
-            found = place.last(text, name, is_dir=is_dir)
-            if found is not None:
-                return Verdict(found[1], found[0])
-        return _INCLUDED
-
     def _enter(self, path: str) -> _Folder:
         """Return what is known of a folder, learning it from the nearest known one above it."""
         missing: list[str] = []
@@ -176,7 +169,8 @@ class Matcher:
             at = at.rpartition("/")[0]
         folder = self._folders.get(at) or self._folders.setdefault("", self._root())
         for step in reversed(missing):
-            verdict = folder.excluded or self._judge(folder, step, is_dir=True)
+            name = step.rpartition("/")[2]
+            verdict = folder.excluded or folder.judge(step, name, is_dir=True)
             excluded = verdict if verdict.excluded else None
             folder = _Folder(excluded, () if excluded else tuple(self._places_in(step)))
             self._folders[step] = folder

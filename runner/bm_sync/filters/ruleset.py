@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import methodcaller
 
 from bm_sync.filters.pattern import Pattern, bytewise, understand
 from bm_sync.model.config import Rule
 
-_NEVER = re.compile(r"(?!)")
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a path is excluded, and by which rule it is or is not; None: no rule matched."""
+
+    excluded: bool
+    rule: Rule | None = None
+
+
+_Question = Callable[[str], object]
 
 
 class RuleSet:
@@ -25,7 +36,7 @@ class RuleSet:
         self._skip = len(bytewise(base)) + 1 if base else 0
         # The strongest first, so that the first match decides.
         self._rules = tuple(
-            (re.compile(p.regex(), re.DOTALL).fullmatch, p.by_name, p.only_folders, p.negated, rule)
+            (_question(p), p.by_name, p.only_folders, Verdict(not p.negated, rule))
             for rule, p in reversed(known)
         )
         shapes = [p for _, p in known]
@@ -36,8 +47,8 @@ class RuleSet:
         self._other_names = _any_of(odd)
         self._paths = _any_of([p for p in shapes if not p.by_name])
 
-    def last(self, path: str, name: str, *, is_dir: bool) -> tuple[Rule, bool] | None:
-        """Return the last rule that matches and whether it excludes; None when none does.
+    def last(self, path: str, name: str, *, is_dir: bool) -> Verdict | None:
+        """Return what the last rule that matches says; None when none does.
 
         `path` is relative to the project's root and lies below the folder of these rules; `name`
         is its last part.
@@ -46,17 +57,31 @@ class RuleSet:
         if not (
             name in self._names
             or name.endswith(self._suffixes)
-            or self._other_names.fullmatch(name)
-            or self._paths.fullmatch(below)
+            or self._other_names(name)
+            or self._paths(below)
         ):
             return None
-        for matches, by_name, only_folders, negated, rule in self._rules:
+        for matches, by_name, only_folders, verdict in self._rules:
             if (is_dir or not only_folders) and matches(name if by_name else below):
-                return rule, not negated
+                return verdict
         return None
 
 
-def _any_of(patterns: list[Pattern]) -> re.Pattern[str]:
+def _question(pattern: Pattern) -> _Question:
+    """Return the cheapest function that is true for what the pattern matches."""
+    if pattern.literal is not None:
+        return pattern.literal.__eq__
+    if pattern.suffix is not None:
+        return methodcaller("endswith", pattern.suffix)
+    return re.compile(pattern.regex(), re.DOTALL).fullmatch
+
+
+def _any_of(patterns: list[Pattern]) -> _Question:
     if not patterns:
-        return _NEVER
-    return re.compile("|".join(f"(?:{p.regex()})" for p in patterns), re.DOTALL)
+        return _never
+    either = "|".join(f"(?:{pattern.regex()})" for pattern in patterns)
+    return re.compile(either, re.DOTALL).fullmatch
+
+
+def _never(_: str) -> bool:
+    return False
