@@ -1,0 +1,154 @@
+"""What each side did to each path since the last agreement.
+
+Only paths that are not quiet become values: a quiet path has both stamps of its row. What to do
+about a change is decided in `policy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bm_sync.model.config import Compare
+from bm_sync.model.tree import Agreed, File, Observation, Side, Stamp
+from bm_sync.plan.content import known, same
+
+
+class Change(Enum):
+    """What one side did to one path."""
+
+    ABSENT = auto()  # no file, and none was agreed on
+    UNCHANGED = auto()  # the version last agreed on
+    CREATED = auto()  # a file where none was agreed on
+    MODIFIED = auto()  # another version than the one agreed on, or one that cannot be told
+    DELETED = auto()  # agreed on, gone
+
+
+@dataclass(frozen=True, slots=True)
+class PathDiff:
+    """One path with its row, its two files and what either side did."""
+
+    path: str
+    row: Agreed | None
+    local: File | None
+    remote: File | None
+    local_change: Change
+    remote_change: Change
+
+    def file(self, side: Side) -> File | None:
+        """Return the file of a side."""
+        return self.local if side is Side.LOCAL else self.remote
+
+    def change(self, side: Side) -> Change:
+        """Return what a side did."""
+        return self.local_change if side is Side.LOCAL else self.remote_change
+
+    def content(self, side: Side) -> str | None:
+        """Return the digest of a side's version; an unchanged one has that of the row."""
+        file = self.file(side)
+        if file is None:
+            return None
+        if self.row is not None and self.change(side) is Change.UNCHANGED:
+            return self.row.content or known(file)
+        return known(file)
+
+    @property
+    def agreed_content(self) -> str | None:
+        """Return the digest for a row of two equal versions."""
+        return self.content(Side.LOCAL) or self.content(Side.REMOTE)
+
+    @property
+    def contested(self) -> bool:
+        """Return whether both sides hold versions that the other does not know."""
+        changes = {self.local_change, self.remote_change}
+        return changes <= {Change.CREATED, Change.MODIFIED} and not self.equal
+
+    @property
+    def equal(self) -> bool:
+        """Return whether both sides are known to hold the same content."""
+        if self.local is None or self.remote is None:
+            return False
+        if self.local_change is Change.UNCHANGED and self.remote_change is Change.UNCHANGED:
+            return True
+        if self.local.size != self.remote.size:
+            return False
+        as_agreed = same(self.content(Side.LOCAL), self.content(Side.REMOTE))
+        as_seen = same(known(self.local), known(self.remote))
+        return as_seen is not False and (as_seen or as_agreed) is True
+
+
+def rows(observation: Observation) -> Mapping[str, Agreed]:
+    """Return the rows that count: none without a memory, and none that a filter just hid."""
+    if not observation.baseline.known:
+        return {}
+    leaves = frozenset(observation.filter_change.leaves)
+    found = observation.baseline.files
+    return {p: row for p, row in found.items() if p not in leaves} if leaves else found
+
+
+def diffs(observation: Observation, compare: Compare) -> list[PathDiff]:
+    """Return every path that is not quiet, ordered by path."""
+    full = compare is Compare.FULL
+    found = [*_agreed_diffs(observation, full=full), *_new_diffs(observation)]
+    found.sort(key=lambda diff: diff.path)
+    return found
+
+
+def _agreed_diffs(observation: Observation, *, full: bool) -> Iterator[PathDiff]:
+    local, remote = observation.local.files, observation.remote.files
+    for path, row in rows(observation).items():
+        here, there = local.get(path), remote.get(path)
+        stamped = (
+            here is not None
+            and there is not None
+            and here.stamp == row.local
+            and there.stamp == row.remote
+        )
+        if stamped and not full:
+            continue
+        diff = _diff(path, row, here, there, full=full)
+        if not (stamped and _quiet(diff)):
+            yield diff
+
+
+def _quiet(diff: PathDiff) -> bool:
+    """Return whether a path whose stamps stand has nothing to tell after all."""
+    unchanged = diff.local_change is diff.remote_change is Change.UNCHANGED
+    assert diff.row is not None  # noqa: S101 - only called for agreed paths
+    return unchanged and diff.agreed_content == diff.row.content
+
+
+def _new_diffs(observation: Observation) -> Iterator[PathDiff]:
+    local, remote = observation.local.files, observation.remote.files
+    agreed = rows(observation)
+    for path, here in local.items():
+        if path not in agreed:
+            yield _diff(path, None, here, remote.get(path), full=False)
+    for path, there in remote.items():
+        if path not in agreed and path not in local:
+            yield _diff(path, None, None, there, full=False)
+
+
+def _diff(
+    path: str, row: Agreed | None, here: File | None, there: File | None, *, full: bool
+) -> PathDiff:
+    content = row.content if row else None
+    here_did = _change(here, row.local if row else None, content, full=full)
+    there_did = _change(there, row.remote if row else None, content, full=full)
+    # The row may not be able to tell, but the two versions themselves are: one of them rotted.
+    apart = here and there and same(known(here), known(there)) is False
+    if full and apart and here_did is there_did is Change.UNCHANGED:
+        here_did = there_did = Change.MODIFIED
+    return PathDiff(path, row, here, there, here_did, there_did)
+
+
+def _change(file: File | None, stamp: Stamp | None, content: str | None, *, full: bool) -> Change:
+    if stamp is None:
+        return Change.ABSENT if file is None else Change.CREATED
+    if file is None:
+        return Change.DELETED
+    alike = same(known(file), content)
+    if file.stamp == stamp:
+        return Change.MODIFIED if full and alike is False else Change.UNCHANGED
+    return Change.UNCHANGED if file.size == stamp.size and alike else Change.MODIFIED

@@ -1,0 +1,198 @@
+"""What the planner has to be told before it can decide: contents and times that cost a read.
+
+Nothing is read here; the caller answers by filling `File.content` and `File.mtime_ns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bm_sync.model.config import Compare, Conflict, Loser, Mode, Policy, Winner
+from bm_sync.model.tree import Agreed, File, Observation, Side
+from bm_sync.plan import barrier
+from bm_sync.plan.change import PathDiff, diffs, rows
+from bm_sync.plan.content import hashless, known, mtime_ns
+from bm_sync.plan.intent import source_side
+from bm_sync.plan.names import looks_kept
+from bm_sync.plan.policy import winning_side
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The paths whose content must be known to decide, by side."""
+
+    local: frozenset[str]
+    remote: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A path that is not quiet by its stamps."""
+
+    path: str
+    row: Agreed | None
+    local: File | None
+    remote: File | None
+
+    def file(self, side: Side) -> File | None:
+        return self.local if side is Side.LOCAL else self.remote
+
+    def moved(self, side: Side) -> bool:
+        file = self.file(side)
+        if file is None or self.row is None:
+            return file is not None
+        return file.stamp != (self.row.local if side is Side.LOCAL else self.row.remote)
+
+
+def questions(observation: Observation, policy: Policy) -> Questions:
+    """Return the paths whose content is unknown and needed, by side."""
+    blocked = barrier.of(observation)
+    pairs = [p for p in _pairs(observation, policy.compare) if not blocked.file(p.path)]
+    asked: dict[Side, set[str]] = {Side.LOCAL: set(), Side.REMOTE: set()}
+    for pair in pairs:
+        for side in _sides_asked(pair, policy.compare):
+            asked[side].add(pair.path)
+    for side, path in _rename_candidates(pairs, policy):
+        asked[side].add(path)
+    if policy.mode is Mode.TWO_WAY:
+        for side, path in _copies_of_losers(observation, pairs):
+            asked[side].add(path)
+    return Questions(
+        frozenset(p for p in asked[Side.LOCAL] if _unknown(observation, Side.LOCAL, p)),
+        frozenset(p for p in asked[Side.REMOTE] if _unknown(observation, Side.REMOTE, p)),
+    )
+
+
+def _unknown(observation: Observation, side: Side, path: str) -> bool:
+    file = observation.tree(side).files.get(path)
+    return file is not None and known(file) is None
+
+
+def _pairs(observation: Observation, compare: Compare) -> Iterator[_Pair]:
+    local, remote = observation.local.files, observation.remote.files
+    agreed = rows(observation)
+    for path, row in agreed.items():
+        here, there = local.get(path), remote.get(path)
+        stamps = here and here.stamp, there and there.stamp
+        if stamps == (row.local, row.remote) and compare is not Compare.FULL:
+            continue
+        yield _Pair(path, row, here, there)
+    for path, here in local.items():
+        if path not in agreed:
+            yield _Pair(path, None, here, remote.get(path))
+    for path, there in remote.items():
+        if path not in agreed and path not in local:
+            yield _Pair(path, None, None, there)
+
+
+def _sides_asked(pair: _Pair, compare: Compare) -> Iterator[Side]:
+    both = pair.moved(Side.LOCAL) and pair.moved(Side.REMOTE)
+    twins = both and _size(pair.local) == _size(pair.remote)
+    for side in Side:
+        file = pair.file(side)
+        if file is None:
+            continue
+        if compare is Compare.FULL or twins:
+            yield side
+        elif pair.row is not None and pair.moved(side):
+            yield from _moved_asked(pair, side, compare, both=both)
+
+
+def _moved_asked(pair: _Pair, side: Side, compare: Compare, *, both: bool) -> Iterator[Side]:
+    if compare is Compare.CHECKSUM or _may_be_touched(pair, side, both=both):
+        yield side
+
+
+def _may_be_touched(pair: _Pair, side: Side, *, both: bool) -> bool:
+    """Return whether the moved stamp may hide the agreed content, and asking can tell.
+
+    A single moved version that costs a download is not asked: it is copied as changed.
+    """
+    file = pair.file(side)
+    assert file is not None and pair.row is not None  # noqa: S101, PT018 - moved means present
+    old = pair.row.local if side is Side.LOCAL else pair.row.remote
+    if pair.row.content is None or file.size != old.size:
+        return False
+    return both or not hashless(file.stamp)
+
+
+def _size(file: File | None) -> int | None:
+    return None if file is None else file.size
+
+
+def _rename_candidates(pairs: list[_Pair], policy: Policy) -> Iterator[tuple[Side, str]]:
+    """Yield new files that may be an agreed file under another name."""
+    if policy.mode in (Mode.PUSH, Mode.PULL):
+        return
+    for side in Side:
+        if source_side(policy) in (None, side):
+            sizes = {_left_size(pair, side) for pair in pairs} - {None, 0}
+            for pair in pairs if sizes else ():
+                file = pair.file(side)
+                alone = pair.row is None and pair.file(side.other) is None
+                if alone and file is not None and file.size in sizes:
+                    yield side, pair.path
+
+
+def _left_size(pair: _Pair, side: Side) -> int | None:
+    """Return the size of an agreed file that left `side` while the other side may still have it."""
+    kept = pair.file(side.other)
+    if pair.row is None or pair.row.content is None or pair.file(side) is not None or kept is None:
+        return None
+    old = pair.row.remote if side is Side.LOCAL else pair.row.local
+    return kept.size if kept.size == old.size else None
+
+
+def _copies_of_losers(observation: Observation, pairs: list[_Pair]) -> Iterator[tuple[Side, str]]:
+    """Yield what may already be a conflict copy (of a run that was cut short), and its original."""
+    copies = [pair for pair in pairs if looks_kept(pair.path)]
+    if not copies:
+        return
+    sizes = {_size(file) for pair in copies for file in (pair.local, pair.remote)}
+    matched: set[int] = set()
+    for pair in pairs:
+        for side in Side:
+            file = pair.file(side)
+            if file is not None and file.size in sizes and _contested(observation, pair, side):
+                matched.add(file.size)
+                yield side, pair.path
+    for pair in copies:
+        for side in Side:
+            if _size(pair.file(side)) in matched:
+                yield side, pair.path
+
+
+def _contested(observation: Observation, pair: _Pair, side: Side) -> bool:
+    if pair.path in observation.tree(side.other).dirs:
+        return True
+    return pair.moved(side) and pair.moved(side.other)
+
+
+def needs_mtime(observation: Observation, policy: Policy) -> frozenset[str]:
+    """Return the conflict paths whose remote time is unknown and needed.
+
+    It decides (newer, older) or names the copy of a remote version that loses.
+    """
+    if policy.mode is not Mode.TWO_WAY or policy.conflict.winner is Winner.STOP:
+        return frozenset()
+    blocked = barrier.of(observation)
+    return frozenset(
+        diff.path
+        for diff in diffs(observation, policy.compare)
+        if diff.remote is not None
+        and mtime_ns(diff.remote) is None
+        and not blocked.file(diff.path)
+        and _time_matters(observation, diff, policy.conflict)
+    )
+
+
+def _time_matters(observation: Observation, diff: PathDiff, conflict: Conflict) -> bool:
+    if diff.local is None:
+        return diff.path in observation.local.dirs
+    if diff.remote is None or not diff.contested:
+        return False
+    if conflict.winner in (Winner.NEWER, Winner.OLDER):
+        return True
+    loses = winning_side(diff.local, diff.remote, conflict.winner) is Side.LOCAL
+    return loses and conflict.loser is Loser.COPY

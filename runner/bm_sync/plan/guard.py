@@ -1,0 +1,214 @@
+"""The guards: whether a plan may be carried out at all (I6).
+
+Judged on the whole plan before the first byte moves. Nothing is taken out of a plan here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bm_sync.model.config import Limit, Mode
+from bm_sync.model.plan import (
+    MEMORY_ONLY,
+    Action,
+    Copy,
+    Forget,
+    Guard,
+    KeepBoth,
+    Stop,
+    Trash,
+)
+from bm_sync.model.tree import Observation, Root, Side
+from bm_sync.plan.barrier import Barrier
+from bm_sync.plan.change import rows
+from bm_sync.plan.intent import Intent, source_side
+from bm_sync.plan.totals import totals
+
+# Whoever deletes the only file of a project means it; below this an empty side is no accident.
+_SEVERAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The plan that is judged."""
+
+    actions: Sequence[Action]
+    barrier: Barrier
+    observation: Observation
+    intent: Intent
+
+    def deletes(self, side: Side) -> tuple[str, ...]:
+        return tuple(a.path for a in self.actions if isinstance(a, Trash) and a.side is side)
+
+    def overwrites(self, side: Side) -> tuple[str, ...]:
+        return tuple(a.path for a in self.actions if _overwrites(a, side))
+
+    def files(self, side: Side) -> int:
+        """Return how many files the side has or should have."""
+        there = self.observation.tree(side).files
+        return len(there) + sum(path not in there for path in rows(self.observation))
+
+    @property
+    def all_deletes(self) -> int:
+        return sum(len(self.deletes(side)) for side in Side)
+
+    @property
+    def all_overwrites(self) -> int:
+        return sum(len(self.overwrites(side)) for side in Side)
+
+
+def stops(
+    actions: Sequence[Action], barrier: Barrier, observation: Observation, intent: Intent
+) -> tuple[Stop, ...]:
+    """Return every guard that refuses the plan."""
+    case = _Case(actions, barrier, observation, intent)
+    found = [stop for side in Side for stop in _side_stops(case, side)]
+    return (*found, *_max_bytes(case), *_device(case))
+
+
+def _side_stops(case: _Case, side: Side) -> Iterator[Stop]:
+    yield from _root(case, side)
+    yield from _empty_side(case, side)
+    yield from _max_delete(case, side)
+    yield from _max_overwrite(case, side)
+
+
+def _overwrites(action: Action, side: Side) -> bool:
+    match action:
+        case Copy(to=to, target=target):
+            return to is side and target is not None
+        case KeepBoth(gives_way=True, loser=loser):
+            return loser is side
+        case _:
+            return False
+
+
+def _root(case: _Case, side: Side) -> Iterator[Stop]:
+    label = case.intent.label(side)
+    match case.observation.tree(side).root:
+        case Root.FOLDER | Root.MISSING:
+            return
+        case Root.NOT_A_FOLDER:
+            what = f"{label} is not a folder any more"
+            yield Stop(Guard.ROOT, side, what, hint="put the folder back, or change the manifest")
+        case Root.SYMLINK:
+            what = f"{label} is a symbolic link"
+            yield Stop(Guard.ROOT, side, what, hint="name the folder itself in the manifest")
+        case Root.STORE_MISSING:
+            what = f"the store that holds {label} is missing"
+            yield Stop(Guard.STORE, side, what, hint="check its name and the credentials")
+
+
+def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:
+    guards = case.intent.policy.guards
+    total = case.all_deletes
+    if guards.empty_side == "allow" or case.intent.accept.delete == total:
+        return
+    if case.intent.keep_deleted or not _gives_deletions(case, side):
+        return
+    tree = case.observation.tree(side)
+    state = "is missing" if tree.root is not Root.FOLDER else "is empty"
+    agreed = sum(not case.barrier.file(path) for path in rows(case.observation))
+    lost = _lost(case, side, agreed)
+    if lost:
+        what = f"{case.intent.label(side)} {state}, and {lost} would go from the other side"
+        paths = case.deletes(side.other)
+        accept = f"delete={total}"
+        yield Stop(
+            Guard.EMPTY_SIDE, side, what, paths, accept=accept, origin=guards.empty_side_origin
+        )
+
+
+def _gives_deletions(case: _Case, side: Side) -> bool:
+    policy = case.intent.policy
+    if policy.mode in (Mode.PUSH, Mode.PULL):
+        return False
+    return source_side(policy) in (None, side)
+
+
+def _lost(case: _Case, side: Side, agreed: int) -> str | None:
+    """Return what an empty side seems to have lost; None when it is as it may be."""
+    tree = case.observation.tree(side)
+    if tree.files:
+        return None
+    deletes = len(case.deletes(side.other))
+    if tree.root is Root.MISSING and agreed and (deletes or _forgets(case)):
+        return _files(agreed)
+    if agreed >= _SEVERAL and deletes:
+        return _files(agreed)
+    alone_may_go = 1 if case.observation.baseline.known else 0
+    if case.intent.policy.mode is Mode.MIRROR and deletes > alone_may_go:
+        return _files(deletes)
+    return None
+
+
+def _forgets(case: _Case) -> bool:
+    return any(isinstance(action, Forget) for action in case.actions)
+
+
+def _max_delete(case: _Case, side: Side) -> Iterator[Stop]:
+    paths, total = case.deletes(side), case.all_deletes
+    limit, accepted = case.intent.policy.guards.max_delete, case.intent.accept.delete
+    if accepted != total:
+        yield from _limit(case, side, (Guard.MAX_DELETE, limit, f"delete={total}"), paths)
+
+
+def _max_overwrite(case: _Case, side: Side) -> Iterator[Stop]:
+    paths, total = case.overwrites(side), case.all_overwrites
+    limit, accepted = case.intent.policy.guards.max_overwrite, case.intent.accept.overwrite
+    if accepted != total:
+        yield from _limit(case, side, (Guard.MAX_OVERWRITE, limit, f"overwrite={total}"), paths)
+
+
+def _limit(
+    case: _Case, side: Side, rule: tuple[Guard, Limit, str], paths: tuple[str, ...]
+) -> Iterator[Stop]:
+    guard, limit, accept = rule
+    if not paths:
+        return
+    files = case.files(side)
+    allowed = limit.allows(files)
+    if allowed is None or len(paths) <= allowed:
+        return
+    verb = "go" if guard is Guard.MAX_DELETE else "be replaced"
+    label = case.intent.label(side)
+    what = f"{len(paths)} of {_files(files)} on {label} would {verb}, {_said(limit, files)}"
+    yield Stop(guard, side, what, paths, accept=accept, origin=limit.origin)
+
+
+def _said(limit: Limit, files: int) -> str:
+    """Return the limit as a person said it, with the figure it comes to."""
+    allowed = limit.allows(files)
+    if limit.percent is None or allowed == limit.count:
+        return f"the limit is {allowed}"
+    if allowed == limit.at_least and int(files * limit.percent / 100) < limit.at_least:
+        return f"the limit is {limit.percent:g} % but at least {limit.at_least}"
+    return f"the limit is {limit.percent:g} % ({allowed})"
+
+
+def _max_bytes(case: _Case) -> Iterator[Stop]:
+    guards = case.intent.policy.guards
+    figures = totals(case.actions, conflicts=0)
+    size = figures.bytes_up + figures.bytes_down
+    if guards.max_bytes is None or size <= guards.max_bytes or case.intent.accept.bytes == size:
+        return
+    side = Side.REMOTE if figures.bytes_up >= figures.bytes_down else Side.LOCAL
+    what = f"{size} bytes would move, the limit is {guards.max_bytes}"
+    paths = tuple(a.path for a in case.actions if isinstance(a, Copy | KeepBoth))
+    origin = guards.max_bytes_origin
+    yield Stop(Guard.MAX_BYTES, side, what, paths, accept=f"bytes={size}", origin=origin)
+
+
+def _device(case: _Case) -> Iterator[Stop]:
+    now, before = case.observation.local.device, case.observation.baseline.device
+    moving = any(not isinstance(action, MEMORY_ONLY) for action in case.actions)
+    if None in (now, before) or now == before or not moving or case.intent.accept.device:
+        return
+    what = f"{case.intent.local_label} is on another file system than last time"
+    hint = "is a disk not mounted?"
+    yield Stop(Guard.DEVICE, Side.LOCAL, what, accept="device", hint=hint)
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"

@@ -1,0 +1,90 @@
+"""Decides everything: an observation and an intent in, the plan of one project out.
+
+Total, deterministic and ordered. Every mode is a policy of this one planner.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bm_sync.model.plan import Action, ProjectPlan
+from bm_sync.model.tree import Observation
+from bm_sync.plan import barrier, case, clash, conflict, folders, guard, rename, steps, trouble
+from bm_sync.plan.change import PathDiff, diffs
+from bm_sync.plan.intent import Intent
+from bm_sync.plan.order import ordered
+from bm_sync.plan.policy import Agree, Contest, Drop, Leave, Lose, Take, verdict
+from bm_sync.plan.scene import Draft, Scene
+from bm_sync.plan.totals import totals
+
+
+def make(project: str, key: str, observation: Observation, intent: Intent) -> ProjectPlan:
+    """Return the plan of a project; a guard that refuses it is in `stops`."""
+    found = diffs(observation, intent.policy.compare)
+    scene = Scene(observation, intent, {diff.path: diff for diff in found})
+    problems, notes = trouble.told(observation)
+    notes += trouble.missing_source(observation, scene.source)
+    draft = Draft(barrier.of(observation), problems=problems, notes=notes)
+    _decide(scene, draft)
+    return _finish(project, key, scene, draft)
+
+
+def _decide(scene: Scene, draft: Draft) -> None:
+    names = conflict.Names(scene, draft)
+    clash.settle(scene, draft, names)
+    verdicts = {
+        path: verdict(diff, scene.intent)
+        for path, diff in scene.diffs.items()
+        if not draft.barrier.file(path)
+    }
+    early = case.screen(scene, draft, verdicts)
+    for path, decision in verdicts.items():
+        if isinstance(decision, Contest):
+            conflict.contest(scene, draft, scene.diffs[path], names)
+        else:
+            draft.actions += _carried(scene.diffs[path], decision, early=path in early)
+    rename.recognise(scene, draft)
+    folders.settle(scene, draft)
+
+
+def _carried(
+    diff: PathDiff, decision: Leave | Agree | Lose | Take | Drop, *, early: bool
+) -> list[Action]:
+    """Return what carries out a verdict on one path."""
+    match decision:
+        case Leave():
+            return []
+        case Lose():
+            return [steps.forget(diff.path)]
+        case Agree():
+            learnt = steps.adopt(diff)
+            return [] if learnt is None else [learnt]
+        case Take(to, reason):
+            return [steps.copy(diff, to, reason)]
+        case Drop(side, reason):
+            return [steps.trash(diff, side, reason, early=early)]
+        case _:
+            assert_never(decision)
+
+
+def _finish(project: str, key: str, scene: Scene, draft: Draft) -> ProjectPlan:
+    observation, intent = scene.observation, scene.intent
+    actions = ordered(draft.actions)
+    clashes = tuple(sorted(draft.clashes, key=lambda clash: clash.path))
+    return ProjectPlan(
+        project=project,
+        key=key,
+        mode=intent.policy.mode,
+        direction=intent.policy.direction,
+        local=intent.local_label,
+        remote=intent.remote_label,
+        actions=actions,
+        clashes=clashes,
+        problems=tuple(sorted(draft.problems, key=lambda p: (p.path, p.side, p.kind))),
+        stops=guard.stops(actions, draft.barrier, observation, intent),
+        filter_change=observation.filter_change,
+        totals=totals(actions, conflicts=len(clashes)),
+        files_local=len(observation.local.files),
+        files_remote=len(observation.remote.files),
+        notes=tuple(draft.notes),
+    )

@@ -1,0 +1,78 @@
+"""Makes the actions of one path out of its diff.
+
+Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from bm_sync.model.plan import Adopt, Copy, Forget, Move, Reason, Trash
+from bm_sync.model.tree import Agreed, File, Side, Stamp
+from bm_sync.plan.change import PathDiff
+
+
+def stamp(file: File | None) -> Stamp | None:
+    """Return the stamp of a file, None where none is."""
+    return None if file is None else file.stamp
+
+
+def present(diff: PathDiff, side: Side) -> File:
+    """Return the file of a side that must be there."""
+    file = diff.file(side)
+    assert file is not None  # noqa: S101 - an invariant of the verdicts
+    return file
+
+
+def copy(diff: PathDiff, to: Side, reason: Reason, *, kept_as: str | None = None) -> Copy:
+    """Return the copy of the other side's version to `to`."""
+    return Copy(
+        path=diff.path,
+        to=to,
+        size=present(diff, to.other).size,
+        reason=reason,
+        local=stamp(diff.local),
+        remote=stamp(diff.remote),
+        content=diff.content(to.other),
+        kept_as=kept_as,
+    )
+
+
+def trash(diff: PathDiff, side: Side, reason: Reason, *, early: bool = False) -> Trash:
+    """Return the removal of a side's file into the trash."""
+    return Trash(
+        path=diff.path,
+        side=side,
+        size=present(diff, side).size,
+        reason=reason,
+        local=stamp(diff.local),
+        remote=stamp(diff.remote),
+        early=early,
+    )
+
+
+def move(old: PathDiff, new: PathDiff, side: Side) -> Move:
+    """Return the rename on `side` that follows the one on the other side."""
+    local, remote = (old.local, new.remote) if side is Side.LOCAL else (new.local, old.remote)
+    return Move(
+        path=new.path,
+        old_path=old.path,
+        side=side,
+        size=present(new, side.other).size,
+        reason=Reason.RENAMED,
+        local=stamp(local),
+        remote=stamp(remote),
+        content=new.content(side.other),
+    )
+
+
+def adopt(diff: PathDiff) -> Adopt | None:
+    """Return what the baseline learns of two equal versions; None when it knows it all."""
+    here, there = present(diff, Side.LOCAL), present(diff, Side.REMOTE)
+    learnt = Agreed(diff.agreed_content, here.stamp, there.stamp)
+    if learnt == diff.row:
+        return None
+    return Adopt(diff.path, here.size, Reason.EQUAL, here.stamp, there.stamp, learnt.content)
+
+
+def forget(path: str) -> Forget:
+    """Return that the baseline drops a path which is gone from both sides."""
+    return Forget(path, Reason.GONE)

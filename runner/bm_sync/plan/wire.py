@@ -1,0 +1,88 @@
+"""Plans as JSON: what `plan --json` prints and a saved plan holds.
+
+The shape is `schemas/v1/plan.schema.json`. File names that are not UTF-8 travel as lone surrogates:
+write with `json.dumps(..., ensure_ascii=True)`. A saved plan is input from outside: `decode` holds
+what is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from bm_sync.errors import UsageError
+from bm_sync.model.plan import Action, Plan, ProjectPlan
+from bm_sync.model.tree import FileStamp, ObjectStamp
+from bm_sync.plan import decode
+
+VERSION = 1
+
+Json = dict[str, Any]
+
+
+def to_json(plan: Plan) -> Json:
+    """Return a plan as values that JSON can hold."""
+    return {
+        "version": VERSION,
+        "kind": "plan",
+        "created": plan.created,
+        "manifest": plan.manifest,
+        "manifest_digest": plan.manifest_digest,
+        "digest": plan.digest,
+        "projects": [_project(project) for project in plan.projects],
+    }
+
+
+def from_json(obj: object) -> Plan:
+    """Return the plan that `to_json` wrote.
+
+    Raises UsageError when anything is off: another version, an unknown key, a path that leaves the
+    root, a digest that does not fit.
+    """
+    plan = decode.plan(obj, version=VERSION)
+    if digest(plan.projects) != plan.digest:
+        raise UsageError("the saved plan was changed after it was written", hint=decode.HINT)
+    return plan
+
+
+def digest(projects: tuple[ProjectPlan, ...]) -> str:
+    """Return the SHA-256 over the canonical JSON of the projects, in hex."""
+    state = hashlib.sha256()
+    for project in projects:
+        text = json.dumps(_project(project), sort_keys=True, separators=(",", ":"))
+        state.update(text.encode("ascii") + b"\n")
+    return state.hexdigest()
+
+
+def _project(project: ProjectPlan) -> Json:
+    found = {field.name: _value(getattr(project, field.name)) for field in fields(project)}
+    found["actions"] = [_action(action) for action in project.actions]
+    return found
+
+
+def _action(action: Action) -> Json:
+    return {"kind": action.kind, **_fields(action)}
+
+
+def _fields(value: Any) -> Json:  # noqa: ANN401 - any frozen value of the model
+    return {field.name: _value(getattr(value, field.name)) for field in fields(value)}
+
+
+def _value(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
+    match value:
+        case Enum():
+            found = value.value
+        case FileStamp():
+            found = {"kind": "file", **_fields(value)}
+        case ObjectStamp():
+            found = {"kind": "object", **_fields(value)}
+        case tuple():
+            found = [_value(item) for item in value]
+        case _ if is_dataclass(value):
+            found = _fields(value)
+        case _:
+            found = value
+    return found
