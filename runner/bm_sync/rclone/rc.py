@@ -47,6 +47,7 @@ class Rc:
         )
         self._numbers = itertools.count(1)
         self.secrets: list[Secret] = [password]
+        self.doubtful = False  # a call found nobody; the process may be dying unseen
 
     def error(self, text: str) -> RcloneError:
         """Return the error that rclone's sentence reports, secrets removed."""
@@ -64,6 +65,7 @@ class Rc:
             if e.fault is Fault.DAEMON:
                 return False
             raise
+        self.doubtful = False
         return True
 
     def group(self) -> str:
@@ -171,6 +173,7 @@ class Rc:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.post(f"/{method}", content=json.dumps(body))
         except (httpx.TransportError, TimeoutError) as e:
+            self.doubtful = True
             raise _silent(method, type(e).__name__) from e
         except RuntimeError as e:  # what httpx raises when the client was closed meanwhile
             if not self._http.is_closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from bm_sync.errors import RcloneMissingError
 from bm_sync.rclone.binary import OLDEST
@@ -49,10 +50,10 @@ class Session:
 
     async def live(self) -> Live:
         """Return the running daemon, starting it when there is none (any more)."""
-        if self._live is not None and self._live.daemon.alive:
+        if _well(self._live):
             return self._live
         async with self._starting:
-            if self._live is not None and self._live.daemon.alive:
+            if self._live is not None and self._live.daemon.alive and await self._live.rc.answers():
                 return self._live
             if self._ended:
                 raise RcloneError("rclone was stopped", fault=Fault.DAEMON)
@@ -101,6 +102,10 @@ class Session:
         transfers = Transfers(rc, lists, self._partial_suffix)
         probes = Probes(rc, transfers, daemon.home.path)
         return Live(daemon, rc, Listings(rc, lists), transfers, probes, version)
+
+
+def _well(live: Live | None) -> TypeGuard[Live]:
+    return live is not None and live.daemon.alive and not live.rc.doubtful
 
 
 async def _define(rc: Rc, definition: Definition) -> None:
