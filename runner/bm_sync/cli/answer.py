@@ -1,0 +1,62 @@
+"""What a command returns, and the surroundings it runs in.
+
+A command computes an `Answer`; `main` prints its text or its JSON envelope. The text and the data
+are computed only when they are printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from bm_sync.errors import Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One entry of the envelope's `errors`."""
+
+    what: str
+    hint: str | None = None
+    code: str | None = None
+    project: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a command.
+
+    `text` goes to standard output, or with `--json` the envelope around `data`: JSON values, or
+    values of the model. `quiet` says that `-q` prints no text.
+    """
+
+    text: Callable[[], str]
+    data: Callable[[], object]
+    exit: Exit = Exit.OK
+    errors: tuple[Failure, ...] = ()
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Io:
+    """The streams, the environment and the clock of this process."""
+
+    stdin: TextIO
+    out: TextIO
+    err: TextIO
+    env: Mapping[str, str]
+    cwd: Path
+    clock: Callable[[], datetime]
+
+    def asks(self) -> bool:
+        """Return whether a question can be put: a person sits at standard input."""
+        return self.stdin.isatty()
+
+    def ask(self, question: str) -> bool:
+        """Return whether the answer to `question` was yes; an empty or ended input is no."""
+        self.err.write(f"{question} [y/N] ")
+        self.err.flush()
+        return self.stdin.readline().strip().lower() in {"y", "yes"}

@@ -1,0 +1,38 @@
+"""The commands in the order of the help, with one line each; nothing of them is imported here."""
+
+from __future__ import annotations
+
+GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "declare",
+        (
+            ("init", "write a commented starter manifest"),
+            ("validate", "find every slip in the manifest"),
+            ("show", "print the manifest with everything resolved, or a saved plan"),
+            ("schema", "print the JSON Schema of the manifest, a plan, a run or an envelope"),
+            ("explain", "tell more about an error code such as BMS004"),
+        ),
+    ),
+    (
+        "sync",
+        (
+            ("plan", "show every file that would move; changes nothing"),
+            ("apply", "move exactly those"),
+            ("check", "compare both sides by content; changes nothing"),
+        ),
+    ),
+    (
+        "look after",
+        (
+            ("status", "list the projects as last seen"),
+            ("ls", "list what lies on the remote, or locally"),
+            ("history", "list the runs, or every action of one run"),
+            ("conflicts", "list the conflicts that nobody has settled, and what to do"),
+            ("why", "tell why a path is synced or not"),
+            ("reset", "forget what both sides last agreed on"),
+            ("doctor", "check rclone, the state, the remotes and the folders"),
+        ),
+    ),
+)
+
+SUMMARIES = {name: summary for _, commands in GROUPS for name, summary in commands}

@@ -1,0 +1,37 @@
+"""`bm-sync show`: prints the manifest with everything resolved, or a saved plan."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from functools import partial
+
+from bm_sync.cli.answer import Answer, Io
+from bm_sync.cli.context import load, manifest_file, view
+from bm_sync.cli.target import targets
+from bm_sync.errors import UsageError
+from bm_sync.manifest import show
+
+
+def add(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="a manifest or a saved plan (default: sync.yaml here or in a parent folder)",
+    )
+    parser.add_argument("--all-files", action="store_true", help="of a saved plan: list every file")
+
+
+def run(args: Namespace, io: Io) -> Answer:
+    """Return the resolved manifest; secrets are shown as their references."""
+    found = targets([] if args.file is None else [args.file])
+    if found.names:
+        raise UsageError(f"{args.file!r} is neither a manifest nor a saved plan")
+    if found.saved is not None:
+        from bm_sync.cli.plans import plan_answer
+        from bm_sync.cli.saved import read_plan
+
+        return plan_answer(read_plan(found.saved), view(args, io))
+    manifest = load(manifest_file(args, io, found.manifest), args, io)
+    return Answer(text=partial(show.text, manifest), data=partial(show.data, manifest))

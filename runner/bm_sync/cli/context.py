@@ -1,0 +1,125 @@
+"""From the global options to a manifest, a selection and the surroundings of a command."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from bm_sync import manifest as manifests
+from bm_sync.cli.answer import Io
+from bm_sync.cli.render.view import Paint, View
+from bm_sync.cli.selection import JOBS
+from bm_sync.cli.target import Targets
+from bm_sync.errors import UsageError
+from bm_sync.manifest.formats import text
+from bm_sync.model.config import Manifest
+from bm_sync.model.report import Setup
+from bm_sync.paths import state_dir
+
+NAME = "sync.yaml"
+_NO_TARGETS = Targets()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The manifest a command works on, and how messages refer to it."""
+
+    manifest: Manifest
+    setup: Setup
+    view: View
+
+
+def context(args: Namespace, io: Io, targets: Targets = _NO_TARGETS) -> Context:
+    """Load the manifest that was named or found, say its warnings, return it.
+
+    Raises `ManifestError` with every slip, `UsageError` when there is no manifest.
+    """
+    file = manifest_file(args, io, targets.manifest)
+    return Context(load(file, args, io), setup(args, io), view(args, io, file))
+
+
+def load(file: Path, args: Namespace, io: Io) -> Manifest:
+    """Load a manifest and say its warnings on standard error (not with `-q` or `--json`)."""
+    loaded = manifests.load(file, io.env, state_dir=state(args, io))
+    if loaded.warnings and not (args.quiet or args.json):
+        io.err.write(text(loaded.warnings))
+    return loaded.manifest
+
+
+def manifest_file(args: Namespace, io: Io, positional: Path | None = None) -> Path:
+    """Return the manifest: named on the command line, in BM_SYNC_MANIFEST, or found upwards."""
+    given = Path(args.manifest) if args.manifest is not None else None
+    if positional is not None and given is not None:
+        raise UsageError(f"two manifests are named: {positional} and {given}")
+    return positional or given or _default(io)
+
+
+def _default(io: Io) -> Path:
+    if io.env.get("BM_SYNC_MANIFEST"):
+        return Path(io.env["BM_SYNC_MANIFEST"])
+    found = nearest(io.cwd)
+    if found is None:
+        raise UsageError(
+            f"there is no {NAME} in {io.cwd} or a folder above it",
+            hint="write one with: bm-sync init, or name one with: bm-sync -f FILE",
+        )
+    file = io.cwd / found
+    if file.parent.resolve() != io.cwd.resolve() and file.stat().st_uid not in {os.geteuid(), 0}:
+        raise UsageError(
+            f"{file} belongs to another user and is not taken unasked",
+            hint=f"if you trust it: bm-sync -f {file}",
+        )
+    return found
+
+
+def nearest(folder: Path) -> Path | None:
+    """Return the manifest in `folder` or in the nearest folder above, relative to `folder`."""
+    for place in (folder, *folder.parents):
+        if (place / NAME).is_file():
+            return Path(os.path.relpath(place / NAME, folder))
+    return None
+
+
+def state(args: Namespace, io: Io) -> Path:
+    """Return the state directory."""
+    return state_dir(io.env, None if args.state_dir is None else Path(args.state_dir))
+
+
+def setup(args: Namespace, io: Io) -> Setup:
+    """Return the surroundings of a command, read from the options and the environment."""
+    given = args.rclone or io.env.get("BM_SYNC_RCLONE") or None
+    return Setup(
+        env=dict(io.env),
+        state_dir=state(args, io),
+        host=os.uname().nodename,
+        rclone=Path(given) if given else None,
+        jobs=getattr(args, "jobs", JOBS),
+    )
+
+
+def view(args: Namespace, io: Io, file: Path | None = None) -> View:
+    """Return how answers are rendered; pasted commands repeat what differs from the default."""
+    around = []
+    for option, value in (("--state-dir", args.state_dir), ("--rclone", args.rclone)):
+        around += [option, value] if value is not None else []
+    return View(
+        named=() if file is None or _is_default(file, io) else ("-f", str(file)),
+        around=tuple(around),
+        paint=Paint(on=coloured(args, io)),
+        now=io.clock(),
+        cap=None if getattr(args, "all_files", False) else 20,
+    )
+
+
+def _is_default(file: Path, io: Io) -> bool:
+    named = io.env.get("BM_SYNC_MANIFEST")
+    default = Path(named) if named else nearest(io.cwd)
+    return default is not None and (io.cwd / file).resolve() == (io.cwd / default).resolve()
+
+
+def coloured(args: Namespace, io: Io) -> bool:
+    """Return whether standard output takes colours."""
+    refused = args.no_color or io.env.get("NO_COLOR") or io.env.get("TERM") == "dumb"
+    return io.out.isatty() and not refused

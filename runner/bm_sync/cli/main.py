@@ -1,0 +1,48 @@
+"""The entry point: argv in, exit code out.
+
+Every error becomes words here and nowhere else. Nothing heavy is imported until a command is
+chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from bm_sync.cli.parser import parse, top
+from bm_sync.errors import Exit
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # real streams
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`| head`). Python flushes once more at exit and must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.FAILED)
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    if not words:
+        sys.stderr.write(top().format_help())
+        return int(Exit.USAGE)
+    try:
+        args = parse(words)
+        from bm_sync.cli.dispatch import run
+
+        return run(args)
+    except SystemExit as asked:  # argparse, after --help and --version
+        return int(asked.code or 0)
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where a bug ends
+        from bm_sync.cli.mishap import report
+
+        return report(words, error)

@@ -1,0 +1,119 @@
+"""A plan as a person reads it.
+
+A line for each project, what needs a word, the files, the total, the next command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bm_sync.cli.render.counts import cells, in_words, moved_bytes, packed, together
+from bm_sync.cli.render.files import action_row, capped
+from bm_sync.cli.render.groups import (
+    Block,
+    clash_lines,
+    filter_lines,
+    labelled,
+    problem_lines,
+    stop_lines,
+)
+from bm_sync.cli.render.text import columns, count, escape, lines
+from bm_sync.cli.render.view import View
+from bm_sync.model.config import Direction, Mode
+from bm_sync.model.plan import Plan, ProjectPlan
+
+
+def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
+    """Return the whole plan; `following` is the last line, the command that comes next."""
+    last = [total_line(plan)] + ([following] if following else [])
+    return lines(
+        summary(plan.projects, view),
+        labelled([block for project in plan.projects if (block := _words(project, view))]),
+        [line for project in plan.projects for line in _files(project, view)],
+        last,
+    )
+
+
+def summary(projects: Sequence[ProjectPlan], view: View) -> list[str]:
+    """Return one aligned line for each project."""
+    counts = packed([cells(project.totals) for project in projects])
+    rows = [
+        (
+            project.project,
+            project.mode.value,
+            escape(project.local),
+            _arrow(project.mode, project.direction),
+            escape(project.remote),
+            shown or _without_moves(project),
+            moved_bytes(project.totals),
+        )
+        for project, shown in zip(projects, counts, strict=True)
+    ]
+    aligned = columns(rows, "<<<<<<>")
+    edge = max((len(line) for line in aligned), default=0)
+    return [
+        f"{line.ljust(edge)}   {view.paint(flag, 'red')}" if (flag := _flag(project)) else line
+        for line, project in zip(aligned, projects, strict=True)
+    ]
+
+
+def _arrow(mode: Mode, direction: Direction) -> str:
+    if mode is Mode.TWO_WAY:
+        return "<->"
+    up = mode is Mode.PUSH or (mode is Mode.MIRROR and direction is Direction.UP)
+    return " ->" if up else "<- "
+
+
+def _without_moves(project: ProjectPlan) -> str:
+    if project.in_sync:
+        return "in sync"
+    return "" if project.stops or project.failure else "nothing to move"
+
+
+def _flag(project: ProjectPlan) -> str:
+    if project.failure:
+        return "FAILED"
+    return "STOPPED" if project.stops else ""
+
+
+def _words(project: ProjectPlan, view: View) -> Block | None:
+    said: list[str] = []
+    if project.failure:
+        said.append(f"{view.paint('no plan', 'red')}: {escape(project.failure)}")
+    if project.failure_hint:
+        said.append(escape(project.failure_hint))
+    if project.stops:
+        said += stop_lines(project.project, project.stops, view)
+    said += clash_lines(project.project, project.clashes, view)
+    said += problem_lines(project.problems, view)
+    said += filter_lines(project.filter_change, view)
+    said += [escape(note) for note in project.notes]
+    return (project.project, said) if said else None
+
+
+def _files(project: ProjectPlan, view: View) -> list[str]:
+    if not project.moves:
+        return []
+    head = view.paint(f"{project.project}:", "bold")
+    return [head, *capped([action_row(action) for action in project.moves], view.cap)]
+
+
+def total_line(plan: Plan) -> str:
+    """Return the last figures: what would move in how many projects, and what would not."""
+    projects = plan.projects
+    if not projects:
+        return "no project is declared"
+    moving = in_words(together([project.totals for project in projects]), done=False)
+    quiet = sum(1 for project in projects if project.in_sync)
+    said = f"{', '.join(moving)} in {count(len(projects), 'project')}"
+    if not moving:
+        said = f"nothing to do: {count(quiet, 'project')} in sync" if quiet else "nothing to do"
+    problems = sum(len(project.problems) for project in projects)
+    failed = sum(1 for project in projects if project.failure)
+    stopped = sum(1 for project in projects if project.stops and not project.failure)
+    extra = [
+        (problems, count(problems, "path") + " left alone"),
+        (stopped, count(stopped, "project") + " stopped"),
+        (failed, count(failed, "project") + " without a plan"),
+    ]
+    return "; ".join([said] + [text for number, text in extra if number])

@@ -1,0 +1,176 @@
+"""What status, check, conflicts, doctor, reset and why say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bm_sync.cli.render.groups import Block, commands, labelled, problem_lines
+from bm_sync.cli.render.run import status_words
+from bm_sync.cli.render.text import age, columns, count, escape, lines, size
+from bm_sync.cli.render.view import View, quoted
+from bm_sync.model.report import (
+    Finding,
+    Health,
+    OpenConflict,
+    ProjectCheck,
+    ProjectStatus,
+    ResetReport,
+    Why,
+)
+from bm_sync.model.run import Status
+
+_HEADS = ("PROJECT", "STATE", "LAST RUN", "RESULT", "CONFLICTS", "FILES", "SIZE", "LOCAL", "REMOTE")
+
+
+def status_text(rows: Sequence[ProjectStatus], view: View) -> str:
+    """Return the table of all projects as last seen."""
+    if not rows:
+        return "no project is declared\n"
+    table = columns([_HEADS, *(_status_row(row, view) for row in rows)], "<<<<>>><<")
+    said: list[Block] = [
+        (row.project, [escape(row.message)]) for row in rows if row.message is not None
+    ]
+    ways = [
+        (f"forget {row.project}", view.command("reset", row.project))
+        for row in rows
+        if row.placement is None
+    ]
+    if any(row.conflicts for row in rows):
+        ways.append(("what to do about conflicts", view.command("conflicts")))
+    return lines([view.paint(table[0], "dim"), *table[1:]], labelled(said), commands(ways))
+
+
+def _status_row(row: ProjectStatus, view: View) -> tuple[str, ...]:
+    seen = row.result is not None
+    return (
+        row.project,
+        row.placement.value if row.placement else "undeclared",
+        age(row.last_time, view.now) if row.last_time else "never",
+        status_words(Status(row.result)) if row.result else "-",
+        str(row.conflicts) if row.conflicts else "-",
+        f"{row.files:,}" if seen else "-",
+        size(row.bytes) if seen else "-",
+        escape(row.local or "-"),
+        escape(row.remote or "-"),
+    )
+
+
+def check_text(checks: Sequence[ProjectCheck], view: View) -> str:
+    """Return one line for each project, then every difference."""
+    rows = [
+        (
+            check.project,
+            _check_words(check),
+            f"{check.compared:,} of {count(check.files, 'file')} compared",
+            size(check.bytes),
+        )
+        for check in checks
+    ]
+    blocks = [(check.project, said) for check in checks if (said := _check_lines(check, view))]
+    return lines(columns(rows, "<<>>"), labelled(blocks), [_check_total(checks)])
+
+
+def _check_words(check: ProjectCheck) -> str:
+    if check.failure:
+        return "FAILED"
+    number = len(check.differences)
+    return count(number, "difference") if number else "equal"
+
+
+def _check_lines(check: ProjectCheck, view: View) -> list[str]:
+    said = [escape(check.failure)] if check.failure else []
+    said += [escape(check.hint)] if check.hint else []
+    shown = check.differences if view.cap is None else check.differences[: view.cap]
+    rows = [(escape(difference.what), escape(difference.path)) for difference in shown]
+    said += columns(rows, "<<")
+    if len(check.differences) > len(shown):
+        said.append(f"… and {len(check.differences) - len(shown):,} more (--all-files)")
+    said += problem_lines(check.problems, view)
+    if check.differences:
+        said += commands([("what apply would do", view.command("plan", check.project))])
+        said.append("a difference that the plan does not see needs `compare: full` in the policy")
+    return said
+
+
+def _check_total(checks: Sequence[ProjectCheck]) -> str:
+    compared = sum(check.compared for check in checks)
+    number = sum(len(check.differences) for check in checks)
+    said = f"{count(compared, 'file')} compared by content in {count(len(checks), 'project')}"
+    return f"{said}: {count(number, 'difference') if number else 'no difference'}"
+
+
+def conflicts_text(conflicts: Sequence[OpenConflict], roots: Mapping[str, Path], view: View) -> str:
+    """Return every open conflict with the commands that settle it.
+
+    `roots` are the local roots of the declared projects.
+    """
+    if not conflicts:
+        return "no conflict is open\n"
+    blocks = [_conflict(conflict, roots.get(conflict.project), view) for conflict in conflicts]
+    return lines(*blocks, [f"{count(len(conflicts), 'conflict')} open"])
+
+
+def _conflict(conflict: OpenConflict, root: Path | None, view: View) -> list[str]:
+    head = f"{conflict.project}: {escape(conflict.path)}"
+    said = [view.paint(head, "bold"), f"  {escape(conflict.what)}, {age(conflict.since, view.now)}"]
+    if root is None:
+        return [*said, "  the project has no folder here"]
+    file = quoted(str(root / conflict.path))
+    again = view.command("apply", conflict.project)
+    if conflict.kept is None:
+        aside = quoted(str(_aside(root / conflict.path)))
+        ways = [
+            ("keep both", f"mv -- {file} {aside} && {again}"),
+            ("let a rule decide", f"policy conflict: {{winner: newer}}, then {again}"),
+        ]
+    else:
+        kept = quoted(str(root / conflict.kept))
+        ways = [
+            ("compare", f"diff -- {file} {kept}"),
+            ("keep what has the name", f"rm -- {kept} && {again}"),
+            ("keep the other", f"mv -- {kept} {file} && {again}"),
+        ]
+    return said + [f"  {line}" for line in commands(ways)]
+
+
+def _aside(file: Path) -> Path:
+    """Return the name under which the local version of a conflict makes room."""
+    return file.with_name(f"{file.stem}.mine{file.suffix}")
+
+
+def doctor_text(findings: Sequence[Finding], view: View) -> str:
+    """Return a line for each finding; the hints below it."""
+    words = {Health.OK: "ok", Health.WARNING: "WARNING", Health.FAULT: "FAULT"}
+    colours = {Health.OK: "green", Health.WARNING: "yellow", Health.FAULT: "red"}
+    edge = max(map(len, words.values()))
+    rows = columns([(finding.subject, escape(finding.what)) for finding in findings], "<<")
+    said = []
+    for finding, row in zip(findings, rows, strict=True):
+        word = words[finding.health]
+        said.append(view.paint(word, colours[finding.health]) + " " * (edge + 2 - len(word)) + row)
+        if finding.hint:
+            said.append(" " * (edge + 2) + escape(finding.hint))
+    faults = sum(1 for finding in findings if finding.health is Health.FAULT)
+    return lines(said, [count(faults, "fault") if faults else "no fault found"])
+
+
+def reset_text(report: ResetReport) -> str:
+    """Return what was forgotten and what comes next."""
+    if not report.known:
+        first = f"{report.project}: nothing was remembered"
+    else:
+        first = (
+            f"{report.project}: forgot what both sides agreed on ({count(report.files, 'file')})"
+        )
+    return f"{first}\n{escape(report.next_run)}\n"
+
+
+def why_text(why: Why) -> str:
+    """Return why a path is synced or not, with the rule and where it stands."""
+    answer = "not synced" if why.excluded else "synced"
+    said = [f"{why.project}: {escape(why.path)} is {answer}: {escape(why.what)}"]
+    if why.pattern is not None:
+        place = f" ({escape(str(why.origin))})" if why.origin else ""
+        said.append(f"  rule {escape(why.pattern)!r}{place}")
+    return lines(said)

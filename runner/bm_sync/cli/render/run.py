@@ -1,0 +1,170 @@
+"""A run as a person reads it: what was done for each project, then everything that was not.
+
+The last screen is enough: each failure stands in it with its cause and a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from bm_sync.cli.render.counts import cells, in_words, moved_bytes, packed, together
+from bm_sync.cli.render.files import capped, done_row
+from bm_sync.cli.render.groups import (
+    Block,
+    clash_lines,
+    commands,
+    labelled,
+    problem_lines,
+    stop_lines,
+)
+from bm_sync.cli.render.text import age, columns, count, duration, escape, lines
+from bm_sync.cli.render.view import View
+from bm_sync.model.run import Done, Outcome, ProjectRun, Run, Status
+
+_MOST = 10
+
+
+def run_text(run: Run, view: View, *, files: bool = False) -> str:
+    """Return the end screen of a run; `files` lists each action."""
+    actions = [line for project in run.projects if files for line in _actions(project, view)]
+    return lines(
+        summary(run.projects, view),
+        actions,
+        labelled(_blocks(run.projects, view)),
+        _total(run, view),
+    )
+
+
+def record_text(run: Run, view: View) -> str:
+    """Return everything a run did: the end screen and each action with its outcome."""
+    head = (
+        f"run {run.id}: bm-sync {run.command} on {escape(run.host)}, {age(run.started, view.now)}"
+    )
+    facts = [head, f"manifest {escape(run.manifest)}"]
+    if run.log:
+        facts.append(f"log {escape(run.log)}")
+    if not run.ended:
+        facts.append("it did not come to its end; the next apply goes on from what is there")
+    return lines(
+        facts,
+        summary(run.projects, view),
+        [line for project in run.projects for line in _actions(project, view)],
+        labelled(_blocks(run.projects, view)),
+        _total(run, view),
+    )
+
+
+def summary(projects: Sequence[ProjectRun], view: View) -> list[str]:
+    """Return one aligned line for each project."""
+    counts = packed([cells(project.totals) for project in projects])
+    rows = [
+        (
+            project.project,
+            status_words(project.status),
+            shown,
+            moved_bytes(project.totals),
+            duration(project.seconds),
+        )
+        for project, shown in zip(projects, counts, strict=True)
+    ]
+    aligned = columns(rows, "<<<>>")
+    return [
+        view.paint(line, colour) if (colour := _colour(project.status)) else line
+        for line, project in zip(aligned, projects, strict=True)
+    ]
+
+
+def status_words(status: Status) -> str:
+    """Return how a project ended, in words."""
+    match status:
+        case Status.IN_SYNC:
+            return "in sync"
+        case Status.CHANGED:
+            return "synced"
+        case Status.WAITING:
+            return "waits for you"
+        case Status.PARTIAL:
+            return "synced in part"
+        case Status.STOPPED | Status.FAILED | Status.LOCKED | Status.INTERRUPTED:
+            return status.value.upper()
+        case _:
+            assert_never(status)
+
+
+def _colour(status: Status) -> str | None:
+    if status in {Status.IN_SYNC, Status.CHANGED}:
+        return None
+    return "yellow" if status in {Status.WAITING, Status.PARTIAL} else "red"
+
+
+def _blocks(projects: Sequence[ProjectRun], view: View) -> list[Block]:
+    return [(project.project, said) for project in projects if (said := _words(project, view))]
+
+
+def _words(project: ProjectRun, view: View) -> list[str]:
+    said: list[str] = []
+    if project.message:
+        said.append(escape(project.message))
+    if project.hint:
+        said.append(escape(project.hint))
+    said += stop_lines(project.project, project.stops, view)
+    said += clash_lines(project.project, project.clashes, view)
+    said += problem_lines(project.problems, view)
+    said += _undone(project, view)
+    return said
+
+
+_NOT_DONE = {
+    Outcome.FAILED: "failed",
+    Outcome.DROPPED: "changed while syncing, the next run decides again",
+    Outcome.NOT_REACHED: "not reached",
+}
+
+
+def _undone(project: ProjectRun, view: View) -> list[str]:
+    said: list[str] = []
+    for outcome, words in _NOT_DONE.items():
+        missed = [done for done in project.actions if done.outcome is outcome]
+        if not missed:
+            continue
+        said.append(f"{view.paint(count(len(missed), 'action'), 'red')} {words}:")
+        shown = missed if view.cap is None else missed[:_MOST]
+        said += [f"  {_cause(done)}" for done in shown]
+        if len(missed) > len(shown):
+            said.append(f"  … and {len(missed) - len(shown):,} more")
+    again = project.status in {Status.PARTIAL, Status.FAILED, Status.LOCKED, Status.INTERRUPTED}
+    if said or again:
+        said += commands([("try again", view.command("apply", project.project))])
+    return said
+
+
+def _cause(done: Done) -> str:
+    cause = f": {escape(done.detail)}" if done.detail else ""
+    return f"{done.kind} {escape(done.path)}{cause}"
+
+
+def _actions(project: ProjectRun, view: View) -> list[str]:
+    if not project.actions:
+        return []
+    rows = [done_row(done) for done in project.actions]
+    return [view.paint(f"{project.project}:", "bold"), *capped(rows, view.cap)]
+
+
+def _total(run: Run, view: View) -> list[str]:
+    did = in_words(together([project.totals for project in run.projects]), done=True)
+    said = [f"{', '.join(did) or 'nothing moved'} in {count(len(run.projects), 'project')}"]
+    for words, statuses in (
+        ("in sync", {Status.IN_SYNC, Status.CHANGED}),
+        ("waiting for you", {Status.WAITING}),
+        ("synced in part", {Status.PARTIAL}),
+        ("stopped", {Status.STOPPED}),
+        ("failed", {Status.FAILED}),
+        ("locked", {Status.LOCKED}),
+        ("interrupted", {Status.INTERRUPTED}),
+    ):
+        number = sum(1 for project in run.projects if project.status in statuses)
+        if number:
+            said.append(f"{number} {words}")
+    more = [f"every action: {view.command('history', run.id)}"] if did else []
+    return ["; ".join(said), *more]
