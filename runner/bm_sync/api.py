@@ -44,6 +44,7 @@ from bm_sync.model.run import Event, Run
 from bm_sync.model.tree import Side
 from bm_sync.paths import home_dir
 from bm_sync.state.lock import Owner, hold
+from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 
 NOTHING_ACCEPTED = Accept()
@@ -182,7 +183,8 @@ async def _apply(
             for p in projects
             if p.name in locks.refused
         ]
-        async with open_site(setup, state, projects, run.log) as site:
+        private_folder(run.log.parent)
+        async with open_site(setup, state, projects, run.log.with_suffix(".rclone.log")) as site:
             prepared = await prepare(mine, site)
             plan = plan_of(manifest, prepared, run.started)
             if not watch.confirm(plan):

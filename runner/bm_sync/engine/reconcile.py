@@ -67,6 +67,13 @@ async def open_site(
         yield Site(setup, state, rclone)
     finally:
         await rclone.stop()
+        _drop_if_empty(log)
+
+
+def _drop_if_empty(log: Path | None) -> None:
+    """Rclone opens its log when it starts; one without a line tells nothing."""
+    if log is not None and log.is_file() and log.stat().st_size == 0:
+        log.unlink()
 
 
 def plan_of(manifest: Manifest, prepared: Sequence[Prepared], created: datetime) -> Plan:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -15,6 +16,7 @@ from tenacity import (
 from bm_sync.model.config import Retry
 from bm_sync.rclone.faults import Fault, RcloneError
 
+T = TypeVar("T")
 _FIRST_WAIT_S = 0.5
 _REPEATABLE = frozenset({Fault.TRANSIENT, Fault.DAEMON, Fault.SOURCE_CHANGED})
 
@@ -26,15 +28,21 @@ def repeatable(error: BaseException) -> bool:
     return isinstance(error, RcloneError) and error.fault in _REPEATABLE
 
 
-def persistent(retry: Retry, notice: Notice) -> AsyncRetrying:
-    """Return the retry loop of a batch: exponential waits with jitter, at most `max_wait_s`."""
+async def persistent(retry: Retry, notice: Notice, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Run `attempt` again while that may help: exponential waits with jitter, up to `max_wait_s`.
+
+    Raises what the last attempt raised.
+    """
+
+    async def once() -> T:
+        return await attempt()
 
     def before_sleep(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         wait_s = state.next_action.sleep if state.next_action else 0.0
         notice(state.attempt_number, wait_s, str(error))
 
-    return AsyncRetrying(
+    retrying = AsyncRetrying(
         retry=retry_if_exception(repeatable),
         stop=stop_after_attempt(retry.attempts),
         wait=wait_exponential_jitter(
@@ -43,3 +51,4 @@ def persistent(retry: Retry, notice: Notice) -> AsyncRetrying:
         before_sleep=before_sleep,
         reraise=True,
     )
+    return await retrying(once)

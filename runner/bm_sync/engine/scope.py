@@ -83,7 +83,7 @@ class Scope:
             attempts = self.policy.retry.attempts
             self.emit(Retrying(self.project, number, attempts, wait_s, cause))
 
-        return await persistent(self.policy.retry, notice)(attempt)
+        return await persistent(self.policy.retry, notice, attempt)
 
     async def content_at(self, jail: Jail, path: str, algorithm: str) -> str | None:
         """Return the content of a plain file on this machine, None when it cannot be read."""

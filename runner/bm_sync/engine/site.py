@@ -87,4 +87,4 @@ class Site:
 
     async def patiently(self, retry: Retry, attempt: Callable[[], Awaitable[T]]) -> T:
         """Ask something again while its failure may pass by itself."""
-        return await persistent(retry, lambda *_: None)(attempt)
+        return await persistent(retry, lambda *_: None, attempt)
