@@ -1,0 +1,59 @@
+# What a developer runs. Everything is made below .venv and ./demo; nothing of the user is touched.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+SOURCES := $(shell find runner schemas -type f -not -name '*.pyc' 2>/dev/null)
+
+# The first interpreter that is new enough; make PYTHON=... names another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; \
+	done)
+
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help demo test test-all lint clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; do \
+		printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+demo: $(VENV)/.installed ## Keep a folder of notes in sync with another, in ./demo
+	@sh .ci/demo "$(CURDIR)/$(BIN)/bm-sync" "$(CURDIR)/$(DEMO)"
+
+test: $(VENV)/.developing lint ## Check the code and run all tests
+	$(BIN)/python -m pytest -q -n auto
+
+lint: $(VENV)/.developing ## Check the code without running it
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test-all: ## Run all tests on every Python 3.11+ that is found
+	@sh .ci/every-python "$(CURDIR)/$(VENV)/all"
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { \
+		echo "bm-sync needs Python 3.11 or newer, and none was found on the PATH." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "bm-sync needs Python 3.11 or newer; $(PYTHON) is not." >&2; \
+		echo "Name another: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments (no venv module)." >&2; \
+		echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# An editable installation (make test) is always up to date and serves the demo too.
+$(VENV)/.installed: pyproject.toml $(SOURCES) | $(BIN)/python
+	@test -e $(VENV)/.developing || { echo "Installing bm-sync into $(VENV) ..."; $(PIP) install .; }
+	@touch $@
+
+$(VENV)/.developing: pyproject.toml | $(BIN)/python
+	@echo "Installing bm-sync and its tools into $(VENV) ..."
+	@$(PIP) install -e '.[test,lint]'
+	@touch $@
