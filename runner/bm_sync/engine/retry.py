@@ -10,7 +10,8 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from bm_sync.model.config import Retry
@@ -18,6 +19,7 @@ from bm_sync.rclone.faults import Fault, RcloneError
 
 T = TypeVar("T")
 _FIRST_WAIT_S = 0.5
+_JITTER_S = 1.0
 _REPEATABLE = frozenset({Fault.TRANSIENT, Fault.DAEMON, Fault.SOURCE_CHANGED})
 
 Notice = Callable[[int, float, str], None]  # attempt that failed, seconds to wait, cause
@@ -42,12 +44,12 @@ async def persistent(retry: Retry, notice: Notice, attempt: Callable[[], Awaitab
         wait_s = state.next_action.sleep if state.next_action else 0.0
         notice(state.attempt_number, wait_s, str(error))
 
+    jitter_s = min(_JITTER_S, retry.max_wait_s)
     retrying = AsyncRetrying(
         retry=retry_if_exception(repeatable),
         stop=stop_after_attempt(retry.attempts),
-        wait=wait_exponential_jitter(
-            initial=min(_FIRST_WAIT_S, retry.max_wait_s), max=retry.max_wait_s
-        ),
+        wait=wait_exponential(multiplier=_FIRST_WAIT_S, max=retry.max_wait_s - jitter_s)
+        + wait_random(0, jitter_s),
         before_sleep=before_sleep,
         reraise=True,
     )
