@@ -5,8 +5,10 @@ Each is a context manager that ends only the process it started, and sees it dea
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sysconfig
@@ -56,6 +58,14 @@ async def rclone_in(folder: Path, env: Mapping[str, str] = os.environ) -> AsyncI
         yield rclone
     finally:
         await rclone.stop()
+
+
+async def kill(rclone: Rclone) -> None:
+    """Kill the daemon of `rclone` and wait until that is seen."""
+    assert rclone.pid is not None
+    os.kill(rclone.pid, signal.SIGKILL)
+    while rclone.pid is not None:  # noqa: ASYNC110 - another process ends
+        await asyncio.sleep(0.005)
 
 
 def free_port() -> int:

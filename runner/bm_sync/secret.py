@@ -141,7 +141,10 @@ def _expanded(value: str, env: Mapping[str, str]) -> Path:
 
 def _error(ref: SecretRef, why: str) -> SecretError:
     kinds = {"env": "environment variable", "file": "file", "command": "command"}
-    shown = ascii(ref.value)[1:-1]
+    value = (
+        ref.value.split(maxsplit=1)[0] if ref.kind == "command" and ref.value.split() else ref.value
+    )
+    shown = ascii(value)[1:-1]  # of a command its name only: an argument may be secret
     return SecretError(
         f"{ref.origin}: the secret from the {kinds[ref.kind]} {shown} {why}",
         hint=f"set it, or correct the reference at {ref.origin}",

@@ -144,8 +144,7 @@ def test_when_it_is_killed_the_next_use_starts_another_that_knows_the_remotes(
             fs = await rclone.connect(serve_s3.remote(), os.environ)
             first = rclone.pid
             assert first is not None
-            os.kill(first, signal.SIGKILL)
-            eventually(lambda: rclone.pid is None)
+            await servers.kill(rclone)
             await rclone.copy_file(rclone.local(tmp_path), "a", fs, "after-a-kill")
             assert rclone.pid not in {None, first}
             assert await rclone.stat(fs, "after-a-kill") is not None

@@ -95,7 +95,7 @@ _TABLE: tuple[tuple[Fault, str], ...] = (
         Fault.CONFIG,
         (
             r"didn't find section|invalid choice|unsupported|unknown (type|backend)"
-            r"|didn't find backend"
+            r"|(didn't|couldn't) find backend"
             r"|couldn't parse|failed to parse|bad encoding|is a file not a directory|not a valid"
             r"|Didn't find key|unknown flag|failed to set"
         ),

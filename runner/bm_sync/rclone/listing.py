@@ -5,6 +5,7 @@ Reads only.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import posixpath
 from collections import Counter
@@ -26,6 +27,8 @@ from bm_sync.rclone.wire import (
     features_of,
 )
 
+_IS_FOLDER = "is a directory not a file"
+_AT_ONCE = 8
 ONE_BY_ONE_AT_MOST = 100  # beyond, a listing of 1,000 a request costs less than a look at each
 
 
@@ -85,11 +88,30 @@ class Listings:
 
         `hashed` names the hash to ask for; the server may have to compute it.
         """
+        asked = list(paths)
         options: dict[str, Any] = {"recurse": True, "noMimeType": True, "filesOnly": True}
-        with self._lists.of(paths) as chosen:
-            extra = {"_filter": chosen, "_config": {"NoTraverse": True}}
-            found = await self._listed(fs, options | _hashes(hashed), extra, can)
+        try:
+            with self._lists.of(asked) as chosen:
+                extra = {"_filter": chosen, "_config": {"NoTraverse": True}}
+                found = await self._listed(fs, options | _hashes(hashed), extra, can)
+        except RcloneError as e:
+            if _IS_FOLDER not in e.what:
+                raise
+            return await self._each(fs, asked, hashed)
         return {e.path: e for e in found if isinstance(e, RemoteEntry) and not e.is_dir}
+
+    async def _each(self, fs: Fs, paths: list[str], hashed: str | None) -> dict[str, RemoteEntry]:
+        """Ask for each path in a call of its own; a folder among them fails the common one."""
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(path: str) -> RemoteEntry | None:
+            async with places:
+                return await self.stat(fs, path, hashed)
+
+        async with asyncio.TaskGroup() as tasks:
+            looks = [tasks.create_task(look(path)) for path in paths]
+        seen = (task.result() for task in looks)
+        return {e.path: e for e in seen if e is not None and not e.is_dir}
 
     async def stat(self, fs: Fs, path: str, hashed: str | None) -> RemoteEntry | None:
         """Return what stands at `path`, with its time, and its hash of type `hashed`."""

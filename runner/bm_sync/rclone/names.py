@@ -43,7 +43,7 @@ def from_standard(path: str) -> str | None:
     None when no file of this machine can have that name: a component that is empty, `.`, `..`, or
     holds a slash or NUL. Buckets can hold such keys; nothing may follow them out of a root.
     """
-    if not _MAY_CHANGE.search(path) and path and "//" not in path and path[0] != "/":
+    if not _MAY_CHANGE.search(path) and "//" not in path and path.strip("/") == path != "":
         return path
     names = [_name_from_standard(name) for name in path.split("/")]
     return "/".join(names) if all(map(usable, names)) else None
