@@ -44,7 +44,21 @@ PIECES = [
     *("..", "./", "../", "(", "|", "+", "&"),
     *("~", "a.b", " a", "e\u0301", "\x0b", "\x85", "\xa0"),
 ]  # fmt: skip
-WILD = ["*", "**", "?", "[!x]", "*?", "a*", "*b", "?*", "[[:alnum:]]*", "**a", "[a-z]", "*.*"]
+WILD = [
+    "*",
+    "**",
+    "?",
+    "[!x]",
+    "[^x]",
+    "*?",
+    "a*",
+    "*b",
+    "?*",
+    "[[:alnum:]]*",
+    "**a",
+    "[a-z]",
+    "*.*",
+]
 
 paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
 
@@ -62,10 +76,22 @@ def pattern_for(draw: st.DrawFn, path: str) -> str:
     return lead + "/".join(parts) + tail
 
 
+@st.composite
+def torn(draw: st.DrawFn, path: str) -> str:
+    """Return this path with stars for a part of it, wherever that begins and ends."""
+    start = draw(st.integers(0, len(path)))
+    end = draw(st.integers(start, len(path)))
+    stars = st.sampled_from(
+        ["**/", "**", "*", "/**/", "**\\/", "***/", "*?", "**/*", "\\", "?", "[!x]", "[^x]"]
+    )
+    return path[:start] + draw(stars) + path[end:]
+
+
 def lines(tree: list[str]) -> st.SearchStrategy[str]:
     likely = st.sampled_from(tree).flatmap(pattern_for)
     wild = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join)
-    pattern = st.one_of(likely, likely, wild)
+    tears = st.sampled_from(tree).flatmap(torn)
+    pattern = st.one_of(likely, likely, tears, wild)
     return st.builds(str.__add__, st.sampled_from(["", "", "!"]), pattern)
 
 

@@ -19,6 +19,7 @@ from bm_sync.filters import wildmatch
 # Printable ASCII names with at most one star each, where pathspec and git agree.
 _NAME = r"[!-)+-.0-Z^-~]*\*?[!-)+-.0-Z^-~]*"
 _PLAIN = re.compile(rf"/?(?![#!])(?!\*?/?$){_NAME}(?:/(?!/|$){_NAME})*")
+_TORN = re.compile(r"[^/*]\*\*")
 _SPECIAL = re.compile(r"[*?\[\\]")
 
 
@@ -103,6 +104,8 @@ def _refuse_hopeless(glob: str) -> None:
     names = plain.split("/")
     if "\0" in glob or "\n" in glob:
         raise GitIgnorePatternError("has a NUL or a line break in it")
+    if _TORN.search(glob):
+        return  # after letters `**/` may match nothing at all: `x**//y` matches x/y
     if bracket:
         names.pop()  # its end is inside the brackets or behind them
     elif names == [""]:
