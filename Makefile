@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all lint clean
+.PHONY: help demo test test-all bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -32,6 +32,9 @@ lint: $(VENV)/.developing ## Check the code without running it
 
 test-all: ## Run all tests on every Python 3.11+ that is found
 	@sh .ci/every-python "$(CURDIR)/$(VENV)/all"
+
+bench: $(VENV)/.developing ## Measure against the targets; CASES="..." picks some
+	$(BIN)/python benchmarks/bench.py $(CASES)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

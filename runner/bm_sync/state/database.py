@@ -49,9 +49,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection for reading; raises StateError for what SQLite reports."""
+        """Give the connection for reading one state of things, whatever other processes write.
+
+        Raises StateError for what SQLite reports.
+        """
         with self._turn, _explained(self._directory), self._marking():
-            yield self._connection
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._undo()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -64,13 +71,17 @@ class Database:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._undo()
                 raise
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _undo(self) -> None:
+        """End a transaction without a change; SQLite has done so itself after some errors."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     @contextmanager
     def _marking(self) -> Iterator[None]:
