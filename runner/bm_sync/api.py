@@ -184,6 +184,7 @@ async def _apply(
             if p.name in locks.refused
         ]
         private_folder(run.log.parent)
+        reconcile.prune_logs(run.log.parent)
         async with open_site(setup, state, projects, run.log.with_suffix(".rclone.log")) as site:
             prepared = await prepare(mine, site)
             plan = plan_of(manifest, prepared, run.started)

@@ -31,13 +31,15 @@ class DistantHand:
         self._scope = scope
         self._departures = Departures(self._distant)
 
-    async def prepare(self) -> None:
-        """Make the root where there are folders and remove half uploads of killed runs."""
-        rclone = self._scope.rclone
-        if self._store.features.has_folders:
-            await self._distant.once(lambda: rclone.mkdir(self._store.fs, ""))
+    async def recover(self) -> None:
+        """Remove half uploads of killed runs of this machine."""
         for path in self._store.litter:
-            await self._distant.once(partial(rclone.delete_file, self._store.fs, path))
+            await self._distant.once(partial(self._scope.rclone.delete_file, self._store.fs, path))
+
+    async def prepare(self) -> None:
+        """Make the root where there are folders."""
+        if self._store.features.has_folders:
+            await self._distant.once(partial(self._scope.rclone.mkdir, self._store.fs, ""))
 
     async def fs(self) -> Fs:
         """Return the root as rclone reads it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bm_sync.engine.ledger import Ledger
+from bm_sync.engine.ledger import Ledger, side_of
 from bm_sync.engine.scope import Errand, Hand, agreed
 from bm_sync.model.plan import (
     Action,
@@ -47,7 +47,9 @@ class Hands:
 async def carry_out(actions: Sequence[Action], hands: Hands, ledger: Ledger) -> None:
     """Do every action that moves something. A failure of one file is settled, not raised."""
     for hand in hands.both:
-        await hand.prepare()
+        await hand.recover()
+        if hand.side in _written(actions):
+            await hand.prepare()
     trash = [a for a in actions if isinstance(a, Trash)]
     removed = [a for a in actions if isinstance(a, RemoveDir)]
     for hand in hands.both:
@@ -81,6 +83,13 @@ def learn(actions: Sequence[Action], ledger: Ledger) -> None:
                     ledger.put_dirs.add(path)
             case _:
                 pass
+
+
+def _written(actions: Sequence[Action]) -> set[Side | None]:
+    """Return the sides that change; a side that only gives is not touched at all."""
+    if any(isinstance(a, KeepBoth) for a in actions):
+        return set(Side)
+    return {side_of(a) for a in actions}
 
 
 def _on(action: MakeDir | Move, hand: Hand) -> bool:

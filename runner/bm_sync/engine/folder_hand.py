@@ -37,11 +37,14 @@ class FolderHand:
         self._arrivals = Arrivals(side, self.jail, self._staging, scope)
         self._touched = False
 
+    async def recover(self) -> None:
+        """Clear what a killed run left in staging."""
+        self._staging.recover()
+
     async def prepare(self) -> None:
-        """Make the root when it is missing and clear what a killed run left."""
+        """Make the root when it is missing, and the staging folder."""
         self.jail.root.mkdir(parents=True, exist_ok=True)
         self._staging.home.root.mkdir(parents=True, exist_ok=True)
-        self._staging.recover()
         self._staging.open()
 
     async def fs(self) -> Fs:

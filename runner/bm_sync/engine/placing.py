@@ -62,6 +62,7 @@ def replace(staged: Spot, spot: Spot, expected: FileStamp, trash: Spot | None) -
     """
     with staged.open() as source, spot.open() as target:
         require(target, expected)
+        _take_after(source, target)
         if trash is not None:
             with trash.open(make=True) as kept:
                 keep(target, kept)
@@ -117,6 +118,18 @@ def keep(source: Place, target: Place) -> None:
         if e.errno not in _NO_LINKS:
             raise
         _copy(source, target)
+
+
+def _take_after(staged: Place, live: Place) -> None:
+    """Give the staged file the mode of the one it replaces, and its owner as far as we may."""
+    old = os.stat(live[1], dir_fd=live[0], follow_symlinks=False)
+    new = os.stat(staged[1], dir_fd=staged[0], follow_symlinks=False)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        with suppress(PermissionError):
+            os.chown(staged[1], old.st_uid, old.st_gid, dir_fd=staged[0], follow_symlinks=False)
+    mode = old.st_mode & 0o7777
+    if mode != new.st_mode & 0o7777:
+        os.chmod(staged[1], mode, dir_fd=staged[0])
 
 
 def _swap(near: Place, target: Place, expected: FileStamp) -> None:

@@ -79,8 +79,7 @@ class ProjectRunner:
             )
         try:
             async with asyncio.timeout(self._prepared.project.policy.limits.timeout_s):
-                if moves:
-                    await self._move()
+                await self._move()
         except asyncio.CancelledError:
             self._interrupted = True
         except TimeoutError:
@@ -106,7 +105,7 @@ class ProjectRunner:
             return
         hands = self._hands(self._prepared.seen)
         try:
-            await carry_out(self._plan.actions, hands, self._ledger)
+            await carry_out(self._plan.moves, hands, self._ledger)
         finally:
             for hand in hands.both:
                 await hand.finish()
@@ -114,6 +113,8 @@ class ProjectRunner:
     async def _make_remote(self) -> None:
         """Make the remote folder of a cloud-only project."""
         project = self._prepared.project
+        if not self._plan.moves:
+            return
         match project.remote:
             case None:
                 return

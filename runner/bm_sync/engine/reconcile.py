@@ -27,6 +27,8 @@ from bm_sync.rclone.client import Rclone
 from bm_sync.state.lock import Owner, hold
 from bm_sync.state.store import State
 
+_LOGS_KEPT = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
@@ -68,6 +70,12 @@ async def open_site(
     finally:
         await rclone.stop()
         _drop_if_empty(log)
+
+
+def prune_logs(folder: Path) -> None:
+    """Remove the logs of all but the newest runs; what the runs did stays in the state."""
+    for old in sorted(folder.glob("*.log"), reverse=True)[_LOGS_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def _drop_if_empty(log: Path | None) -> None:

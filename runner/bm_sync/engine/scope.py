@@ -108,8 +108,11 @@ class Hand(Protocol):
 
     side: Side
 
+    async def recover(self) -> None:
+        """Clear what a killed run left; nothing is touched when it left nothing."""
+
     async def prepare(self) -> None:
-        """Make the root when it is missing and clear what a killed run left."""
+        """Make ready for writing: the root is made when it is missing."""
 
     async def fs(self) -> Fs:
         """Return the root as rclone reads it."""

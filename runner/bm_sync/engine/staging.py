@@ -26,6 +26,7 @@ class Staging:
         self.home = Jail(base)
         self._scope = scope
         self._arrivals = f"{scope.staging}/{_ARRIVALS}"
+        self._opened = False
 
     @property
     def folder(self) -> Path:
@@ -34,6 +35,7 @@ class Staging:
 
     def open(self) -> None:
         """Make the folder when it is missing."""
+        self._opened = True
         ignore = f"{HOME}/.gitignore"
         self.home.make_dir(self._arrivals)
         if not self.home.exists(ignore):
@@ -73,18 +75,24 @@ class Staging:
 
     def clear(self) -> None:
         """Remove this run's folder, and the whole home when nothing else lies in it."""
+        if not self._opened:
+            return
         self._remove(self._scope.staging)
         self._remove_home()
 
     def recover(self) -> None:
         """Remove what killed runs of this project left; a version caught in a swap is kept."""
-        with suppress(FileNotFoundError, BlockedError):
-            with self.home.parent(f"{HOME}/staging/.") as (folder, _):
-                left = [n for n in _names(folder) if n.startswith(self._scope.key[:12])]
-            for name in left:
-                self._keep_swapped(name)
-                self._remove(f"{HOME}/staging/{name}")
-        self._remove_home()
+        left: list[str] = []
+        with (
+            suppress(FileNotFoundError, BlockedError),
+            self.home.parent(f"{HOME}/staging/.") as (folder, _),
+        ):
+            left = [n for n in _names(folder) if n.startswith(self._scope.key[:12])]
+        for name in left:
+            self._keep_swapped(name)
+            self._remove(f"{HOME}/staging/{name}")
+        if left:
+            self._remove_home()
 
     def _keep_swapped(self, name: str) -> None:
         swap = Spot(self.home, f"{HOME}/staging/{name}/{_SWAP}")
