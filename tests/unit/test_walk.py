@@ -156,6 +156,18 @@ def test_loops_of_links_end(tmp_path: Path) -> None:
     assert {"a/up", "self", "a/other/other", "b/other/other", "b/other/up"} == set(kinds(walked))
 
 
+def test_folders_that_all_link_to_each_other_are_no_explosion(tmp_path: Path) -> None:
+    names = [f"f{n}" for n in range(12)]
+    for name in names:
+        make(tmp_path, f"{name}/x")
+        for other in names:
+            (tmp_path / name / f"to-{other}").symlink_to(f"../{other}")
+    walked = look(tmp_path, links=Links.FOLLOW)
+    assert "f0/to-f1/to-f2/x" in walked.tree.files
+    assert kinds(walked)["f0/to-f1/to-f2/to-f3"] is ProblemKind.SYMLINK
+    assert len(walked.tree.files) == 12 + 12 * 11 + 12 * 11 * 10
+
+
 def test_a_followed_link_does_not_lead_into_our_own_folder(tmp_path: Path) -> None:
     make(tmp_path, ".bm-sync/trash/x")
     (tmp_path / "link").symlink_to(".bm-sync/trash")

@@ -22,6 +22,7 @@ from bm_sync.model.tree import File, FileStamp, Problem, ProblemKind, Root, Side
 
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
+MAX_LINKS = 2  # folders that all link to each other would make a path for every order of them
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 _Identity = tuple[int, int]  # device and inode
 
@@ -76,12 +77,14 @@ def walk(
 class _Folder:
     """A folder to read: where it is on disk and its path in the project ("" is the root).
 
-    `chain` holds its own identity and those of the folders above it, when links are followed.
+    `chain` holds its own identity and those of the folders above it, when links are followed;
+    `links` counts the links to folders on the way to it.
     """
 
     disk: str
     path: str
     chain: tuple[_Identity, ...]
+    links: int = 0
 
 
 class _Walker:
@@ -157,7 +160,7 @@ class _Walker:
             if self._links is Links.FOLLOW:
                 found = entry.stat(follow_symlinks=False)
                 chain = (*chain, (found.st_dev, found.st_ino))
-            return _Folder(entry.path, path, chain)
+            return _Folder(entry.path, path, chain, folder.links)
         if entry.is_file(follow_symlinks=False):
             self._take_file(entry.path, path, entry.stat(follow_symlinks=False))
         elif entry.is_symlink():
@@ -184,7 +187,7 @@ class _Walker:
         is_dir = found is not None and stat.S_ISDIR(found.st_mode)
         if self._left_out(path, is_dir=is_dir):
             return None
-        refused = self._refuse_link(target, found, folder.chain)
+        refused = self._refuse_link(target, found, folder)
         if found is None or refused is not None:
             self._problem(path, ProblemKind.SYMLINK, refused or "", alone=True)
             return None
@@ -192,10 +195,11 @@ class _Walker:
             self._take_file(target, path, found)
             return None
         self._dirs[path] = False
-        return _Folder(target, path, (*folder.chain, (found.st_dev, found.st_ino)))
+        chain = (*folder.chain, (found.st_dev, found.st_ino))
+        return _Folder(target, path, chain, folder.links + 1)
 
     def _refuse_link(
-        self, target: str, found: os.stat_result | None, chain: tuple[_Identity, ...]
+        self, target: str, found: os.stat_result | None, folder: _Folder
     ) -> str | None:
         """Return why a link is not followed, None when it is."""
         if found is None:
@@ -205,9 +209,9 @@ class _Walker:
             return "a symbolic link that leaves the project, skipped"
         if self._matcher.is_ours(below):
             return "a symbolic link into bm-sync's own folder, skipped"
-        if (found.st_dev, found.st_ino) in chain:
-            return "a symbolic link to a folder that it lies in, skipped"
-        if not (stat.S_ISDIR(found.st_mode) or stat.S_ISREG(found.st_mode)):
+        if stat.S_ISDIR(found.st_mode):
+            return _refuse_folder((found.st_dev, found.st_ino), folder)
+        if not stat.S_ISREG(found.st_mode):
             return "a symbolic link to neither a file nor a folder, skipped"
         return None
 
@@ -262,6 +266,14 @@ class _Walker:
         text = raw.decode("utf-8", "surrogateescape")
         self._ignore_files[folder.path] = text
         self._bad += self._matcher.add_ignore_file(folder.path, text, shown)
+
+
+def _refuse_folder(target: _Identity, folder: _Folder) -> str | None:
+    if target in folder.chain:
+        return "a symbolic link to a folder that it lies in, skipped"
+    if folder.links == MAX_LINKS:
+        return f"a symbolic link to a folder behind {MAX_LINKS} others, skipped"
+    return None
 
 
 def _unreadable_root(root: Path, e: OSError) -> BmSyncError:
