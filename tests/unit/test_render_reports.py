@@ -109,9 +109,9 @@ def test_reset_says_what_was_forgotten_and_what_the_next_run_does() -> None:
 
 
 def test_why_names_the_rule_and_its_line() -> None:
-    why = Why("notes", "a.pyc", True, "the last rule that matches", "*.pyc", _RULE)
+    why = Why("notes", "a.pyc", True, "excluded, by this rule", "*.pyc", _RULE)
     assert why_text(why) == (
-        "notes: a.pyc is not synced: the last rule that matches\n  rule '*.pyc' (sync.yaml:9)\n"
+        "notes: a.pyc: excluded, by this rule\n  rule '*.pyc' (sync.yaml:9)\n"
     )
 
 

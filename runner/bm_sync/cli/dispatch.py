@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -28,9 +30,22 @@ def run(args: Namespace) -> int:
     """Run the command of `args`, print what it answers, return its exit code."""
     io = surroundings()
     command = import_module(f"bm_sync.cli.commands.{args.command}")
-    answer: Answer = command.run(args, io)
+    with _logging(args.verbose):
+        answer: Answer = command.run(args, io)
     show(answer, args, io)
     return int(answer.exit)
+
+
+@contextmanager
+def _logging(verbose: int) -> Iterator[None]:
+    """Write the log to standard error with `-v`; `-vv` writes all of it."""
+    if not verbose:
+        yield
+        return
+    from bm_sync import log
+
+    with log.to_stderr("INFO" if verbose == 1 else "DEBUG"):
+        yield
 
 
 def show(answer: Answer, args: Namespace, io: Io) -> None:

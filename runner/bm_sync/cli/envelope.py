@@ -18,11 +18,11 @@ STATUS_WORDS: Mapping[Exit, str] = MappingProxyType(
     {
         Exit.OK: "ok",
         Exit.FAILED: "failed",
-        Exit.USAGE: "invalid",
+        Exit.USAGE: "usage",
         Exit.STOPPED: "stopped",
         Exit.NOT_SIGNED_IN: "not-signed-in",
         Exit.LOCKED: "locked",
-        Exit.RCLONE: "no-rclone",
+        Exit.RCLONE: "rclone",
         Exit.STALE: "stale",
         Exit.PENDING: "changes",
         Exit.BUG: "bug",

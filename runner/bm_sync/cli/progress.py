@@ -51,7 +51,8 @@ def watching(args: Namespace, io: Io) -> Iterator[Watcher]:
 def _automatic(args: Namespace, io: Io) -> str:
     if args.quiet or args.json:
         return "none"
-    return "live" if io.err.isatty() and io.env.get("TERM") != "dumb" else "plain"
+    watched = io.err.isatty() and io.env.get("TERM") != "dumb" and not args.verbose
+    return "live" if watched else "plain"
 
 
 class JsonLines:

@@ -41,7 +41,7 @@ def _plan_failures(project: ProjectPlan, view: View) -> Iterator[Failure]:
 def _stops(project: str, stops: Sequence[Stop], view: View) -> Iterator[Failure]:
     for stop in stops:
         accept = view.command("apply", project, "--accept", stop.accept) if stop.accept else None
-        yield Failure(stop.what, stop.hint or accept, stop.guard.value, project)
+        yield Failure(stop.what, stop.hint or accept, project=project)
 
 
 def run_failures(run: Run, view: View) -> tuple[Failure, ...]:
@@ -56,11 +56,11 @@ def _run_failures(run: Run, view: View) -> Iterator[Failure]:
             yield Failure(project.message, project.hint, project=name)
         yield from _stops(name, project.stops, view)
         for problem in project.problems:
-            yield Failure(f"{problem.path}: {problem.what}", code=problem.kind.value, project=name)
+            yield Failure(f"{problem.path}: {problem.what}", project=name)
         for done in project.actions:
             if done.outcome is not Outcome.DONE:
                 cause = done.detail or done.outcome.value
-                yield Failure(f"{done.path}: {cause}", code=done.outcome.value, project=name)
+                yield Failure(f"{done.path}: {cause}", project=name)
 
 
 def check_exit(checks: Sequence[ProjectCheck]) -> Exit:

@@ -10,8 +10,9 @@ from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import load, manifest_file, setup, view
 from bm_sync.cli.render.report import doctor_text
+from bm_sync.cli.render.text import count
 from bm_sync.cli.selection import add_manifest
-from bm_sync.errors import Exit, UsageError
+from bm_sync.errors import Exit, RcloneMissingError, StateError, UsageError
 from bm_sync.model.config import Manifest
 from bm_sync.model.report import Finding, Health
 
@@ -38,7 +39,16 @@ def run(args: Namespace, io: Io) -> Answer:
 
 
 async def _all(findings: AsyncIterator[Finding]) -> tuple[Finding, ...]:
-    return tuple([finding async for finding in findings])
+    """Collect the findings; what ends the examination is the last of them."""
+    found = []
+    try:
+        async for finding in findings:
+            found.append(finding)  # noqa: PERF401 - what was found before an error counts
+    except RcloneMissingError as error:
+        found.append(Finding("rclone", Health.FAULT, error.what, error.hint))
+    except StateError as error:
+        found.append(Finding("state", Health.FAULT, error.what, error.hint))
+    return tuple(found)
 
 
 def _manifest(args: Namespace, io: Io) -> tuple[Manifest | None, Finding]:
@@ -47,5 +57,6 @@ def _manifest(args: Namespace, io: Io) -> tuple[Manifest | None, Finding]:
         manifest = load(file, args, io)
     except UsageError as error:
         return None, Finding("manifest", Health.FAULT, error.what, error.hint)
-    told = f"{file}: {len(manifest.projects)} projects, {len(manifest.remotes)} remotes"
-    return manifest, Finding("manifest", Health.OK, told)
+    projects = count(len(manifest.projects), "project")
+    remotes = count(len(manifest.remotes), "remote")
+    return manifest, Finding("manifest", Health.OK, f"{file}: {projects}, {remotes}")

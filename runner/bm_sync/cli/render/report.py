@@ -168,8 +168,7 @@ def reset_text(report: ResetReport) -> str:
 
 def why_text(why: Why) -> str:
     """Return why a path is synced or not, with the rule and where it stands."""
-    answer = "not synced" if why.excluded else "synced"
-    said = [f"{why.project}: {escape(why.path)} is {answer}: {escape(why.what)}"]
+    said = [f"{why.project}: {escape(why.path)}: {escape(why.what)}"]
     if why.pattern is not None:
         place = f" ({escape(str(why.origin))})" if why.origin else ""
         said.append(f"  rule {escape(why.pattern)!r}{place}")

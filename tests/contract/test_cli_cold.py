@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bm_sync.cli.catalogue import SUMMARIES
+
+_HEAVY = (
+    "yaml",
+    "jsonschema",
+    "httpx",
+    "sh",
+    "rich",
+    "loguru",
+    "tenacity",
+    "pathspec",
+    "sqlite3",
+    "asyncio",
+    "dataclasses",
+)
+
+_PROBE = """
+import sys
+before = set(sys.modules)
+from bm_sync.cli.main import main
+code = main(sys.argv[2:])
+heavy = sorted(set(sys.argv[1].split()) & (set(sys.modules) - before))
+sys.stderr.write(" ".join(heavy))
+raise SystemExit(code)
+"""
+
+
+def _loaded(*words: str, heavy: tuple[str, ...] = _HEAVY) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE, " ".join(heavy), *words],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return done.stderr.split()
+
+
+@pytest.mark.parametrize("words", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(words: str) -> None:
+    assert _loaded(words) == []
+
+
+@pytest.mark.parametrize("command", sorted(SUMMARIES))
+def test_the_help_of_a_command_imports_no_engine(command: str) -> None:
+    assert _loaded(command, "--help", heavy=("httpx", "rich", "sqlite3", "jsonschema", "sh")) == []
+
+
+def test_the_probe_sees_what_is_imported() -> None:
+    assert _loaded("schema", heavy=("dataclasses",)) == ["dataclasses"]
