@@ -29,7 +29,7 @@ from bm_sync.manifest.nodes import (
 from bm_sync.manifest.shown import escaped, quoted
 
 MAX_DEPTH = 50
-MAX_NODES = 200_000
+MAX_NODES = 100_000
 MAX_ALIASES = 100
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
@@ -89,8 +89,9 @@ class _Open:
     anchor: str | None
     items: list[Node] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
-    key: Scalar | None = None
+    key: Scalar | Broken | None = None
     size: int = 1
+    broken: bool = False
 
 
 class _Composer:
@@ -129,7 +130,8 @@ class _Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> bool:
         spot = _spot(event)
-        self._refuse_tag(event, spot)
+        if self._refuse_tag(event, spot):
+            return self._put(Broken(spot), event.anchor, 1)
         plain = event.style is None or event.style == ""
         if event.style in _QUOTED:
             quote: int | None = 1
@@ -140,20 +142,26 @@ class _Composer:
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> bool:
         spot = _spot(event)
-        self._refuse_tag(event, spot)
+        tagged = self._refuse_tag(event, spot)
         if len(self._open) >= MAX_DEPTH:
             what = f"nested deeper than {MAX_DEPTH} levels"
             self._report.error(Code.TOO_MUCH, spot, what)
             return False
         is_mapping = isinstance(event, yaml.MappingStartEvent)
-        self._open.append(_Open(spot, is_mapping, event.anchor))
+        self._open.append(_Open(spot, is_mapping, event.anchor, broken=tagged))
         return True
 
     def _end(self, event: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> bool:
         top = self._open.pop()
         spot = Spot(top.spot.line, top.spot.column, *_spot(event)[2:])
-        node = Mapping(top.entries, spot) if top.is_mapping else Sequence(tuple(top.items), spot)
-        return self._put(node, top.anchor, top.size)
+        node: Node
+        if top.broken:
+            node = Broken(spot)
+        elif top.is_mapping:
+            node = Mapping(top.entries, spot)
+        else:
+            node = Sequence(tuple(top.items), spot)
+        return self._put(node, top.anchor, top.size, new=1)
 
     def _alias(self, event: yaml.AliasEvent) -> bool:
         spot = _spot(event)
@@ -178,9 +186,12 @@ class _Composer:
         hint = 'quote text that begins with *, such as "*.pyc"'
         self._report.error(Code.SYNTAX, spot, what, hint)
 
-    def _put(self, node: Node, anchor: str | None, size: int) -> bool:
-        """Place a finished node in its parent; false when there are too many."""
-        self._nodes += size
+    def _put(self, node: Node, anchor: str | None, size: int, new: int | None = None) -> bool:
+        """Place a finished node in its parent; false when there are too many.
+
+        `size` counts it with all below it, `new` what is not counted yet (default: all).
+        """
+        self._nodes += size if new is None else new
         if self._nodes > MAX_NODES:
             self._report.error(Code.TOO_MUCH, node.spot, f"more than {MAX_NODES} values")
             return False
@@ -200,18 +211,22 @@ class _Composer:
         return True
 
     def _put_key(self, top: _Open, node: Node) -> bool:
-        if not isinstance(node, Scalar):
+        if not isinstance(node, (Scalar, Broken)):
             what = "a key must be a word, not a list or a mapping"
             self._report.error(Code.YAML_FEATURE, node.spot, what)
             return False
         top.key = node
         return True
 
-    def _put_entry(self, top: _Open, key: Scalar, node: Node) -> None:
+    def _put_entry(self, top: _Open, key: Scalar | Broken, node: Node) -> None:
         top.key = None
+        if isinstance(key, Broken):
+            top.broken = True
+            return
         if key.raw == "<<" and key.quote == 0:
             hint = "policies have extends; defaults hold for every project"
             self._report.error(Code.YAML_FEATURE, key.spot, "merge keys are not supported", hint)
+            top.broken = True
             return
         first = top.entries.get(key.raw)
         if first is not None:
@@ -220,12 +235,14 @@ class _Composer:
             return
         top.entries[key.raw] = Entry(key, node)
 
-    def _refuse_tag(self, event: yaml.NodeEvent, spot: Spot) -> None:
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            what = f"the tag {quoted(tag)} is not supported"
-            hint = 'quote text that begins with !, such as "!keep.md"'
-            self._report.error(Code.YAML_FEATURE, spot, what, hint)
+    def _refuse_tag(self, event: yaml.NodeEvent, spot: Spot) -> bool:
+        tag: str | None = getattr(event, "tag", None)
+        if tag is None:
+            return False
+        what = f"the tag {quoted(tag)} is not supported"
+        hint = 'quote text that begins with !, such as "!keep.md"'
+        self._report.error(Code.YAML_FEATURE, spot, what, hint)
+        return True
 
 
 def _spot(event: yaml.Event) -> Spot:
@@ -236,7 +253,6 @@ def _spot(event: yaml.Event) -> Spot:
 
 
 _HINTS = (
-    ("'\\t'", "indent with spaces, not with tabs"),
     ("mapping values are not allowed", "quote a value that contains ': '"),
     ("did not find expected alphabetic or numeric", "quote text that begins with * or &"),
     ("cannot start any token", "quote text that begins with this character"),
@@ -251,6 +267,8 @@ def _syntax(e: yaml.MarkedYAMLError, report: Report) -> None:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = e.problem or "it cannot be read"
     hint = next((h for words, h in _HINTS if words in problem), None)
+    if report.source(line)[column - 1 : column] == "\t":
+        hint = "indent with spaces, not with tabs"
     context = (
         f" ({e.context} that begins in line {e.context_mark.line + 1})"
         if (e.context and e.context_mark and e.context_mark.line + 1 != line)

@@ -66,7 +66,7 @@ class Report:
 
     def note_the_rest(self) -> None:
         """Say that there may be more problems than those found."""
-        last = max(self._found.values(), key=lambda d: d.line)
+        last = max(self._found.values(), key=lambda d: (d.line, d.column))
         spot = Spot(last.line, last.column, last.line, last.column)
         what = f"the first {MOST} problems are told; there may be more"
         self._add(Diagnostic(Code.TOO_MUCH, "error", what, self._file, *_place(spot)))

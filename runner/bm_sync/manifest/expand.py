@@ -14,6 +14,9 @@ from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 
+MAX_DEPTH = 50
+MAX_LENGTH = 100_000
+
 _USE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<body>[^}]*)(?P<end>\}?))", re.DOTALL)
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
 
@@ -63,13 +66,21 @@ class _Expander:
             return scalar
         parts: list[str] = []
         end = 0
+        length = 0
         good = True
         for use in _USE.finditer(scalar.value):
             parts.append(scalar.value[end : use.start()])
             end = use.end()
             found = "$" if use["dollar"] else self._use(use, scalar)
-            good = good and found is not None
-            parts.append(found or "")
+            if found is None:
+                good = False
+                continue
+            parts.append(found)
+            length += len(found)
+            if length > MAX_LENGTH:
+                what = f"the text would be longer than {MAX_LENGTH} characters"
+                self.report.error(Code.TOO_MUCH, scalar.spot, what)
+                return Broken(scalar.spot)
         parts.append(scalar.value[end:])
         return replace(scalar, value="".join(parts)) if good else Broken(scalar.spot)
 
@@ -89,6 +100,10 @@ class _Expander:
         if name in self.entries:
             if name in self.trail:
                 self._refuse_cycle(name, spot)
+                return None
+            if len(self.trail) >= MAX_DEPTH:
+                what = f"variables use each other more than {MAX_DEPTH} deep"
+                self.report.error(Code.TOO_MUCH, spot, what)
                 return None
             value = self._var(name)
             return (

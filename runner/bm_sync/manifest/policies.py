@@ -31,6 +31,7 @@ from bm_sync.model.config import (
 )
 
 _GROUPS = frozenset({"conflict", "guards", "keep_versions", "retry", "limits"})
+MAX_DEPTH = 50
 BUILT_IN_NAME = "built-in"
 INLINE_NAME = "inline"
 
@@ -90,6 +91,9 @@ class Policies:
             case Scalar(value=str() as name) if self._is_known(extends, name):
                 if name in trail:
                     self._cycle(extends, trail, name)
+                elif len(trail) >= MAX_DEPTH:
+                    what = f"policies extend each other more than {MAX_DEPTH} deep"
+                    self.around.report.error(Code.TOO_MUCH, extends.spot, what)
                 else:
                     base = self._merge_named(name, trail)
             case _:
