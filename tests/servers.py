@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 from bm_sync.model.config import BUILT_IN, BackendRemote
 from bm_sync.rclone.binary import find
 from bm_sync.rclone.client import Rclone
+from bm_sync.rclone.daemon import dying_with
 
 KEY_ID = "AKIATESTKEYOFBMSYNC"
 SECRET_KEY = "canary-secret-key-of-the-tests"
@@ -161,20 +163,28 @@ def _make_bucket(options: tuple[tuple[str, str], ...]) -> None:
 @contextlib.contextmanager
 def running(command: list[str], env: dict[str, str], port: int) -> Iterator[int]:
     """Run a program until the block ends and yield its pid once `port` takes connections."""
-    with subprocess.Popen(
-        command,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
+    with _started(command, env) as process:
         try:
             _wait_for(port, process)
             yield process.pid
         finally:
             process.kill()
             process.wait(timeout=10)
+
+
+def _started(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of every fork beside threads; the child only calls exec
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=dying_with(os.getpid()),  # noqa: PLW1509 - not to outlive a killed run
+        )
 
 
 @contextlib.contextmanager

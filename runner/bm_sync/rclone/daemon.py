@@ -119,7 +119,7 @@ class Daemon:
                     _out=self._listen,
                     _err=self._listen,
                     _tty_out=False,
-                    _preexec_fn=_dying_with(os.getpid()),
+                    _preexec_fn=dying_with(os.getpid()),
                 )
         except (OSError, sh.CommandNotFound, sh.ForkException) as e:
             self.home.remove()
@@ -208,7 +208,7 @@ class Daemon:
         )
 
 
-def _dying_with(parent: int) -> Callable[[], None]:
+def dying_with(parent: int) -> Callable[[], None]:
     """Return what the child does before exec, so that it never outlives `parent`."""
     if not sys.platform.startswith("linux"):
         return lambda: None

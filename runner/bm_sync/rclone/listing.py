@@ -108,8 +108,11 @@ class Listings:
             async with places:
                 return await self.stat(fs, path, hashed)
 
-        async with asyncio.TaskGroup() as tasks:
-            looks = [tasks.create_task(look(path)) for path in paths]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                looks = [tasks.create_task(look(path)) for path in paths]
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from several
         seen = (task.result() for task in looks)
         return {e.path: e for e in seen if e is not None and not e.is_dir}
 

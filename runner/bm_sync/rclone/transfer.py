@@ -18,6 +18,7 @@ from bm_sync.rclone.remotes import LOCAL_TYPE, Fs
 from bm_sync.rclone.wire import Progress
 
 OnProgress = Callable[[Progress], None]
+TOLD_AT_MOST = 100  # maxCompletedTransfers in fs/accounting of rclone 1.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,17 @@ PLAIN = Batch()
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """How a batch ended: its first fault, and the faults of single files.
+    """How a batch ended: its first fault, and of one that had a fault the ends of single files.
 
-    rclone remembers only about the last hundred of those; which files arrived shows a listing.
+    rclone remembers only the last hundred of those (`TOLD_AT_MOST`); which files arrived shows a
+    listing.
     """
 
     fault: RcloneError | None
     files: int = 0
     bytes: int = 0
     failed: Mapping[str, RcloneError] = field(default_factory=dict)
+    sent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class Transfers:
                 "dstFs": pair.dst.root,
                 "_group": group,
                 "_filter": chosen,
-                "_config": self._batch_config(how, len(paths)),
+                "_config": self._batch_config(pair.src, how, len(paths)),
             }
             try:
                 fault = await self._rc.job(
@@ -123,12 +126,15 @@ class Transfers:
         """Move one file, on the server where the backend can."""
         await self._rc.do("operations/movefile", _files(pair, src_path, dst_path, self._config))
 
-    def _batch_config(self, how: Batch, count: int) -> dict[str, Any]:
+    def _batch_config(self, src: Fs, how: Batch, count: int) -> dict[str, Any]:
+        # a folder of this machine is listed, which costs little and leaves out pipes: opened one by
+        # one they block for ever
+        single = count <= ONE_BY_ONE_AT_MOST and src.type != LOCAL_TYPE
         config: dict[str, Any] = {
             **self._config,
             "Transfers": how.transfers,
             "Checkers": how.checkers,
-            "NoTraverse": count <= ONE_BY_ONE_AT_MOST,
+            "NoTraverse": single,
         }
         if how.new_only:
             config["UploadHeaders"] = Condition(if_none=True).headers()
@@ -138,13 +144,18 @@ class Transfers:
         stats = await self._rc.progress(group)
         if fault is None and stats.errors:
             fault = self._rc.error(stats.last_error)
-        failed = await self._failed(group) if fault is not None else {}
-        return BatchResult(fault, stats.files, stats.bytes, failed)
+        if fault is None:
+            return BatchResult(None, stats.files, stats.bytes)
+        ends = await self._ends(group)
+        failed = {path: self._rc.error(text) for path, text in ends.items() if text}
+        sent = frozenset(path for path, text in ends.items() if not text)
+        return BatchResult(fault, stats.files, stats.bytes, failed, sent)
 
-    async def _failed(self, group: str) -> dict[str, RcloneError]:
+    async def _ends(self, group: str) -> dict[str, str]:
+        """Return the files of a group that were tried, with what each failed of, if it did."""
         answer = await self._rc.ask("core/transferred", {"group": group})
-        named = ((from_standard(t["name"]), t.get("error")) for t in answer["transferred"] or ())
-        return {path: self._rc.error(text) for path, text in named if path is not None and text}
+        told = ((from_standard(t["name"]), t.get("error")) for t in answer["transferred"] or ())
+        return {path: str(text or "") for path, text in told if path is not None}
 
 
 def _files(pair: Pair, src_path: str, dst_path: str, config: dict[str, Any]) -> dict[str, Any]:
