@@ -6,18 +6,24 @@ and looked at first. Only what was planned and then seen on the remote is agreed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import partial
+from itertools import islice
 
 from bm_sync.engine.distant import Distant
+from bm_sync.engine.retry import repeatable
 from bm_sync.engine.scope import Errand, Hand, agreed, as_object
 from bm_sync.model.plan import Copy
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
+from bm_sync.plan.case import fold
 from bm_sync.rclone.faults import Fault, RcloneError
-from bm_sync.rclone.transfer import Batch
+from bm_sync.rclone.transfer import TOLD_AT_MOST, Batch, BatchResult
 
-_ALONE = 20
 _NEWER = "another version has appeared on the remote"
+_INDISTINCT = "the remote takes this name for that of another file"
+_VANISHED = "it vanished here meanwhile"
 
 
 class Departures:
@@ -53,14 +59,20 @@ class Departures:
         return content is not None
 
     async def _new(self, errands: Sequence[Errand], source: Hand) -> None:
-        """Upload names that are new on the remote, in one batch."""
+        """Upload names that are new on the remote, in one batch.
+
+        A server may take two names for one (case, NFC); such twins never go up together.
+        """
         if not errands:
             return
         conditions = await self._store.conditions()
-        pending = {e.path: e for e in errands}
-        if not conditions:
-            await self._drop_appeared(pending)
-        await self._upload(pending, source, new_only=conditions)
+        for number, batch in enumerate(_without_twins(errands, self._store.names)):
+            pending = {e.path: e for e in batch}
+            if not conditions:
+                await self._drop_appeared(pending)
+            if number > 0:
+                await self._drop_indistinct(pending)
+            await self._upload(pending, source, new_only=conditions)
 
     async def _drop_appeared(self, pending: dict[str, Errand]) -> None:
         """Settle the names that are no longer new; the same content there is as good as sent."""
@@ -70,6 +82,13 @@ class Departures:
                 self._agree(errand, as_object(stamp))
             else:
                 self._settle(errand, Outcome.DROPPED, _NEWER)
+
+    async def _drop_indistinct(self, pending: dict[str, Errand]) -> None:
+        """Settle the names that the server takes for those of other files."""
+        rclone, fs = self._scope.rclone, self._store.fs
+        for path in list(pending):
+            if await self._scope.persist(partial(rclone.stat, fs, path)) is not None:
+                self._settle(pending.pop(path), Outcome.FAILED, _INDISTINCT)
 
     async def _replacing(self, errands: Sequence[Errand], source: Hand) -> None:
         """Keep the versions that will be replaced, look at them again, upload over them."""
@@ -102,7 +121,7 @@ class Departures:
 
         done = await self._distant.each(list(by_action), put)
         sent = {a.path: by_action[a] for a in done}
-        await self._verify(sent, source, trust=True)
+        await self._verify(sent, source, sent.keys())
         for errand in sent.values():
             self._settle(errand, Outcome.FAILED, "the upload did not take")
 
@@ -111,20 +130,20 @@ class Departures:
             return
 
         async def attempt() -> None:
-            fault = await self._send(pending, source, new_only=new_only)
-            if pending and fault is not None:
-                raise fault
+            result = await self._send(pending, source, new_only=new_only)
+            if pending and result.fault is not None:
+                raise result.fault
 
         try:
             await self._scope.persist(attempt)
         except RcloneError as e:
-            await self._one_by_one(pending, source, e, new_only=new_only)
+            await self._sort_out(pending, source, e, new_only=new_only)
         for errand in pending.values():
-            self._settle(errand, Outcome.DROPPED, "it vanished here meanwhile")
+            self._settle(errand, Outcome.DROPPED, _VANISHED)
 
     async def _send(
         self, pending: dict[str, Errand], source: Hand, *, new_only: bool
-    ) -> RcloneError | None:
+    ) -> BatchResult:
         limits = self._scope.policy.limits
         result = await self._scope.rclone.copy_batch(
             await source.fs(),
@@ -133,39 +152,52 @@ class Departures:
             Batch(transfers=limits.transfers, checkers=limits.checkers, new_only=new_only),
             self._scope.progress,
         )
-        await self._verify(pending, source, trust=result.fault is None)
-        return result.fault
+        await self._verify(pending, source, pending if result.fault is None else result.sent)
+        return result
 
-    async def _one_by_one(
+    async def _sort_out(
         self, pending: dict[str, Errand], source: Hand, fault: RcloneError, *, new_only: bool
     ) -> None:
-        """Settle what a batch left, each file with its own cause where they are few."""
-        alone = len(pending) <= _ALONE
-        for errand in list(pending.values()):
-            cause: RcloneError | None = fault
-            single = {errand.path: errand}
-            if alone:
-                try:
-                    cause = await self._send(single, source, new_only=new_only)
-                except RcloneError as e:
-                    cause = e
-            del pending[errand.path]
-            if single:
-                changed = cause is not None and cause.fault is Fault.CHANGED
-                outcome = Outcome.DROPPED if changed else Outcome.FAILED
-                what = cause.what if cause else "it vanished here meanwhile"
-                self._settle(errand, outcome, _NEWER if changed else what)
+        """Settle what a batch left, in batches so small that each file's own end is told."""
+        while pending:
+            some = dict(islice(pending.items(), TOLD_AT_MOST))
+            for path in some:
+                del pending[path]
+            tried = len(some)
+            try:
+                result = await self._send(some, source, new_only=new_only)
+            except RcloneError as e:
+                result = BatchResult(e)
+            for path, errand in some.items():
+                self._refuse(errand, result.failed.get(path) or result.fault)
+            if len(some) == tried and result.fault is not None and repeatable(result.fault):
+                fault = result.fault
+                break
+        for errand in pending.values():
+            self._refuse(errand, fault)
+        pending.clear()
 
-    async def _verify(self, pending: dict[str, Errand], source: Hand, *, trust: bool) -> None:
+    def _refuse(self, errand: Errand, cause: RcloneError | None) -> None:
+        if cause is None:
+            self._settle(errand, Outcome.DROPPED, _VANISHED)
+        elif cause.fault is Fault.CHANGED:
+            self._settle(errand, Outcome.DROPPED, _NEWER)
+        else:
+            self._settle(errand, Outcome.FAILED, cause.what)
+
+    async def _verify(
+        self, pending: dict[str, Errand], source: Hand, sent: Collection[str]
+    ) -> None:
         """Settle every pending errand whose file now stands on the remote.
 
-        `trust`: rclone reported no failure, so that without hashes an equal size is enough.
+        `sent`: those that went up by rclone's word, for which without hashes an equal size is
+        enough.
         """
         seen = await self._distant.look(list(pending))
         still = await source.vouch([pending[p] for p in seen])
         for path, stamp in seen.items():
             errand = pending[path]
-            ours = self._is_ours(errand, as_object(stamp), trust=trust)
+            ours = self._is_ours(errand, as_object(stamp), trust=path in sent)
             if not ours and (stamp == errand.target or not _tells(stamp)):
                 continue
             del pending[path]
@@ -195,6 +227,22 @@ class Departures:
         self, errand: Errand, outcome: Outcome, detail: str | None = None, kept: str | None = None
     ) -> None:
         self._scope.ledger.settle(errand.action, outcome, detail, kept)
+
+
+def _without_twins(errands: Sequence[Errand], names: Collection[str]) -> list[list[Errand]]:
+    """Return batches in which no two names are alike to a server that ignores case or NFC.
+
+    Those of the first batch are not like any of `names` either.
+    """
+    batches: list[list[Errand]] = [[]]
+    met = Counter(fold(name) for name in names)
+    for errand in errands:
+        name = fold(errand.path)
+        while met[name] >= len(batches):
+            batches.append([])
+        batches[met[name]].append(errand)
+        met[name] += 1
+    return batches
 
 
 def _etag(stamp: Stamp | None) -> str | None:

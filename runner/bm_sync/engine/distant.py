@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,14 +24,14 @@ Acting = TypeVar("Acting", Copy, Trash, Move, KeepBoth, MakeDir, RemoveDir)
 class Store:
     """A project's place on a remote: `fs` is its root, `base` the remote's root above it.
 
-    `objects` is how many files the last listing saw; `conditions` tells whether uploads may say
+    `names` are the files that the last listing saw; `conditions` tells whether uploads may say
     which version they replace.
     """
 
     fs: Fs
     base: Fs
     features: Features
-    objects: int
+    names: Collection[str]
     conditions: Callable[[], Awaitable[bool]]
     litter: tuple[str, ...] = ()
 
@@ -49,7 +49,7 @@ class Distant:
             return {}
         rclone, features = self.scope.rclone, self.store.features
         wanted = set(paths)
-        if len(wanted) > 1 + self.store.objects // _LIST_PER_LOOK:
+        if len(wanted) > 1 + len(self.store.names) // _LIST_PER_LOOK:
             tree = await self.scope.persist(
                 lambda: rclone.list_tree(self.store.fs, features=features)
             )

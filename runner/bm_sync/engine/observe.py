@@ -202,7 +202,7 @@ def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site)
         fs=listed.fs,
         base=listed.base,
         features=listed.features,
-        objects=len(files),
+        names=files.keys(),
         conditions=lambda: site.conditions(remote, listed.base),
         litter=tuple(p for p in files if p.endswith(site.partial_suffix)),
     )

@@ -1,0 +1,90 @@
+"""Awkward names go up, come down on another machine, are edited and deleted, on real servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import servers
+from two_machines import EVERYWHERE, Machine, converged, done, quiet, remote_of
+
+from bm_sync.model.run import ProjectRun
+
+NFC, NFD = "caf\u00e9.md", "cafe\u0301.md"
+DEL, WIDE_QUOTE, WIDE_BACKSLASH = "del\x7f.md", "\uff02", "\uff3c"
+NAMES = (
+    *("plain.md", "with space.md", " leading.md", "trailing ", "dot.", " ", "  .md", "\u00a0"),
+    *("...", "..two dots", ".hidden", ".bm-syncx", "~", "~tilde", "@at", "(p)", "a+b,c=d;e&f"),
+    *("-dash", "--long=1", "-rf", "- rule", "+ rule", "!bang", "# comment", "#hash", ";semi"),
+    *("quote'.md", 'double".md', "back`tick", "$HOME ${X}", "%41.md", "%2F", "a%", "&amp;"),
+    *("new\nline", "tab\t", "cr\r", "bell\x07", "esc\x1b[31m", DEL, "c1\u0085", "\u2028", "\u202e"),
+    *("back\\slash", "\\", "a\\b\\", "star*", "q?", "[br]", "{b}", "<>", "pipe|", "colon:", "C:"),
+    *("con", "nul.txt", "aux", "x.partial", "name.rclonelink", "Case.md", "case.md", "\ufeffbom"),
+    *("emoji\U0001f600", "\U0001f469\u200d\U0001f4bb", NFC, NFD, "\u65e5\u672c/\u65e5.md"),
+    *("\u201bquote", "\u201b", "\uff0f slash", "\uff1a", "\uff0e", "\uff0e\uff0e", "wide/\uff0e/x"),
+    *(WIDE_QUOTE, WIDE_BACKSLASH, "\uff0a\uff1f", "\u2400", "\u2421", "\u2423", "\u2424", "\u3000"),
+    *("x" * 255, "\u00e9" * 127, "\u65e5" * 85, "y" * 251 + ".tmp"),
+    *("d s/in.md", "-d/-f", "d\nn/x\ny", "tr. /tr. ", "#d/#f", "back\\d/f", "\u201bd/x", "s/ /x"),
+    *("nfc\u00e9/a", "nfde\u0301/b", "d./f", ".d/.f", "deep/" + "d/" * 200 + "end.md"),
+)
+ALTERED_BY = {
+    # Servers of rclone keep names in rclone's own form and do not turn each back
+    "serve_s3": {DEL, WIDE_QUOTE, WIDE_BACKSLASH},
+    # Names that differ only by their Unicode form are one file to it; see below
+    "serve_webdav": {NFD},
+}
+
+
+@pytest.mark.parametrize("kind", EVERYWHERE)
+def test_awkward_names_go_up_come_down_are_edited_and_deleted(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
+    remote = remote_of(request, kind, tmp_path)
+    here, there = Machine(tmp_path / "here", remote), Machine(tmp_path / "there", remote)
+    for number, name in enumerate(sorted(set(NAMES) - ALTERED_BY.get(kind, set()))):
+        here.write(name, f"{number} {name!r}")
+    here.write("empty", "")
+    first = here.files()
+    converged(here.apply())
+    quiet(here)
+    converged(there.apply())
+    assert there.files() == first
+
+    edited, deleted = sorted(first)[::3], sorted(first)[1::3]
+    for path in edited:
+        there.write(path, f"edited {path!r}")
+    for path in deleted:
+        (there.folder / path).unlink()
+    converged(there.apply())
+    run = converged(here.apply())
+    assert here.files() == there.files()
+    assert here.files().keys() == first.keys() - set(deleted)
+    assert _kept(run, "copy") == sorted(first[path] for path in edited)
+    assert _kept(run, "trash") == sorted(first[path] for path in deleted)
+    quiet(here)
+
+
+def _kept(run: ProjectRun, kind: str) -> list[bytes]:
+    """Return the contents of the versions that a run says it has kept."""
+    return sorted(Path(d.kept or "").read_bytes() for d in done(run, kind))
+
+
+def test_of_two_names_that_a_server_takes_for_one_the_second_stays_here_and_is_told(
+    tmp_path: Path,
+) -> None:
+    with servers.serve_webdav(tmp_path / "served", "--vfs-case-insensitive") as server:
+        remote = server.remote("root")
+        here, there = Machine(tmp_path / "here", remote), Machine(tmp_path / "there", remote)
+        for name in (NFC, NFD, "Case.md", "case.md"):
+            here.write(name, name)
+        for number in range(120):
+            here.write(f"{number}.md", "other")
+        before = here.files()
+        for actions in (124, 2):
+            run = here.apply()
+            missed = [a.detail for a in run.actions if a.outcome != "done"]
+            assert (run.exit, len(run.actions)) == (1, actions)
+            assert missed == ["the remote takes this name for that of another file"] * 2
+        assert here.files() == before
+        converged(there.apply())
+        assert there.files() == {k: v for k, v in before.items() if k not in {NFC, "case.md"}}
