@@ -133,14 +133,17 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Nothing moves: the file or folder `path` is gone from both sides and the baseline drops
-    it."""
+    """Nothing moves: the file or folder `path` is gone from both sides and the baseline drops it.
+
+    `folder` tells which: a name may be forgotten as the one while it is learnt as the other.
+    """
 
     kind: ClassVar[str] = "forget"
     path: str
     reason: Reason
     local: None = None
     remote: None = None
+    folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

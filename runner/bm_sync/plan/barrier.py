@@ -24,10 +24,10 @@ def folders_of(paths: Iterator[str]) -> set[str]:
     """Return every folder that the given paths imply."""
     found: set[str] = set()
     for path in paths:
-        for folder in ancestors(path):
-            if folder in found:
-                break
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
             found.add(folder)
+            folder = folder.rpartition("/")[0]
     return found
 
 

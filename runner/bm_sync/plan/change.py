@@ -122,12 +122,10 @@ def _quiet(diff: PathDiff) -> bool:
 def _new_diffs(observation: Observation) -> Iterator[PathDiff]:
     local, remote = observation.local.files, observation.remote.files
     agreed = rows(observation)
-    for path, here in local.items():
-        if path not in agreed:
-            yield _diff(path, None, here, remote.get(path), full=False)
-    for path, there in remote.items():
-        if path not in agreed and path not in local:
-            yield _diff(path, None, None, there, full=False)
+    for path in local.keys() - agreed.keys():
+        yield _diff(path, None, local[path], remote.get(path), full=False)
+    for path in remote.keys() - agreed.keys() - local.keys():
+        yield _diff(path, None, None, remote[path], full=False)
 
 
 def _diff(

@@ -135,7 +135,7 @@ def _folder_leaves(scene: Scene, draft: Draft, path: str, side: Side, reason: Re
             RemoveDir(folder, side, Reason.CLASH, early=True) for folder in sorted(folders)
         )
     gone = (d for d in scene.known_folders() if d.startswith(path + "/") and d not in folders)
-    draft.actions.extend(steps.forget(folder) for folder in sorted(gone))
+    draft.actions.extend(steps.forget(folder, folder=True) for folder in sorted(gone))
 
 
 def _blocked_below(draft: Draft, path: str) -> bool:

@@ -194,7 +194,7 @@ _action: Reader[model.Action] = _tagged(
             model.Adopt,
             {**_file, "local": _stamp, "remote": _stamp, "content": _or_none(_text)},
         ),
-        "forget": (_unseen_action(model.Forget), {**_folder, **_unseen}),
+        "forget": (_unseen_action(model.Forget), {**_folder, **_unseen, "folder": _flag}),
         "adopt-dir": (_unseen_action(model.AdoptDir), {**_folder, **_unseen}),
         "make-dir": (_unseen_action(model.MakeDir), {**_folder, **_unseen, "side": _side}),
         "remove-dir": (

@@ -74,16 +74,19 @@ def _pairs(observation: Observation, compare: Compare) -> Iterator[_Pair]:
     agreed = rows(observation)
     for path, row in agreed.items():
         here, there = local.get(path), remote.get(path)
-        stamps = here and here.stamp, there and there.stamp
-        if stamps == (row.local, row.remote) and compare is not Compare.FULL:
-            continue
-        yield _Pair(path, row, here, there)
-    for path, here in local.items():
-        if path not in agreed:
-            yield _Pair(path, None, here, remote.get(path))
-    for path, there in remote.items():
-        if path not in agreed and path not in local:
-            yield _Pair(path, None, None, there)
+        moved = (
+            here is None
+            or there is None
+            or here.stamp != row.local
+            or there.stamp != row.remote
+            or compare is Compare.FULL
+        )
+        if moved:
+            yield _Pair(path, row, here, there)
+    for path in local.keys() - agreed.keys():
+        yield _Pair(path, None, local[path], remote.get(path))
+    for path in remote.keys() - agreed.keys() - local.keys():
+        yield _Pair(path, None, None, remote[path])
 
 
 def _sides_asked(pair: _Pair, compare: Compare) -> Iterator[Side]:

@@ -86,7 +86,7 @@ def _three_way(scene: Scene, draft: Draft, flows: dict[Side, _Flow]) -> None:
             draft.actions.append(AdoptDir(folder))
     for folder in sorted(agreed - local - remote):
         if not draft.barrier.folder(folder) and not _returns(folder, flows):
-            draft.actions.append(steps.forget(folder))
+            draft.actions.append(steps.forget(folder, folder=True))
     for side, alone in ((Side.LOCAL, local - remote), (Side.REMOTE, remote - local)):
         open_ = {folder for folder in alone if not draft.barrier.folder(folder)}
         _one_sided(scene, draft, side, open_, flows)

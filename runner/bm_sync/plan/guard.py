@@ -20,7 +20,7 @@ from bm_sync.model.plan import (
     Trash,
 )
 from bm_sync.model.tree import Observation, Root, Side
-from bm_sync.plan.barrier import Barrier
+from bm_sync.plan import barrier
 from bm_sync.plan.change import rows
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.totals import totals
@@ -34,7 +34,6 @@ class _Case:
     """The plan that is judged."""
 
     actions: Sequence[Action]
-    barrier: Barrier
     observation: Observation
     intent: Intent
 
@@ -58,11 +57,9 @@ class _Case:
         return sum(len(self.overwrites(side)) for side in Side)
 
 
-def stops(
-    actions: Sequence[Action], barrier: Barrier, observation: Observation, intent: Intent
-) -> tuple[Stop, ...]:
+def stops(actions: Sequence[Action], observation: Observation, intent: Intent) -> tuple[Stop, ...]:
     """Return every guard that refuses the plan."""
-    case = _Case(actions, barrier, observation, intent)
+    case = _Case(actions, observation, intent)
     found = [stop for side in Side for stop in _side_stops(case, side)]
     return (*found, *_max_bytes(case), *_device(case))
 
@@ -109,8 +106,7 @@ def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:
         return
     tree = case.observation.tree(side)
     state = "is missing" if tree.root is not Root.FOLDER else "is empty"
-    agreed = sum(not case.barrier.file(path) for path in rows(case.observation))
-    lost = _lost(case, side, agreed)
+    lost = _lost(case, side)
     if lost:
         what = f"{case.intent.label(side)} {state}, and {lost} would go from the other side"
         paths = case.deletes(side.other)
@@ -127,11 +123,13 @@ def _gives_deletions(case: _Case, side: Side) -> bool:
     return source_side(policy) in (None, side)
 
 
-def _lost(case: _Case, side: Side, agreed: int) -> str | None:
+def _lost(case: _Case, side: Side) -> str | None:
     """Return what an empty side seems to have lost; None when it is as it may be."""
     tree = case.observation.tree(side)
     if tree.files:
         return None
+    blocked = barrier.of(case.observation)
+    agreed = sum(not blocked.file(path) for path in rows(case.observation))
     deletes = len(case.deletes(side.other))
     if tree.root is Root.MISSING and agreed and (deletes or _forgets(case)):
         return _files(agreed)

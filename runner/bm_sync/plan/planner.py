@@ -81,7 +81,7 @@ def _finish(project: str, key: str, scene: Scene, draft: Draft) -> ProjectPlan:
         actions=actions,
         clashes=clashes,
         problems=tuple(sorted(draft.problems, key=lambda p: (p.path, p.side, p.kind))),
-        stops=guard.stops(actions, draft.barrier, observation, intent),
+        stops=guard.stops(actions, observation, intent),
         filter_change=observation.filter_change,
         totals=totals(actions, conflicts=len(clashes)),
         files_local=len(observation.local.files),

@@ -48,6 +48,8 @@ def _leaves(action: Action) -> bool:
 def _misfit(action: Action, observation: Observation) -> list[str]:
     """Return at most one sentence."""
     match action:
+        case Forget(folder=True):
+            found = _folder_back(action.path, observation)
         case Copy() | Trash() | Adopt() | Forget():
             found = _moved(observation, action.path, action.local, action.remote)
         case KeepBoth():
@@ -111,6 +113,11 @@ def _taken(observation: Observation, path: str) -> list[str]:
 def _file_there(observation: Observation, path: str) -> list[str]:
     sides = (side for side in Side if _stamp(observation, side, path) is not None)
     return [f"{path}: became a file on the {side} side since the plan was made" for side in sides]
+
+
+def _folder_back(path: str, observation: Observation) -> list[str]:
+    sides = (side for side in Side if path in observation.tree(side).dirs)
+    return [f"{path}: folder came on the {side} side since the plan was made" for side in sides]
 
 
 def _no_folder(action: RemoveDir, observation: Observation) -> list[str]:

@@ -73,6 +73,6 @@ def adopt(diff: PathDiff) -> Adopt | None:
     return Adopt(diff.path, here.size, Reason.EQUAL, here.stamp, there.stamp, learnt.content)
 
 
-def forget(path: str) -> Forget:
+def forget(path: str, *, folder: bool = False) -> Forget:
     """Return that the baseline drops a path which is gone from both sides."""
-    return Forget(path, Reason.GONE)
+    return Forget(path, Reason.GONE, folder=folder)
