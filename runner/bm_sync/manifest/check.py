@@ -11,25 +11,29 @@ import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, TypeAlias
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, Spot, kind
 from bm_sync.manifest.shown import escaped, listed, nearest, quoted
+from bm_sync.manifest.wording import (
+    HINT,
+    Schema,
+    article,
+    has_pattern,
+    known_keys,
+    right_form,
+    said,
+    wrong_type,
+)
 from bm_sync.paths import schema_file
-
-# The one open dictionary of this room: a JSON schema has no other form.
-Schema: TypeAlias = dict[str, Any]
 
 ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "default", "examples"})
 KEYWORDS = ANNOTATIONS | {
     "$ref", "definitions", "type", "enum", "anyOf", "pattern", "minLength", "minimum", "maximum",
     "items", "properties", "required", "additionalProperties", "propertyNames",
 }  # fmt: skip
-_MOST_KEYS_IN_A_HINT = 9
 _REFERENCE = "#/definitions/"
-_HINT = "hint"  # of the definition that a reference led to; no keyword of a schema
 
 
 def schema() -> Schema:
@@ -138,7 +142,7 @@ class _Judge:
         if known is None:
             target = self.root["definitions"][rule["$ref"].removeprefix(_REFERENCE)]
             own = {k: v for k, v in rule.items() if k in ANNOTATIONS}
-            known = (rule, {**self._followed(target), **own, _HINT: _hint(target)})
+            known = (rule, {**self._followed(target), **own, HINT: right_form(target)})
             self._resolved[id(rule)] = known
         return known[1]
 
@@ -161,7 +165,7 @@ class _Judge:
     def _flattened(self, rule: Schema) -> Iterator[Schema]:
         for form in rule["anyOf"]:
             followed = self._followed(form)
-            told = {k: rule[k] for k in ("title", "description", _HINT) if k in rule}
+            told = {k: rule[k] for k in ("title", "description", HINT) if k in rule}
             inside = {**told, **followed}
             if "anyOf" in inside:
                 yield from self._flattened(inside)
@@ -175,7 +179,7 @@ class _Judge:
         known = rule.get("properties", {})
         near = nearest(key.raw, (k for k in known if k not in node.entries))
         place = f" in {escaped(where)}" if where else ""
-        hint = f"did you mean {quoted(near)}?" if near else _known_keys(known)
+        hint = f"did you mean {quoted(near)}?" if near else known_keys(known)
         self._report.error(
             Code.UNKNOWN_KEY, key.spot, f"unknown key {quoted(key.raw)}{place}", hint
         )
@@ -186,34 +190,25 @@ class _Judge:
         place = escaped(where) if where else "the manifest"
         rule = self._followed(rule["properties"][name])
         example = rule["examples"][0]
-        hint = f"such as {name}: {example}" if isinstance(example, (str, int)) else _hint(rule)
+        hint = f"such as {name}: {example}" if isinstance(example, (str, int)) else right_form(rule)
         self._report.error(Code.MISSING_KEY, at, f"{quoted(name)} is missing in {place}", hint)
 
     def _refuse(self, code: Code, rule: Schema, node: Node, where: str) -> Broken:
-        what = f"{_said(node)} is not {_article(rule['title'])} in {escaped(where)}"
-        self._report.error(code, node.spot, what, _hint(rule))
+        what = f"{said(node)} is not {article(rule['title'])} in {escaped(where)}"
+        self._report.error(code, node.spot, what, right_form(rule))
         return Broken(node.spot)
 
     def _refuse_form(self, rule: Schema, node: Node, where: str) -> Broken:
         """Refuse a value of the wrong type."""
-        what = f"{_said(node)} is not {_article(rule['title'])} in {escaped(where)}"
-        hint = _hint(rule)
-        if isinstance(node, Scalar) and node.value is None and _is_collection(rule):
-            hint = "nothing is given; remove the key, or write {} or [] for an empty one"
-        elif "enum" in rule:
-            hint = f"one of {listed(map(str, rule['enum']))}"
-        elif isinstance(node, Scalar) and _takes_text(rule) and node.value is not None:
-            hint = f'quote it: "{escaped(node.raw)}"'
-        elif isinstance(node, Scalar) and rule.get("type") == "array":
-            hint = f"write a list: [{escaped(node.raw)}]"
-        code = Code.MALFORMED if _has_pattern(rule) and kind(node) == "string" else Code.WRONG_TYPE
-        self._report.error(code, node.spot, what, hint)
+        what = f"{said(node)} is not {article(rule['title'])} in {escaped(where)}"
+        code = Code.MALFORMED if has_pattern(rule) and kind(node) == "string" else Code.WRONG_TYPE
+        self._report.error(code, node.spot, what, wrong_type(rule, node))
         return Broken(node.spot)
 
     def _refuse_choice(self, rule: Schema, node: Scalar, where: str) -> Broken:
         choices = [str(choice) for choice in rule["enum"]]
         near = nearest(node.raw, choices)
-        what = f"{_said(node)} is not one of {listed(choices, 'and')} in {escaped(where)}"
+        what = f"{said(node)} is not one of {listed(choices, 'and')} in {escaped(where)}"
         hint = f"did you mean {quoted(near)}?" if near else None
         self._report.error(Code.NOT_ONE_OF, node.spot, what, hint)
         return Broken(node.spot)
@@ -241,51 +236,6 @@ def _likeness(rule: Schema, node: Mapping) -> int:
         if choices is not None and isinstance(entry.value, Scalar):
             score += 3 if entry.value.value in choices else -10
     return score
-
-
-def _takes_text(rule: Schema) -> bool:
-    return not _has_pattern(rule) and "string" in str(rule.get("type", ""))
-
-
-def _has_pattern(rule: Schema) -> bool:
-    return "pattern" in rule or any("pattern" in form for form in rule.get("anyOf", ()))
-
-
-def _is_collection(rule: Schema) -> bool:
-    return rule.get("type") in ("object", "array")
-
-
-def _said(node: Node) -> str:
-    match node:
-        case Scalar(value=None):
-            return "null"
-        case Scalar(value=str() as value):
-            return quoted(value)
-        case Scalar(raw=raw):
-            return escaped(raw)
-        case Sequence():
-            return "a list"
-        case Mapping() | Broken():
-            return "a mapping"
-
-
-def _article(title: str) -> str:
-    return f"{'an' if title[0] in 'aeiou' else 'a'} {title}"
-
-
-def _hint(rule: Schema) -> str | None:
-    """Return the first sentence of a rule's description as a hint says it."""
-    if _HINT in rule:
-        told: str | None = rule[_HINT]
-        return told
-    sentence: str = rule.get("description", "").split(". ")[0]
-    return (sentence[0].lower() + sentence[1:]).rstrip(".") if sentence else None
-
-
-def _known_keys(known: dict[str, Schema]) -> str | None:
-    if not 0 < len(known) <= _MOST_KEYS_IN_A_HINT:
-        return None
-    return f"keys are {listed(sorted(known), 'and')}"
 
 
 @lru_cache(maxsize=64)

@@ -258,6 +258,8 @@ _HINTS = (
     ("cannot start any token", "quote text that begins with this character"),
     ("found unexpected end of stream", "a quote is not closed"),
     ("could not find expected ':'", "a key needs ': ' behind it"),
+    ("did not find expected ',' or '}'", "a comma or a closing } is missing"),
+    ("did not find expected ',' or ']'", "a comma or a closing ] is missing"),
     ("did not find expected key", "is the line indented like its neighbours?"),
 )
 
@@ -269,6 +271,8 @@ def _syntax(e: yaml.MarkedYAMLError, report: Report) -> None:
     hint = next((h for words, h in _HINTS if words in problem), None)
     if report.source(line)[column - 1 : column] == "\t":
         hint = "indent with spaces, not with tabs"
+    elif "${" in report.source(line)[: column + 1]:
+        hint = 'quote text with ${NAME} between { and }, such as "${HOME}/notes"'
     context = (
         f" ({e.context} that begins in line {e.context_mark.line + 1})"
         if (e.context and e.context_mark and e.context_mark.line + 1 != line)

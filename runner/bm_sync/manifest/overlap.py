@@ -6,7 +6,7 @@ Two places are on one remote when they would reach the same files, whatever the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -14,7 +14,7 @@ from typing import assert_never
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
 from bm_sync.manifest.projects import Placed
-from bm_sync.manifest.shown import quoted
+from bm_sync.manifest.shown import escaped, listed, quoted
 from bm_sync.manifest.values import Surroundings
 from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Remote, SecretRef
 
@@ -29,6 +29,8 @@ _PLACE = {
     "azureblob": ("account", "endpoint"),
     "b2": ("account", "endpoint"),
 }
+
+_MOST_NAMES = 3
 
 Key = tuple[str, ...]
 
@@ -108,31 +110,37 @@ def _check_pairs(claims: tuple[_Claim, ...], around: Surroundings, code: Code, w
     for claim in claims:
         first = owners.setdefault(claim.where, claim)
         if first is not claim:
-            _report_pair(around, code, claim, first, f"the same {what} as")
-    for claim in claims:
+            _report(around, code, claim, f"the same {what} as", [first])
+    held: dict[str, list[_Claim]] = {}
+    for claim in owners.values():
         outer = _around(claim.where, owners)
-        if outer is None or owners[claim.where] is not claim:
+        if outer is None:
             continue
         if order[outer.project] < order[claim.project]:
-            _report_pair(around, code, claim, outer, f"a {what} inside that of")
+            _report(around, code, claim, f"a {what} inside that of", [outer])
         else:
-            _report_pair(around, code, outer, claim, f"a {what} that holds that of")
+            held.setdefault(outer.project, []).append(claim)
+    for name, inner in held.items():
+        _report(around, code, claims[order[name]], f"a {what} that holds that of", inner)
 
 
-def _around(where: Key, owners: dict[Key, _Claim]) -> _Claim | None:
+def _around(where: Key, owners: Mapping[Key, _Claim]) -> _Claim | None:
     """Return the claim on the nearest folder above."""
     above = (owners.get(where[:n]) for n in range(len(where) - 1, 0, -1))
     return next((claim for claim in above if claim is not None), None)
 
 
-def _report_pair(
-    around: Surroundings, code: Code, claim: _Claim, other: _Claim, words: str
+def _report(
+    around: Surroundings, code: Code, claim: _Claim, relation: str, others: list[_Claim]
 ) -> None:
-    sentence = (
-        f"the project {quoted(claim.project)} has {words} the project {quoted(other.project)} "
-        f"in line {other.at.line}"
-    )
-    around.report.error(code, claim.at, sentence, "two projects never share files")
+    what = f"the project {quoted(claim.project)} has {relation} {_named(others)}"
+    around.report.error(code, claim.at, what, "two projects never share files")
+
+
+def _named(claims: list[_Claim]) -> str:
+    names = [f"{quoted(c.project)} in line {c.at.line}" for c in claims[:_MOST_NAMES]]
+    more = len(claims) - len(names)
+    return listed([*names, *([f"{more} more"] if more else [])], "and")
 
 
 def _check_sides(
@@ -140,22 +148,23 @@ def _check_sides(
 ) -> None:
     """Report local folders that touch a folder remote, which is a folder of this machine."""
     folders = {claim.where: claim for claim in remotes if claim.where[0] == os.sep}
-    owners: dict[Key, _Claim] = {claim.where: claim for claim in locals_}
-    pairs: dict[tuple[str, str], tuple[_Claim, _Claim]] = {}
+    owners = {claim.where: claim for claim in locals_}
+    met: dict[str, dict[str, _Claim]] = {claim.project: {} for claim in locals_}
     for claim in locals_:
-        met = folders.get(claim.where) or _around(claim.where, folders)
-        if met is not None:
-            pairs[claim.project, met.project] = (claim, met)
+        other = folders.get(claim.where) or _around(claim.where, folders)
+        if other is not None:
+            met[claim.project][other.project] = other
     for claim in folders.values():
-        met = _around(claim.where, owners)
-        if met is not None:
-            pairs[met.project, claim.project] = (met, claim)
-    for local, remote in pairs.values():
-        what = (
-            f"the local folder of {quoted(local.project)} and the remote folder of "
-            f"{quoted(remote.project)} lie in each other"
-        )
-        around.report.error(Code.SIDES_OVERLAP, local.at, what, "keep the two sides apart")
+        other = _around(claim.where, owners)
+        if other is not None:
+            met[other.project][claim.project] = claim
+    for claim in locals_:
+        if met[claim.project]:
+            others = _named(list(met[claim.project].values()))
+            what = (
+                f"the local folder of {quoted(claim.project)} touches the remote folder of {others}"
+            )
+            around.report.error(Code.SIDES_OVERLAP, claim.at, what, "keep the two sides apart")
 
 
 def _check_state(
@@ -168,7 +177,7 @@ def _check_state(
             relation = "holds" if len(claim.where) <= len(state) else "lies in"
             what = (
                 f"a side of the project {quoted(claim.project)} {relation} the state directory "
-                f"{quoted(around.state_dir)}"
+                f"{escaped(str(around.state_dir))}"
             )
             hint = "name another folder, or another state directory with --state-dir"
             around.report.error(Code.STATE_OVERLAP, claim.at, what, hint)

@@ -167,7 +167,10 @@ def _option_text(name: str, said: Scalar, around: Surroundings) -> str | None:
 
 def _warn_plain(name: str, said: Scalar, around: Surroundings) -> None:
     variable = only_variable(said)
-    if variable is None or variable in around.variables:
+    if not looks_secret(name):
+        what = f"the URL in {name} has a password in it"
+        hint = "write the password apart: pass: {env: NAME}"
+    elif variable is None or variable in around.variables:
         what = f"the secret {name} is written in plain text"
         hint = "write {env: NAME}, {file: PATH} or {command: TEXT}"
     else:
