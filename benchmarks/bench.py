@@ -5,6 +5,7 @@ Run by `make bench`. Names of cases on the command line run only those.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -56,9 +58,13 @@ def validate() -> list[Row]:
     rows = []
     for projects, target in ((30, 0.150), (1000, 1.0)):
         with scratch() as place:
-            counter = iter(range(1000))
+            counter = itertools.count()
 
-            def fresh(place: Place = place, projects: int = projects) -> float:
+            def fresh(
+                place: Place = place,
+                projects: int = projects,
+                counter: Iterator[int] = counter,
+            ) -> float:
                 lines = [f"# text {next(counter)}", "version: 1", "remotes:"]
                 lines += ["  shelf: {type: local, root: ./cloud}", "projects:"]
                 lines += [
@@ -69,7 +75,7 @@ def validate() -> list[Row]:
                 return place.run(BM_SYNC, "validate")
 
             new = median(fresh, 5)
-            again = median(lambda place=place: place.run(BM_SYNC, "validate"), 5)
+            again = median(partial(place.run, BM_SYNC, "validate"), 5)
         figure = f"{new * 1000:.0f} ms new text, {again * 1000:.0f} ms known text"
         rows.append(
             Row(f"validate {projects} projects", figure, f"< {target * 1000:.0f} ms", new < target)
@@ -152,7 +158,7 @@ def s3_project(
 
 
 def first_upload() -> list[Row]:
-    """The first upload of 10,000 files of 1 KB, against rclone copy with as many transfers."""
+    """Time the first upload of 10,000 files of 1 KB, against rclone copy with as many transfers."""
     with scratch() as place, s3_project(place, OBJECTS, count=True) as (proxy, _):
         place.run(BM_SYNC, "apply", "--yes")
         counts = proxy.take()
@@ -177,7 +183,7 @@ def first_upload() -> list[Row]:
 
 
 def quiet_bucket() -> list[Row]:
-    """A quiet project of 10,000 objects on S3: requests at the server, plan against a dry run."""
+    """Count the requests of a quiet project of 10,000 objects, and time its plan."""
     with scratch() as place, s3_project(place, OBJECTS, count=True) as (proxy, _):
         place.run(BM_SYNC, "apply", "--yes")
         proxy.take()
@@ -217,7 +223,7 @@ def _told(counts: dict[str, int]) -> str:
 
 
 def large_plan() -> list[Row]:
-    """The memory of a plan of 100,000 quiet files: the highest sum of all processes."""
+    """Watch the memory of a plan of 100,000 quiet files: the highest sum of all processes."""
     rows = []
     with scratch() as place:
         fill(place.root / "local", 100_000, 16)

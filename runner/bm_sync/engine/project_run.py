@@ -147,8 +147,7 @@ class ProjectRunner:
         refused = plan.failure is not None or bool(plan.stops)
         actions = () if refused else ledger.actions()
         status, code = self._verdict([a.outcome for a in actions])
-        seen = self._prepared.seen
-        files = {} if seen is None else seen.observation.local.files
+        sizes = self._sizes()
         return ProjectRun(
             project=plan.project,
             key=plan.key,
@@ -164,9 +163,17 @@ class ProjectRunner:
             message=plan.failure or (self._error.what if self._error else None),
             hint=plan.failure_hint or (self._error.hint if self._error else None),
             exit=int(code),
-            files=len(files),
-            bytes=sum(f.size for f in files.values()),
+            files=len(sizes),
+            bytes=sum(sizes.values()),
         )
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the size of every local file as it is after the run."""
+        seen, ledger = self._prepared.seen, self._ledger
+        if seen is None:
+            return {}
+        sizes = {p: f.size for p, f in seen.observation.local.files.items() if p not in ledger.drop}
+        return sizes | {p: row.local.size for p, row in ledger.put.items()}
 
     def _verdict(self, outcomes: list[Outcome]) -> tuple[Status, Exit]:
         """Return how the project ended, the most serious cause first."""

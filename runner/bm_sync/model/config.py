@@ -1,5 +1,6 @@
-"""What a manifest declares, resolved: every default filled in, every path absolute, every name
-looked up.
+"""What a manifest declares, resolved.
+
+Every default is filled in, every path absolute, every name looked up.
 
 Sizes are bytes, durations seconds, percentages 0 to 100.
 """
@@ -90,8 +91,7 @@ BUILT_IN = Origin("", 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A guard limit: an absolute count, a percentage with a floor, or both (the smaller then
-    holds)."""
+    """A guard limit: a count, a percentage with a floor, or both (the smaller then holds)."""
 
     count: int | None = None
     percent: float | None = None

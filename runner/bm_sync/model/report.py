@@ -1,5 +1,4 @@
-"""What the commands that look after projects return: status, check, listing, conflicts, doctor,
-why."""
+"""What the commands return that look after projects: status, check, listing, doctor, why."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a run did: the record that `history` shows and the events that a watcher sees while it
-happens.
+"""What a run did: the record that `history` shows, and the events a watcher sees meanwhile.
 
 Times are ISO 8601 in UTC with a `Z`; durations are seconds.
 """

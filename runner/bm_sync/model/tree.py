@@ -39,8 +39,7 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class ObjectStamp:
-    """The stamp of a file behind rclone: size with the content where the backend lists hashes, else
-    the time.
+    """The stamp of a file behind rclone: size and content where hashes are listed, else the time.
 
     `mtime_ns` is None when it was not asked for (buckets); equality of stamps is equality of all
     three.
@@ -112,9 +111,10 @@ class Root(StrEnum):
 class Tree:
     """One side as it was seen, filtered.
 
-    files: by path. dirs: by path (without the root), the value says whether something excluded or unsyncable lies in
-    or below it, so that it must not be removed; empty where the backend has no folders (`has_folders` false).
-    device: the file system's id (statvfs f_fsid) for a folder, else None.
+    files: by path. dirs: by path (without the root), the value says whether something excluded or
+    unsyncable lies in or below it, so that it must not be removed; empty where the backend has no
+    folders (`has_folders` false). device: the id of the file system (statvfs f_fsid), None behind
+    rclone.
     """
 
     files: Mapping[str, File]
@@ -128,8 +128,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """A file both sides agreed on: its content (None where neither side had a hash) and both
-    stamps."""
+    """A file both sides agreed on: its content (None where nobody had a hash) and both stamps."""
 
     content: str | None
     local: Stamp
