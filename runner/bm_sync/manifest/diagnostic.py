@@ -11,7 +11,7 @@ from pathlib import Path
 from bm_sync.errors import UsageError
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
-from bm_sync.manifest.shown import escaped
+from bm_sync.manifest.shown import MASK, escaped
 from bm_sync.model.report import Diagnostic
 
 MOST = 200
@@ -117,7 +117,7 @@ class Report:
 
     def _masked(self, text: str) -> str:
         for word in sorted(self._masked_words, key=len, reverse=True):
-            text = text.replace(word, "***")
+            text = text.replace(word, MASK)
         return text
 
     def _masked_line(self, line: int) -> str:

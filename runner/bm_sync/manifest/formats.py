@@ -123,7 +123,7 @@ def _counted(number: int, noun: str) -> str:
 
 def _command(d: Diagnostic) -> str:
     places = {
-        "file": d.file,
+        "file": escaped(d.file),
         "line": d.line,
         "col": d.column,
         "endColumn": d.column + d.length,

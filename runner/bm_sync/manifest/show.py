@@ -1,6 +1,6 @@
 """Shows a manifest as it was understood: names looked up, paths absolute, defaults filled in.
 
-Secrets stay references. Pure.
+Secrets stay references; one that is written in plain text is masked. Pure.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import TypeAlias, assert_never
 
-from bm_sync.manifest.shown import escaped
+from bm_sync.manifest.secrets import looks_secret
+from bm_sync.manifest.shown import MASK, escaped, without_password
 from bm_sync.model.config import (
     BackendRemote,
     FilterSet,
@@ -50,14 +51,16 @@ def _remote(remote: Remote) -> Json:
         case NamedRemote(rclone=rclone, root=root):
             return {"rclone": rclone, "root": root}
         case BackendRemote(type=kind, options=options, root=root):
-            said: dict[str, Json] = {name: _option(value) for name, value in options}
+            said: dict[str, Json] = {name: _option(name, value) for name, value in options}
             return {"type": kind, "options": said, "root": root}
         case _:
             assert_never(remote)
 
 
-def _option(value: OptionValue) -> Json:
-    return {value.kind: escaped(value.value)} if isinstance(value, SecretRef) else escaped(value)
+def _option(name: str, value: OptionValue) -> Json:
+    if isinstance(value, SecretRef):
+        return {value.kind: escaped(value.value)}
+    return MASK if looks_secret(name) and value else escaped(without_password(value))
 
 
 def _project(project: Project) -> Json:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 _HOSTILE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+MASK = "***"
 _LONGEST = 60
 _LONGEST_GUESS = 64
 _URL_PASSWORD = re.compile(r"(://[^/@\s:]*:)[^/@\s]+(?=@)")
@@ -24,8 +25,12 @@ def quoted(value: object) -> str:
     text = str(value)
     if len(text) > _LONGEST:
         text = text[: _LONGEST - 1] + "…"
-    masked = _URL_PASSWORD.sub(r"\g<1>***", text)
-    return f"'{escaped(masked)}'"
+    return f"'{escaped(without_password(text))}'"
+
+
+def without_password(text: str) -> str:
+    """Return `text` with the passwords of URLs masked."""
+    return _URL_PASSWORD.sub(rf"\g<1>{MASK}", text)
 
 
 def listed(words: Iterable[str], last: str = "or") -> str:
