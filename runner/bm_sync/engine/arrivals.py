@@ -10,7 +10,6 @@ from bm_sync.engine.placing import ChangedError, Spot
 from bm_sync.engine.scope import Errand, Hand, Scope, agreed, as_file, known_content
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Verify
-from bm_sync.model.plan import KeepBoth
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import FileStamp, ObjectStamp, Side, Stamp
 from bm_sync.rclone.faults import RcloneError
@@ -140,10 +139,8 @@ class Arrivals:
         return True
 
     def _agree(self, errand: Errand, content: str | None, stamp: Stamp) -> None:
-        ledger = self._scope.ledger
-        ledger.agree(errand.path, agreed(self._side, content, stamp, errand.source))
-        if isinstance(errand.action, KeepBoth):
-            ledger.restamp.add(errand.path)
+        row = agreed(self._side, content, stamp, errand.source)
+        self._scope.ledger.agree(errand.path, row)
 
     def _kept(self, errand: Errand) -> str | None:
         if errand.target is None:

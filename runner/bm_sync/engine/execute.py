@@ -71,13 +71,17 @@ def learn(actions: Sequence[Action], ledger: Ledger) -> None:
     troubled = [
         a.path for a in actions if isinstance(a, Copy) and ledger.outcome(a) is not Outcome.DONE
     ]
+    folders = ledger.put_dirs | {a.path for a in actions if isinstance(a, AdoptDir)}
     for action in actions:
         match action:
             case Adopt(path=path, content=content, local=local, remote=remote):
                 ledger.agree(path, Agreed(content, local, remote))
             case Forget(path=path):
-                ledger.forget(path)
-                ledger.drop_dirs.add(path)
+                # A file may have taken the name of the folder that is gone, or the reverse.
+                if path not in ledger.put:
+                    ledger.forget(path)
+                if path not in folders:
+                    ledger.drop_dirs.add(path)
             case AdoptDir(path=path):
                 if not any(p.startswith(f"{path}/") for p in troubled):
                     ledger.put_dirs.add(path)

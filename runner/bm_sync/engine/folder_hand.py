@@ -13,14 +13,14 @@ from pathlib import Path
 
 from bm_sync.engine import atomic, placing
 from bm_sync.engine.arrivals import FAILURES, Arrivals, outcome_of
-from bm_sync.engine.jail import BlockedError, Jail, same_version
+from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import ChangedError, Spot
-from bm_sync.engine.scope import Errand, Hand, Scope, agreed, as_file
+from bm_sync.engine.scope import Errand, Hand, Scope, as_file
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Links
 from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Trash
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import FileStamp, Side, Stamp
+from bm_sync.model.tree import Side, Stamp
 from bm_sync.rclone.remotes import Fs
 
 
@@ -66,12 +66,9 @@ class FolderHand:
         return await self._scope.content_at(self.jail, path, algorithm)
 
     async def vouch(self, errands: Sequence[Errand]) -> set[str]:
-        """Return the paths of which this folder still holds the version that was planned.
-
-        Our own link of a conflict copy moves its ctime, so only that is forgiven there.
-        """
+        """Return the paths of which this folder still holds the version that was planned."""
         seen = await self.look([e.path for e in errands])
-        return {e.path for e in errands if _unmoved(seen.get(e.path), e)}
+        return {e.path for e in errands if seen.get(e.path) == e.source}
 
     async def trash(self, items: Sequence[Trash]) -> None:
         """Move files into this run's trash."""
@@ -85,14 +82,17 @@ class FolderHand:
             await asyncio.sleep(0)
 
     async def duplicate(self, items: Sequence[KeepBoth]) -> dict[str, Stamp]:
-        """Keep losing versions under their new names, by a hard link where that is possible."""
+        """Keep losing versions under their new names."""
         made: dict[str, Stamp] = {}
         for item in items:
             expected = as_file(_mine(item.local, item.remote, self.side))
             old, new = Spot(self.jail, item.path), Spot(self.jail, item.copy_path)
-            act = placing.rename if item.gives_way else placing.duplicate
             try:
-                made[item.copy_path] = act(old, expected, new)
+                if item.gives_way:
+                    made[item.copy_path] = placing.rename(old, expected, new)
+                else:
+                    half = self._staging.half
+                    made[item.copy_path] = placing.duplicate(old, expected, new, half)
                 self._touched = True
             except FAILURES as e:
                 self._scope.ledger.settle(item, outcome_of(e), str(e))
@@ -135,18 +135,6 @@ class FolderHand:
             with self.jail.parent(".") as (folder, _):
                 atomic.flush(folder)
         self._staging.clear()
-        for path in self._scope.ledger.restamp:
-            self._restamp(path)
-
-    def _restamp(self, path: str) -> None:
-        """Learn the ctime that our own unlink of a second name has moved."""
-        row = self._scope.ledger.put.get(path)
-        with suppress(BlockedError, OSError):
-            seen = self.jail.look(path)
-            mine = row and (row.local if self.side is Side.LOCAL else row.remote)
-            if row and seen and isinstance(mine, FileStamp) and same_version(seen, mine):
-                there = row.remote if self.side is Side.LOCAL else row.local
-                self._scope.ledger.agree(path, agreed(self.side, row.content, seen, there))
 
     def _kept_label(self, path: str) -> str:
         return self._staging.kept(path).label
@@ -181,9 +169,3 @@ def _mine(local: Stamp | None, remote: Stamp | None, side: Side) -> Stamp:
     stamp = local if side is Side.LOCAL else remote
     assert stamp is not None  # noqa: S101 - an invariant of the planner
     return stamp
-
-
-def _unmoved(seen: Stamp | None, errand: Errand) -> bool:
-    if isinstance(errand.action, KeepBoth):
-        return isinstance(seen, FileStamp) and same_version(seen, as_file(errand.source))
-    return seen == errand.source

@@ -54,7 +54,6 @@ class Ledger:
         self.put_dirs: set[str] = set()
         self.drop_dirs: set[str] = set()
         self.retries = 0
-        self.restamp: set[str] = set()
 
     def settle(
         self,

@@ -86,18 +86,24 @@ def rename(old: Spot, expected: FileStamp, new: Spot) -> FileStamp:
         return _stamp(target)
 
 
-def duplicate(spot: Spot, expected: FileStamp, copy: Spot) -> FileStamp:
-    """Give the version `expected` a second name; return the stamp there.
+def duplicate(spot: Spot, expected: FileStamp, copy: Spot, staged: Spot) -> FileStamp:
+    """Copy the version `expected` to `copy` by way of `staged`; return the stamp there.
 
-    A file that stands there already with the same bytes is taken as the copy.
+    It is a file of its own, no second name: whoever edits one in place would edit the other. A file
+    that stands there already with the same bytes is taken as the copy.
     """
-    with spot.open() as source, copy.open(make=True) as target:
+    with spot.open() as source, staged.open(make=True) as half, copy.open(make=True) as target:
+        with suppress(FileNotFoundError):
+            os.unlink(half[1], dir_fd=half[0])
         require(source, expected)
-        try:
-            keep(source, target)
-        except FileExistsError as e:
-            if not _same_bytes(source, target):
-                raise ChangedError(f"'{copy.path}' has appeared") from e
+        _copy(source, half)
+        require(source, expected)
+        with _near(half, target) as near:
+            try:
+                atomic.move_new(near, target)
+            except FileExistsError as e:
+                if not _same_bytes(near, target):
+                    raise ChangedError(f"'{copy.path}' has appeared") from e
         return _stamp(target)
 
 

@@ -40,12 +40,17 @@ def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str
 
 
 def _memory(seen: Seen, ledger: Ledger) -> Mapping[tuple[Side, str], tuple[Stamp, str]]:
-    """Return the contents worth remembering: hashed, still standing, and not agreed on."""
+    """Return the contents worth remembering: hashed, still standing, and not agreed on.
+
+    A path that this run settled holds another version now, or one that its row tells.
+    """
     known = {**seen.remembered.memory, **seen.hashed}
     kept = {}
     for (side, path), (stamp, content) in known.items():
+        if path in ledger.put or path in ledger.drop:
+            continue
         file = seen.observation.tree(side).files.get(path)
-        row = ledger.put.get(path) or seen.observation.baseline.files.get(path)
+        row = seen.observation.baseline.files.get(path)
         told = row is not None and (row.local if side is Side.LOCAL else row.remote) == stamp
         if file is not None and file.stamp == stamp and not told:
             kept[side, path] = stamp, content

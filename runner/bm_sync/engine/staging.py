@@ -17,6 +17,7 @@ from bm_sync.engine.scope import HOME, Scope
 
 _ARRIVALS = "in"
 _SWAP = "swap"
+_HALF = "half"
 
 
 class Staging:
@@ -57,6 +58,11 @@ class Staging:
         with self.spot(path).open() as source, swap.open() as target:
             os.replace(source[1], target[1], src_dir_fd=source[0], dst_dir_fd=target[0])
         return swap
+
+    @property
+    def half(self) -> Spot:
+        """Return where a copy of a file of this side grows until it is whole."""
+        return Spot(self.home, f"{self._scope.staging}/{_HALF}")
 
     def kept(self, path: str) -> Spot:
         """Return where this run keeps a version of `path` that is replaced or deleted."""
