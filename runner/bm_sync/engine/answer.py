@@ -87,7 +87,7 @@ async def _digest(jail: Jail, path: str, algorithm: str, stamp: Stamp, site: Sit
     if contents.computable(algorithm):
         read = await contents.digest(jail, path, algorithm)
         return read[1] if read is not None and read[0] == stamp else None
-    content = await site.hash_by_rclone(jail.root, path, algorithm)
+    content = await site.hash_by_rclone(jail, path, algorithm)
     return content if isinstance(stamp, FileStamp) and jail.look(path) == stamp else None
 
 

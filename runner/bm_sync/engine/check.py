@@ -78,7 +78,7 @@ async def _local_content(jail: Jail, path: str, algorithm: str, site: Site) -> s
     if contents.computable(algorithm):
         read = await contents.digest(jail, path, algorithm)
         return read[1] if read else None
-    return await site.hash_by_rclone(jail.root, path, algorithm)
+    return await site.hash_by_rclone(jail, path, algorithm)
 
 
 async def _remote_contents(seen: Seen, paths: Sequence[str], site: Site) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Links
 from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Trash
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import Side, Stamp
+from bm_sync.model.tree import FileStamp, Side, Stamp
 from bm_sync.rclone.remotes import Fs
 
 
@@ -49,7 +49,7 @@ class FolderHand:
 
     async def fs(self) -> Fs:
         """Return the root as rclone reads it."""
-        return self._scope.rclone.local(self.jail.root)
+        return self._scope.rclone.local(self.jail.root, follow=self.jail.follows)
 
     async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
         """Return the stamps of those plain files that are there."""
@@ -75,9 +75,8 @@ class FolderHand:
         for item in items:
             expected = as_file(_mine(item.local, item.remote, self.side))
             with self._settling(item) as kept:
-                placing.discard(Spot(self.jail, item.path), expected, self._staging.kept(item.path))
+                kept.append(self._discard(item.path, expected))
                 self._touched = True
-                kept.append(self._kept_label(item.path))
                 self._scope.ledger.forget(item.path)
             await asyncio.sleep(0)
 
@@ -89,7 +88,7 @@ class FolderHand:
             old, new = Spot(self.jail, item.path), Spot(self.jail, item.copy_path)
             try:
                 if item.gives_way:
-                    made[item.copy_path] = placing.rename(old, expected, new)
+                    made[item.copy_path] = self._rename(old, expected, new)
                 else:
                     half = self._staging.half
                     made[item.copy_path] = placing.duplicate(old, expected, new, half)
@@ -105,7 +104,7 @@ class FolderHand:
             expected = as_file(_mine(item.local, item.remote, self.side))
             with self._settling(item):
                 old, new = Spot(self.jail, item.old_path), Spot(self.jail, item.path)
-                moved[item.path] = placing.rename(old, expected, new)
+                moved[item.path] = self._rename(old, expected, new)
                 self._touched = True
         return moved
 
@@ -136,8 +135,18 @@ class FolderHand:
                 atomic.flush(folder)
         self._staging.clear()
 
-    def _kept_label(self, path: str) -> str:
-        return self._staging.kept(path).label
+    def _rename(self, old: Spot, expected: FileStamp, new: Spot) -> FileStamp:
+        if self.jail.is_link(old.path):
+            return placing.rename_link(old, expected, new, self._staging.kept(old.path))
+        return placing.rename(old, expected, new)
+
+    def _discard(self, path: str, expected: FileStamp) -> str:
+        """Move a file into the trash and return where its version is now."""
+        spot, trash = Spot(self.jail, path), self._staging.kept(path)
+        if self.jail.is_link(path):
+            return placing.discard_link(spot, expected, trash)
+        placing.discard(spot, expected, trash)
+        return trash.label
 
     def _settling(self, action: Trash | Move | MakeDir | RemoveDir) -> _Settling:
         return _Settling(self._scope, action)

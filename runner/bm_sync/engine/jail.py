@@ -40,7 +40,7 @@ class Jail:
 
     def __init__(self, root: Path, *, links: Links = Links.SKIP) -> None:
         self.root = root
-        self._links = links
+        self.follows = links is Links.FOLLOW
 
     @contextmanager
     def parent(self, path: str, *, make: bool = False) -> Iterator[Place]:
@@ -48,7 +48,7 @@ class Jail:
 
         Raises BlockedError when a component is no folder, FileNotFoundError when one is missing.
         """
-        *folders, name = self._resolved(path).split("/")
+        *folders, name = self.resolved(path).split("/")
         here = os.open(self.root, _FOLDER)
         try:
             for folder in folders:
@@ -103,14 +103,19 @@ class Jail:
             return False
         return True
 
-    def _resolved(self, path: str) -> str:
-        if self._links is Links.SKIP:
+    def is_link(self, path: str) -> bool:
+        """Return whether `path` is a symbolic link that is followed here."""
+        return self.follows and (self.root / path).is_symlink()
+
+    def resolved(self, path: str) -> str:
+        """Return where `path` leads, links followed if they are; raises BlockedError."""
+        if not self.follows:
             return path
         real = os.path.realpath(self.root / path)
         inside = os.path.relpath(real, self.root)
         if inside == ".." or inside.startswith("../"):
             raise BlockedError("a symbolic link that leaves the project")
-        return inside
+        return f"{inside}/." if path.endswith("/.") else inside
 
     def _enter(self, here: int, folder: str, path: str, *, make: bool) -> int:
         if folder in ("", "..") or "\0" in folder:

@@ -78,6 +78,35 @@ def discard(spot: Spot, expected: FileStamp, trash: Spot) -> None:
         _move_checked(target, kept, expected)
 
 
+def discard_link(spot: Spot, expected: FileStamp, trash: Spot) -> str:
+    """Move a followed link to the version `expected` into the trash; return where that stays.
+
+    The file it leads to is a file of the project by itself.
+    """
+    seen = spot.jail.look(spot.path)
+    if seen is None or not same_version(seen, expected):
+        raise ChangedError("the file was changed")
+    stays = Spot(spot.jail, spot.jail.resolved(spot.path)).label
+    folder, _, name = spot.path.rpartition("/")
+    beside = Spot(spot.jail, f"{folder}/." if folder else ".")
+    with beside.open() as (here, _), trash.open(make=True) as kept:
+        atomic.move_new((here, name), kept)
+    return stays
+
+
+def rename_link(old: Spot, expected: FileStamp, new: Spot, trash: Spot) -> FileStamp:
+    """Put a copy of the version that a followed link leads to at `new`; the link goes.
+
+    A link cannot be renamed: elsewhere it may lead to another file.
+    """
+    with old.open() as source, new.open(make=True) as target:
+        require(source, expected)
+        _copy(source, target)
+        stamp = _stamp(target)
+    discard_link(old, expected, trash)
+    return stamp
+
+
 def rename(old: Spot, expected: FileStamp, new: Spot) -> FileStamp:
     """Rename the version `expected` to `new`, where nothing may stand; return the stamp there."""
     with old.open() as source, new.open(make=True) as target:

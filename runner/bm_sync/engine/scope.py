@@ -90,7 +90,7 @@ class Scope:
         if contents.computable(algorithm):
             seen = await contents.digest(jail, path, algorithm)
             return seen[1] if seen else None
-        return await self.site.hash_by_rclone(jail.root, path, algorithm)
+        return await self.site.hash_by_rclone(jail, path, algorithm)
 
     def arrived(self, size: int) -> None:
         """Count a file that has been brought."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bm_sync.engine.identity import remote_key
+from bm_sync.engine.jail import Jail
 from bm_sync.engine.retry import persistent
 from bm_sync.model.config import BackendRemote, NamedRemote, Retry
 from bm_sync.model.report import Setup
@@ -76,9 +77,9 @@ class Site:
                 self.state.set_remote_fact(key, _CONDITIONS, known)
             return bool(known)
 
-    async def hash_by_rclone(self, root: Path, path: str, algorithm: str) -> str | None:
+    async def hash_by_rclone(self, jail: Jail, path: str, algorithm: str) -> str | None:
         """Return the content of a file of this machine in an algorithm that only rclone knows."""
-        fs = self.rclone.local(root)
+        fs = self.rclone.local(jail.root, follow=jail.follows)
         features = replace(await self.rclone.features(fs), hash=algorithm)
         found = await self.rclone.list_some(
             fs, [path], features=features, mtime=False, content=True

@@ -65,9 +65,12 @@ class Rclone:
         """Return the daemon's process id while it runs."""
         return self._session.pid
 
-    def local(self, root: Path) -> Fs:
-        """Return a folder of this machine (absolute); every file name comes through unharmed."""
-        return local_fs(root)
+    def local(self, root: Path, *, follow: bool = False) -> Fs:
+        """Return a folder of this machine (absolute); every file name comes through unharmed.
+
+        `follow`: paths may lead through symbolic links; the caller has seen where to.
+        """
+        return local_fs(root, follow=follow)
 
     async def connect(self, remote: BackendRemote | NamedRemote, env: Mapping[str, str]) -> Fs:
         """Make a remote known and return its root.

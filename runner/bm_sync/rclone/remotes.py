@@ -88,14 +88,15 @@ def local_definition() -> Definition:
     return Definition(LOCAL, LOCAL_TYPE, tuple(_DEFAULTS[LOCAL_TYPE].items()), obscure=False)
 
 
-def local_fs(root: Path) -> Fs:
-    """Return a folder of this machine; `root` is absolute."""
+def local_fs(root: Path, *, follow: bool = False) -> Fs:
+    """Return a folder of this machine; `root` is absolute, `follow`: through symbolic links."""
     text = str(root)
     if not root.is_absolute() or "\0" in text:
         raise UsageError(f"not an absolute path: {ascii(text)[1:-1]}")
     inner = text.strip("/")
     path = f"/{to_standard(inner)}/" if inner else "/"
-    return Fs(LOCAL, LOCAL_TYPE, f"{LOCAL}:{path}", text)
+    name = f"{LOCAL},copy_links=true" if follow else LOCAL
+    return Fs(LOCAL, LOCAL_TYPE, f"{name}:{path}", text)
 
 
 def declared(remote: BackendRemote, name: str, env: Mapping[str, str]) -> Definition:
