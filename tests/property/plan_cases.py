@@ -25,6 +25,7 @@ from bm_sync.plan.intent import Intent
 
 PATHS = ("a", "b", "d/a", "d/b", "d/e/a", "x", "x/y", "x/y/z", "x/w")
 FOLDERS = ("d", "d/e", "x", "x/y", "m", "m/n")
+TWINS = ("a", "A", "d/x", "D/x", "D/y", "e/F/g", "e/f/g", "e/f")
 CONTENTS = ("", "1", "2", "3", "11", "22", "333")
 NO_GUARDS = Guards(max_delete=Limit(), max_overwrite=Limit(), empty_side="allow")
 
@@ -48,21 +49,23 @@ class Case:
         )
 
 
-edits = st.lists(
-    st.one_of(
-        st.tuples(
-            st.just("write"),
-            st.sampled_from(PATHS),
-            st.sampled_from(CONTENTS),
-            st.integers(0, 3),
-        ),
-        st.tuples(st.just("remove"), st.sampled_from((*PATHS, *FOLDERS))),
-        st.tuples(st.just("touch"), st.sampled_from(PATHS)),
-        st.tuples(st.just("rename"), st.sampled_from(PATHS), st.sampled_from(PATHS)),
-        st.tuples(st.just("mkdir"), st.sampled_from(FOLDERS)),
-    ),
-    max_size=5,
-)
+Edits = st.SearchStrategy[list[tuple[object, ...]]]
+
+
+def edits_of(paths: tuple[str, ...], folders: tuple[str, ...]) -> Edits:
+    """Return what people do to one side."""
+    path = st.sampled_from(paths)
+    kinds: list[st.SearchStrategy[tuple[object, ...]]] = [
+        st.tuples(st.just("write"), path, st.sampled_from(CONTENTS), st.integers(0, 3)),
+        st.tuples(st.just("remove"), st.sampled_from((*paths, *folders))),
+        st.tuples(st.just("touch"), path),
+        st.tuples(st.just("rename"), path, path),
+        st.tuples(st.just("mkdir"), st.sampled_from(folders)),
+    ]
+    return st.lists(st.one_of(kinds), max_size=5)
+
+
+edits = edits_of(PATHS, FOLDERS)
 
 
 def edit(world: World, side: Side, done: Sequence[tuple[object, ...]]) -> None:
@@ -139,3 +142,21 @@ def cases(draw: st.DrawFn, mode: Mode | None = None, *, spoilt: bool = True) -> 
             world.place(side).blocked.add(draw(st.sampled_from((*FOLDERS, *PATHS))))
     keep = draw(st.integers(0, 5)) == 0
     return Case(world, intent(draw(policies(mode)), keep_deleted=keep))
+
+
+@st.composite
+def twin_cases(draw: st.DrawFn) -> Case:
+    """Return a case whose remote ignores case, with names that differ only by it."""
+    world = World(Place("folder"), Place(draw(st.sampled_from(("folder", "bucket", "plain")))))
+    world.remote.case_insensitive = True
+    start = draw(st.lists(st.sampled_from(TWINS), max_size=4))
+    for path in start:
+        world.write(Side.REMOTE, path, path, 0)
+    for path, version in world.remote.files.items():
+        world.write(Side.LOCAL, path, version.content, 0)
+    world.remote.dirs = set(world.local.dirs)
+    world.agree()
+    changes = edits_of(TWINS, ("d", "D", "e/F", "e/f"))
+    edit(world, Side.LOCAL, draw(changes))
+    edit(world, Side.REMOTE, draw(changes))
+    return Case(world, intent(draw(policies())))

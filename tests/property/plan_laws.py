@@ -53,6 +53,16 @@ def nothing_happens_twice(case: Case) -> None:
     assert second.actions == ()
 
 
+def names_that_differ_by_case_settle(case: Case) -> None:
+    """Nothing is lost, and after a few runs nothing moves any more."""
+    world = case.world
+    before = world.kept()
+    for _ in range(4):
+        world.carry_out(world.plan(case.intent)[1])
+        assert before <= world.kept()
+    assert world.plan(case.intent)[1].moves == ()
+
+
 def two_way_converges(case: Case) -> None:
     world = case.world
     _, plan = world.plan(case.intent)

@@ -65,6 +65,7 @@ class Place:
     dirs: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
+    case_insensitive: bool = False
 
     @property
     def has_folders(self) -> bool:
@@ -96,7 +97,25 @@ class Place:
             Problem(p, side, ProblemKind.UNREADABLE, "unreadable") for p in sorted(self.blocked)
         )
         shown = dirs if self.has_folders else {}
-        return Tree(files, shown, problems, has_folders=self.has_folders)
+        return Tree(
+            files,
+            shown,
+            problems,
+            has_folders=self.has_folders,
+            case_insensitive=self.case_insensitive,
+        )
+
+    def spelt(self, path: str) -> str:
+        """Return a path as this side spells it, where it or a folder above it stands already."""
+        if not self.case_insensitive:
+            return path
+        names = {*self.files, *self.dirs, *(up for file in self.files for up in above(file))}
+        for name in sorted(names, key=len):
+            if path.lower() == name.lower():
+                path = name
+            elif path.lower().startswith(name.lower() + "/"):
+                path = name + path[len(name) :]
+        return path
 
     def _covers(self, folder: str) -> bool:
         return any(p.startswith(folder + "/") for p in self.hidden | self.blocked)
@@ -127,6 +146,7 @@ class World:
     def write(self, side: Side, path: str, content: str, minute: int) -> None:
         """Write a file, whatever stands in its way."""
         place = self.place(side)
+        path = place.spelt(path)
         self.tick += 1
         if place.has_folders:
             for up in above(path):
@@ -138,6 +158,7 @@ class World:
     def remove(self, side: Side, path: str) -> None:
         """Remove a file, or a folder with everything in it."""
         place = self.place(side)
+        path = place.spelt(path)
         for name in [p for p in place.files if p == path or p.startswith(path + "/")]:
             del place.files[name]
         place.dirs -= {d for d in place.dirs if d == path or d.startswith(path + "/")}
@@ -145,6 +166,7 @@ class World:
 
     def mkdir(self, side: Side, path: str) -> None:
         place = self.place(side)
+        path = place.spelt(path)
         if not place.has_folders or path in place.dirs:
             return
         self.write(side, path + "/_", "", 0)
@@ -301,6 +323,7 @@ class World:
     def _clear_way(self, side: Side, path: str) -> None:
         place = self.place(side)
         assert not place.blocks(path), "blocked paths are left alone"
+        assert place.spelt(path) == path, "nothing goes over another spelling of its name"
         if place.has_folders:
             assert path not in place.dirs, "no file over a folder"
             assert not any(up in place.files for up in above(path)), "no folder over a file"

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from property import plan_laws as laws
-from property.plan_cases import Case, cases
+from property.plan_cases import Case, cases, twin_cases
 
 from bm_sync.model.config import Limit, Mode
 from bm_sync.model.plan import Reason, Totals
 from bm_sync.model.tree import Side
 from bm_sync.plan import (
+    case,
     change,
     clash,
     conflict,
@@ -45,6 +46,7 @@ class Mutant:
     law: Callable[[Case], None]
     patches: tuple[Patch, ...]
     mode: Mode | None = None
+    twins: bool = False
 
 
 real_verdict, real_change = policy.verdict, change._change
@@ -262,6 +264,12 @@ MUTANTS = [
         ((planner, "totals", lambda *_, conflicts: Totals(conflicts=conflicts)),),
     ),
     Mutant(
+        "names that differ by case are let over one another",
+        laws.names_that_differ_by_case_settle,
+        ((case, "screen", lambda *_: frozenset()),),
+        twins=True,
+    ),
+    Mutant(
         "a saved plan always fits",
         laws.a_changed_world_makes_a_saved_plan_stale,
         ((stale, "_one_moved", lambda *_: iter(())),),
@@ -284,4 +292,4 @@ def test_a_law_notices_when(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> 
     for target, name, broken in mutant.patches:
         monkeypatch.setattr(target, name, broken)
     with pytest.raises((AssertionError, KeyError)):
-        hunt(given(cases(mutant.mode))(mutant.law))()
+        hunt(given(twin_cases() if mutant.twins else cases(mutant.mode))(mutant.law))()

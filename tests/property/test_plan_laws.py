@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from property import plan_laws as laws
-from property.plan_cases import Case, cases
+from property.plan_cases import Case, cases, twin_cases
 
 from bm_sync.model.config import Mode
 
@@ -55,3 +55,7 @@ def test_one_way_never_writes_back(mode: Mode) -> None:
 
 def test_a_mirror_makes_the_destination_equal_and_keeps_what_it_replaces() -> None:
     quick(given(cases(Mode.MIRROR))(laws.a_mirror_is_equal))()
+
+
+def test_names_that_differ_by_case_settle_without_loss() -> None:
+    quick(given(twin_cases())(laws.names_that_differ_by_case_settle))()

@@ -7,6 +7,7 @@ import pytest
 from property.strategies import agree, bucket, digest, folder, intent, local_file, remote_file, seen
 
 from bm_sync.model.config import (
+    Compare,
     Conflict,
     Direction,
     Guards,
@@ -472,4 +473,80 @@ def test_a_saved_plan_that_no_longer_fits_says_where() -> None:
     changed = seen({"x": local_file("1", inode=7)}, remote)
     assert stale.misfits(saved, changed) == (
         "x: changed on the local side since the plan was made",
+    )
+
+
+def test_more_bytes_than_allowed_stop_and_the_exact_figure_lets_them_through() -> None:
+    observation = seen({"x": local_file("12345")}, {"y": remote_file("678")})
+    wanted = Policy("p", guards=Guards(max_bytes=7))
+    (stop,) = plan(observation, intent(wanted)).stops
+    assert (stop.guard, stop.accept, stop.paths) == (Guard.MAX_BYTES, "bytes=8", ("x", "y"))
+    assert plan(observation, intent(wanted, accept=Accept(bytes=8))).stops == ()
+    assert len(plan(observation, intent(wanted, accept=Accept(bytes=9))).stops) == 1
+    assert plan(observation, intent(Policy("p", guards=Guards(max_bytes=8)))).stops == ()
+
+
+def test_a_limit_with_a_floor_says_which_of_the_two_holds() -> None:
+    local, remote = pair(*"abcdefgh")
+    base = agree(local, remote)
+    observation = seen({"f0.md": local["f0.md"]}, remote, base)
+    floor = Guards(max_delete=Limit(percent=25, at_least=5))
+    (stop,) = plan(observation, intent(Policy("p", guards=floor))).stops
+    assert stop.what == "7 of 8 files on cloud:notes would go, the limit is 25 % but at least 5"
+    count = Guards(max_delete=Limit(count=3))
+    (stop,) = plan(observation, intent(Policy("p", guards=count))).stops
+    assert stop.what == "7 of 8 files on cloud:notes would go, the limit is 3"
+
+
+def test_the_only_file_of_a_project_may_be_deleted() -> None:
+    made = plan(seen({}, {"x": remote_file("old")}, one_row()))
+    assert kinds(made) == [("trash", "x")]
+    assert made.stops == ()
+
+
+def test_a_missing_root_stops_even_for_the_only_file() -> None:
+    gone = Observation(Tree({}, root=Root.MISSING), bucket({"x": remote_file("old")}), one_row())
+    assert [stop.guard for stop in plan(gone).stops] == [Guard.EMPTY_SIDE]
+
+
+def test_a_push_from_a_folder_that_is_missing_says_so() -> None:
+    gone = Observation(Tree({}, root=Root.MISSING), bucket({"x": remote_file("old")}), one_row())
+    made = plan(gone, intent(policy(Mode.PUSH)))
+    assert made.actions == ()
+    assert made.notes == ("the local side is missing",)
+
+
+def test_a_conflict_copy_of_a_run_that_was_cut_short_is_asked_for() -> None:
+    name = "x.conflict-19700101T0005-laptop"
+    local = {"x": local_file("mine", known=False), name: local_file("mine", known=False)}
+    asked = questions(seen(local, {"x": remote_file("yours")}), TWO_WAY)
+    assert asked.local == {"x", name}
+
+
+def test_a_folder_that_became_a_file_on_both_sides_is_forgotten_as_a_folder_only() -> None:
+    base = Baseline(dirs=frozenset({"x"}), known=True)
+    here = folder({"x": local_file("f")})
+    there = folder({"x": remote_file("f")})
+    made = plan(Observation(here, there, base))
+    assert {type(a) for a in made.actions} == {Adopt, Forget}
+    assert Forget("x", Reason.GONE, folder=True) in made.actions
+
+
+def test_full_comparison_sees_a_file_that_rotted_under_its_stamp() -> None:
+    full = policy(Mode.TWO_WAY, compare=Compare.FULL)
+    rotten = replace(local_file("old"), content=digest("bad"))
+    observation = seen({"x": rotten}, {"x": remote_file("old")}, one_row())
+    assert kinds(plan(observation, intent(full))) == [("copy", "x")]
+    assert plan(observation).actions == ()
+    blank = seen({"x": local_file("old", known=False)}, {"x": remote_file("old")}, one_row())
+    assert questions(blank, full).local == {"x"}
+
+
+def test_a_saved_plan_knows_when_a_file_takes_a_new_name() -> None:
+    base = agree({"old": local_file("text")}, {"old": remote_file("text")})
+    renamed = {"new": local_file("text", inode=3)}
+    saved = plan(seen(renamed, {"old": remote_file("text")}, base))
+    taken = {"old": remote_file("text"), "new": remote_file("other")}
+    assert stale.misfits(saved, seen(renamed, taken, base)) == (
+        "new: came on the remote side since the plan was made",
     )
