@@ -403,3 +403,14 @@ def test_a_runtime_directory_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(base, 12345, 12345)
     with pytest.raises(RcloneMissingError, match="another user"):
         make_private(base)
+
+
+def test_a_job_that_rclone_forgot_counts_as_worth_another_try(tmp_path: Path) -> None:
+    async def run() -> RcloneError | None:
+        async with servers.rclone_in(tmp_path) as rclone:
+            rc = (await rclone._session.live()).rc
+            return await rc._follow(99_999, "group", None, None)
+
+    error = asyncio.run(run())
+    assert error is not None
+    assert error.fault is Fault.TRANSIENT

@@ -29,6 +29,7 @@ _POLL_FIRST_S = 0.05
 _POLL_LAST_S = 0.2
 _STATS_EVERY_S = 0.5
 _MAX_CONNECTIONS = 64
+_FORGOTTEN = "job not found"
 
 
 class Rc:
@@ -133,7 +134,7 @@ class Rc:
     ) -> RcloneError | None:
         pause, told = _POLL_FIRST_S / 4, time.monotonic()
         while True:
-            status = await self.ask("job/status", {"jobid": number})
+            status = await self._status(number)
             if status["finished"]:
                 if on_stats is not None:
                     on_stats(await self.progress(group))
@@ -155,7 +156,16 @@ class Rc:
                     await asyncio.sleep(_POLL_FIRST_S / 4)
 
     async def _finished(self, number: int) -> bool:
-        return bool((await self.ask("job/status", {"jobid": number}))["finished"])
+        return bool((await self._status(number))["finished"])
+
+    async def _status(self, number: int) -> Answer:
+        try:
+            return await self.ask("job/status", {"jobid": number})
+        except RcloneError as e:
+            if _FORGOTTEN not in e.what:
+                raise
+            # it ended and we came too late (a suspended machine): how it ended is not known
+            return {"finished": True, "success": False, "error": "timeout: rclone forgot the job"}
 
     async def _end_call(self, task: asyncio.Task[Answer], group: str) -> None:
         with contextlib.suppress(RcloneError):
