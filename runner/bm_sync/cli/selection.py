@@ -1,4 +1,4 @@
-"""Options that select projects and accept what guards would stop."""
+"""Options that several commands share: which projects, and how their plan is made."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from bm_sync.errors import UsageError
-from bm_sync.model.plan import Accept
 from bm_sync.model.report import Selection
 
 JOBS = 4
-_FIGURES = ("delete", "overwrite", "bytes")
-_FORM = "--accept takes delete=N, overwrite=N, bytes=N and device, as the plan names them"
 
 
 def add_targets(parser: ArgumentParser, *, saved: bool = False) -> None:
@@ -85,23 +81,3 @@ def whole_number(word: str) -> int:
 def select(args: Namespace, names: Sequence[str]) -> Selection:
     """Return the selected names and tags."""
     return Selection(names=tuple(names), tags=tuple(args.tag))
-
-
-def accept(words: Sequence[str]) -> Accept:
-    """Return what `--accept` lets through: exact figures, each named once."""
-    figures: dict[str, int] = {}
-    device = False
-    for part in (part.strip() for word in words for part in word.split(",")):
-        name, _, number = part.partition("=")
-        if part == "device":
-            device = True
-        elif name not in _FIGURES or not (number.isascii() and number.isdigit()):
-            raise UsageError(f"--accept {part!r} is not understood", hint=_FORM)
-        elif figures.setdefault(name, int(number)) != int(number):
-            raise UsageError(f"--accept names {name} twice with different figures")
-    return Accept(
-        delete=figures.get("delete"),
-        overwrite=figures.get("overwrite"),
-        bytes=figures.get("bytes"),
-        device=device,
-    )

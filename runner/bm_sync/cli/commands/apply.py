@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bm_sync.cli import loop
+from bm_sync.cli.acceptance import accept
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import Context, context
 from bm_sync.cli.plans import plan_answer
@@ -16,7 +17,7 @@ from bm_sync.cli.progress import KINDS, Watcher, watching
 from bm_sync.cli.question import Question
 from bm_sync.cli.render.run import run_text
 from bm_sync.cli.saved import read_plan
-from bm_sync.cli.selection import accept, add_plan_options, add_targets, select
+from bm_sync.cli.selection import add_plan_options, add_targets, select
 from bm_sync.cli.target import Targets, targets
 from bm_sync.cli.verdict import run_failures
 from bm_sync.errors import Exit, UsageError

@@ -6,11 +6,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from bm_sync.cli import loop
+from bm_sync.cli.acceptance import accept
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import Context, context
 from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.saved import write_plan
-from bm_sync.cli.selection import accept, add_plan_options, add_targets, select
+from bm_sync.cli.selection import add_plan_options, add_targets, select
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.cli.verdict import plan_exit
 from bm_sync.errors import Exit
