@@ -226,6 +226,28 @@ def test_the_matcher_says_what_git_says(git: Git, case: Case) -> None:
         shutil.rmtree(tree)
 
 
+HARD = [
+    *("/a[!x]b", "/a[^b]b", "/a?b", "a[!x]b/c"),
+    *("*a*ab", "*a*b*a", "/*a*ab", "/**/b/**/b", "**/a/**/b"),
+    *("a**/b", "/a**/b", "x/a**b", "a**//b", "a/**", "/a/**/", "**/", "*/", "/*/", "*", "/*", "!a"),
+    *("a/b/", "/a\\/b", "a/**\\/b", "**\\/b", "[a-"),
+    *("[[:a]", "[a-b-d]", " #a", "#a", "[c-a]", "[]a]", "[^]a]", "a\\", "aab ", "aab\\ "),
+]  # fmt: skip
+TREE = [
+    *("a/b", "a/a/b", "a/b/c", "b/a/b/b", "aab", "aab ", "aabab", "ab/b", "a-b", "c", "x/a/b"),
+    *("]", " #a", "#a"),
+]  # fmt: skip
+
+
+def test_the_hard_patterns_are_as_in_git(git: Git, tmp_path: Path) -> None:
+    for number, pattern in enumerate(HARD):
+        files = tuple(f"{number}/{path}" for path in TREE if path != "a/b")
+        lay_out(tmp_path, Case(files, {str(number): f"{pattern}\n"}, ""))
+        (tmp_path / f"flat-{number}").mkdir()
+        lay_out(tmp_path, Case((f"flat-{number}/a/b",), {f"flat-{number}": f"{pattern}\n"}, ""))
+    assert differences(git, tmp_path, "") == []
+
+
 CLASSES = [
     *("alnum", "alpha", "blank", "cntrl", "digit", "graph"),
     *("lower", "print", "punct", "space", "upper", "xdigit"),
