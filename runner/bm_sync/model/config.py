@@ -1,8 +1,7 @@
 """What a manifest declares, resolved.
 
-Every default is filled in, every path absolute, every name looked up.
-
-Sizes are bytes, durations seconds, percentages 0 to 100.
+Every default is filled in, every path absolute, every name looked up. Sizes are
+bytes, durations seconds, percentages 0 to 100.
 """
 
 from __future__ import annotations

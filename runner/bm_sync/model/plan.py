@@ -1,193 +1,51 @@
-"""The plan: every action with the reason and the stamps of both sides it was decided on.
+"""The plan: what would happen to every project, and what is in the way.
 
-For every action but `Move`, `local` and `remote` are the stamps seen at `path` (None: nothing was
-there).
+The actions are those of `model.action` and are found here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
 
+from bm_sync.model.action import (
+    MEMORY_ONLY,
+    Action,
+    Adopt,
+    AdoptDir,
+    Copy,
+    Forget,
+    KeepBoth,
+    MakeDir,
+    Move,
+    Reason,
+    RemoveDir,
+    Trash,
+)
 from bm_sync.model.config import BUILT_IN, Direction, Loser, Mode, Origin
 from bm_sync.model.tree import FilterChange, Problem, Side, Stamp
 
-
-class Reason(StrEnum):
-    """Why an action is taken; the words a person reads."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    DELETED = "deleted on the other side"
-    RENAMED = "renamed"
-    EDIT_BEATS_DELETE = "edited here, deleted there: the edit wins"
-    CONFLICT = "changed on both sides"
-    CLASH = "a file here, a folder there"
-    NOT_AT_SOURCE = "not at the source"
-    DIFFERS = "differs from the source"
-    KEPT = "deletion not carried out (--keep-deleted)"
-    EQUAL = "equal on both sides"
-    GONE = "gone from both sides"
-    FOLDER = "folder"
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """Copy `path` to side `to`; replaces what stands there when the stamp of that side is not None.
-
-    `kept_as`: the conflict copy that already holds the version being replaced, so the trash need
-    not.
-    """
-
-    kind: ClassVar[str] = "copy"
-    path: str
-    to: Side
-    size: int
-    reason: Reason
-    local: Stamp | None
-    remote: Stamp | None
-    content: str | None = None
-    kept_as: str | None = None
-
-    @property
-    def source(self) -> Stamp:
-        """Return the stamp of the version that is copied."""
-        stamp = self.remote if self.to is Side.LOCAL else self.local
-        assert stamp is not None  # noqa: S101 - an invariant of the planner
-        return stamp
-
-    @property
-    def target(self) -> Stamp | None:
-        """Return the stamp of the version that is replaced, if any."""
-        return self.local if self.to is Side.LOCAL else self.remote
-
-
-@dataclass(frozen=True, slots=True)
-class Trash:
-    """Move the file at `path` on `side` to the trash.
-
-    `early`: before the copies, because a folder takes its name.
-    """
-
-    kind: ClassVar[str] = "trash"
-    path: str
-    side: Side
-    size: int
-    reason: Reason
-    local: Stamp | None
-    remote: Stamp | None
-    early: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Rename `old_path` to `path` on `side`, because the other side did.
-
-    The stamp of `side` is the one at `old_path`, that of the other side the one at `path`.
-    """
-
-    kind: ClassVar[str] = "move"
-    path: str
-    old_path: str
-    side: Side
-    size: int
-    reason: Reason
-    local: Stamp | None
-    remote: Stamp | None
-    content: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeepBoth:
-    """Keep the losing version of a conflict, the one on side `loser`, as `copy_path` on both sides.
-
-    `gives_way`: the file leaves `path` on its side, because a folder of that name comes from the
-    other side. Otherwise a `Copy` of the winner to side `loser` follows (with `kept_as`), done only
-    when this succeeded.
-    """
-
-    kind: ClassVar[str] = "keep-both"
-    path: str
-    copy_path: str
-    loser: Side
-    size: int
-    reason: Reason
-    local: Stamp | None
-    remote: Stamp | None
-    gives_way: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Nothing moves: both sides hold the same content and only the baseline learns it."""
-
-    kind: ClassVar[str] = "adopt"
-    path: str
-    size: int
-    reason: Reason
-    local: Stamp
-    remote: Stamp
-    content: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Nothing moves: the file or folder `path` is gone from both sides and the baseline drops it.
-
-    `folder` tells which: a name may be forgotten as the one while it is learnt as the other.
-    """
-
-    kind: ClassVar[str] = "forget"
-    path: str
-    reason: Reason
-    local: None = None
-    remote: None = None
-    folder: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AdoptDir:
-    """Nothing moves: folder `path` stands (or will stand, by a copy below it) on both sides; the
-    baseline learns it."""
-
-    kind: ClassVar[str] = "adopt-dir"
-    path: str
-    reason: Reason = Reason.FOLDER
-    local: None = None
-    remote: None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MakeDir:
-    """Make the empty folder `path` on `side`."""
-
-    kind: ClassVar[str] = "make-dir"
-    path: str
-    side: Side
-    reason: Reason
-    local: None = None
-    remote: None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveDir:
-    """Remove folder `path` on `side` when it is empty.
-
-    `early`: before the copies, because a file takes its name.
-    """
-
-    kind: ClassVar[str] = "remove-dir"
-    path: str
-    side: Side
-    reason: Reason
-    early: bool = False
-    local: None = None
-    remote: None = None
-
-
-Action = Copy | Trash | Move | KeepBoth | Adopt | Forget | AdoptDir | MakeDir | RemoveDir
-MEMORY_ONLY = (Adopt, Forget, AdoptDir)
+__all__ = [
+    "MEMORY_ONLY",
+    "Accept",
+    "Action",
+    "Adopt",
+    "AdoptDir",
+    "Clash",
+    "Copy",
+    "Forget",
+    "Guard",
+    "KeepBoth",
+    "MakeDir",
+    "Move",
+    "Plan",
+    "ProjectPlan",
+    "Reason",
+    "RemoveDir",
+    "Stop",
+    "Totals",
+    "Trash",
+]
 
 
 @dataclass(frozen=True, slots=True)
