@@ -168,6 +168,7 @@ def _take_after(staged: Place, live: Place) -> None:
 
 
 def _swap(near: Place, target: Place, expected: FileStamp) -> None:
+    ours = _stamp(near)
     try:
         atomic.exchange(near, target)
     except FileNotFoundError as e:
@@ -178,6 +179,8 @@ def _swap(near: Place, target: Place, expected: FileStamp) -> None:
         return
     if not same_version(_stamp(near), expected):
         atomic.exchange(near, target)
+        if not same_version(_stamp(near), ours):  # saved again meanwhile: the newest stays
+            atomic.exchange(near, target)
         raise ChangedError("the file was changed")
     os.unlink(near[1], dir_fd=near[0])
 

@@ -1,0 +1,203 @@
+"""Placing files: edits saved in the very moment survive, and a name is never missing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bm_sync.engine import atomic, placing
+from bm_sync.engine.atomic import NotSupportedError, Place
+from bm_sync.engine.jail import Jail
+from bm_sync.engine.placing import ChangedError, Spot
+from bm_sync.model.tree import FileStamp
+
+
+class Ground:
+    """A folder with a live note, a staged one, and a trash."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.jail = Jail(root)
+        for folder in ("staging", "trash"):
+            (root / folder).mkdir()
+        self.write("note", "old")
+        self.write("staging/note", "new")
+        self.staged, self.note = Spot(self.jail, "staging/note"), Spot(self.jail, "note")
+        self.trash = Spot(self.jail, "trash/note")
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).write_text(text)
+
+    def read(self, path: str) -> str | None:
+        file = self.root / path
+        return file.read_text() if file.exists() else None
+
+    def stamp(self, path: str) -> FileStamp:
+        stamp = self.jail.look(path)
+        assert stamp is not None
+        return stamp
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(tmp_path)
+
+
+def just_before(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
+    """Do `act` once, right before the system call `name` of the module `atomic`."""
+    real, left = getattr(atomic, name), [act]
+
+    def raced(one: Place, two: Place) -> None:
+        while left:
+            left.pop()()
+        real(one, two)
+
+    monkeypatch.setattr(atomic, name, raced)
+
+
+def without_renameat2(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: object) -> None:
+        raise NotSupportedError(38, "renameat2")
+
+    monkeypatch.setattr(atomic, "_renameat2", lacking)
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_a_replaced_version_is_in_the_trash(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, *, modern: bool
+) -> None:
+    if not modern:
+        without_renameat2(monkeypatch)
+    stamp = placing.replace(ground.staged, ground.note, ground.stamp("note"), ground.trash)
+    assert (ground.read("note"), ground.read("trash/note")) == ("new", "old")
+    assert stamp == ground.stamp("note")
+    assert ground.read("staging/note") is None
+
+
+def test_an_edit_before_the_look_stops_the_replacement(ground: Ground) -> None:
+    seen = ground.stamp("note")
+    ground.write("note", "edited")
+    with pytest.raises(ChangedError):
+        placing.replace(ground.staged, ground.note, seen, ground.trash)
+    assert (ground.read("note"), ground.read("staging/note")) == ("edited", "new")
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_an_edit_in_the_moment_of_the_swap_is_put_back(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, *, aside: bool
+) -> None:
+    seen = ground.stamp("note")
+
+    def save() -> None:
+        if aside:
+            ground.write("aside", "edited")
+            (ground.root / "aside").replace(ground.root / "note")
+        else:
+            ground.write("note", "edited")
+
+    just_before(monkeypatch, "exchange", save)
+    with pytest.raises(ChangedError):
+        placing.replace(ground.staged, ground.note, seen, ground.trash)
+    assert ground.read("note") == "edited"
+
+
+def test_the_name_is_never_missing_while_a_version_is_replaced(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+    for name in ("link", "unlink", "rename", "replace"):
+        real = getattr(os, name)
+
+        def watched(*args: object, _real: Callable[..., None] = real, **more: object) -> None:
+            seen.append(ground.read("note"))
+            _real(*args, **more)
+            seen.append(ground.read("note"))
+
+        monkeypatch.setattr(os, name, watched)
+    just_before(monkeypatch, "exchange", lambda: seen.append(ground.read("note")))
+    placing.replace(ground.staged, ground.note, ground.stamp("note"), ground.trash)
+    assert seen
+    assert None not in seen
+
+
+def test_of_two_edits_around_a_swap_the_newest_stays(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, edits = atomic.exchange, ["first", "second"]
+
+    def raced(one: Place, two: Place) -> None:
+        if edits:
+            ground.write("aside", edits.pop(0))
+            (ground.root / "aside").replace(ground.root / "note")
+        real(one, two)
+
+    seen = ground.stamp("note")
+    monkeypatch.setattr(atomic, "exchange", raced)
+    with pytest.raises(ChangedError):
+        placing.replace(ground.staged, ground.note, seen, ground.trash)
+    assert not edits
+    assert ground.read("note") == "second"
+
+
+def test_a_name_that_appears_in_the_moment_of_placing_is_not_replaced(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = Spot(ground.jail, "a/b/fresh")
+    just_before(monkeypatch, "move_new", lambda: ground.write("a/b/fresh", "theirs"))
+    with pytest.raises(ChangedError):
+        placing.place_new(ground.staged, fresh)
+    assert (ground.read("a/b/fresh"), ground.read("staging/note")) == ("theirs", "new")
+
+
+def test_a_new_file_is_placed_without_renameat2_too(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_renameat2(monkeypatch)
+    stamp = placing.place_new(ground.staged, Spot(ground.jail, "fresh"))
+    assert stamp == ground.stamp("fresh")
+    assert ground.read("staging/note") is None
+
+
+def test_an_edit_in_the_moment_of_a_deletion_is_put_back(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = ground.stamp("note")
+    just_before(monkeypatch, "move_new", lambda: ground.write("note", "edited"))
+    with pytest.raises(ChangedError):
+        placing.discard(ground.note, seen, ground.trash)
+    assert ground.read("note") == "edited"
+
+
+def test_an_edit_in_the_moment_of_a_rename_is_put_back(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = ground.stamp("note")
+    just_before(monkeypatch, "move_new", lambda: ground.write("note", "edited"))
+    with pytest.raises(ChangedError):
+        placing.rename(ground.note, seen, Spot(ground.jail, "renamed"))
+    assert (ground.read("note"), ground.read("renamed")) == ("edited", None)
+
+
+def test_a_conflict_copy_shares_nothing_with_its_original(ground: Ground) -> None:
+    copy, half = Spot(ground.jail, "copy"), Spot(ground.jail, "staging/half")
+    ground.write("staging/half", "of a killed run")
+    stamp = placing.duplicate(ground.note, ground.stamp("note"), copy, half)
+    with (ground.root / "note").open("a") as file:
+        file.write(" and more")
+    assert ground.read("copy") == "old"
+    assert stamp == ground.stamp("copy")
+    assert stamp.mtime_ns != 0
+
+
+def test_a_conflict_copy_never_replaces_another_file(ground: Ground) -> None:
+    copy, half = Spot(ground.jail, "copy"), Spot(ground.jail, "staging/half")
+    ground.write("copy", "theirs")
+    with pytest.raises(ChangedError):
+        placing.duplicate(ground.note, ground.stamp("note"), copy, half)
+    assert ground.read("copy") == "theirs"
+    ground.write("copy", "old")
+    placing.duplicate(ground.note, ground.stamp("note"), copy, half)
+    assert ground.read("copy") == "old"
