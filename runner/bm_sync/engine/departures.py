@@ -159,6 +159,7 @@ class Departures:
         self, pending: dict[str, Errand], source: Hand, fault: RcloneError, *, new_only: bool
     ) -> None:
         """Settle what a batch left, in batches so small that each file's own end is told."""
+        unseen: dict[str, Errand] = {}
         while pending:
             some = dict(islice(pending.items(), TOLD_AT_MOST))
             for path in some:
@@ -169,13 +170,26 @@ class Departures:
             except RcloneError as e:
                 result = BatchResult(e)
             for path, errand in some.items():
-                self._refuse(errand, result.failed.get(path) or result.fault)
+                cause = result.failed.get(path) or result.fault
+                if new_only and cause is not None and cause.fault is Fault.CHANGED:
+                    unseen[path] = errand
+                else:
+                    self._refuse(errand, cause)
             if len(some) == tried and result.fault is not None and repeatable(result.fault):
                 fault = result.fault
                 break
         for errand in pending.values():
             self._refuse(errand, fault)
         pending.clear()
+        await self._insist(unseen, source)
+
+    async def _insist(self, unseen: dict[str, Errand], source: Hand) -> None:
+        """Upload names that the store refused as not new, though nothing was seen there.
+
+        SeaweedFS 4.48 does so where a folder of that name has just been emptied.
+        """
+        await self._drop_appeared(unseen)
+        await self._upload(unseen, source, new_only=False)
 
     def _refuse(self, errand: Errand, cause: RcloneError | None) -> None:
         if cause is None:
