@@ -238,3 +238,10 @@ def test_a_long_chain_of_policies_is_refused(tmp_path: Path) -> None:
     lines = ["  p0: {compare: full}"] + [f"  p{i}: {{extends: p{i - 1}}}" for i in range(1, 3000)]
     text = HEAD + "policies:\n" + "\n".join(reversed(lines)) + "\nprojects: {}\n"
     assert {d.code for d in refused(tmp_path, text)} == {"BMS010"}
+
+
+def test_beyond_200_problems_the_rest_is_not_told(tmp_path: Path) -> None:
+    text = HEAD + "projects:\n  p:\n" + "".join(f"    zzz{i}: 1\n" for i in range(300))
+    found = refused(tmp_path, text)
+    assert [d.code for d in found] == ["BMS004"] * 200 + ["BMS010"]
+    assert found[-1].line == 203

@@ -12,7 +12,7 @@ from bm_sync.errors import UsageError
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
 from bm_sync.manifest.shown import MASK, escaped
-from bm_sync.model.report import Diagnostic
+from bm_sync.model.diagnostic import Diagnostic
 
 MOST = 200
 LONGEST_LINE = 500

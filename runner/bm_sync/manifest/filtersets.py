@@ -12,7 +12,7 @@ from bm_sync.manifest.policies import known_names
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 from bm_sync.manifest.values import Surroundings, group, size, words
 from bm_sync.model.config import FilterSet, Links, Rule
-from bm_sync.model.report import Diagnostic
+from bm_sync.model.diagnostic import Diagnostic
 
 MAX_BYTES = 1024 * 1024
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import PurePath
 from typing import Literal, assert_never
-from urllib.parse import quote
 
 from bm_sync.manifest.codes import explanations
 from bm_sync.manifest.shown import escaped
-from bm_sync.model.report import Diagnostic
+from bm_sync.model.diagnostic import Diagnostic
 
 Format = Literal["text", "json", "github", "sarif"]
 FORMATS: tuple[Format, ...] = ("text", "json", "github", "sarif")
@@ -144,6 +143,8 @@ def _property(text_: str) -> str:
 
 
 def _result(d: Diagnostic) -> dict[str, object]:
+    from urllib.parse import quote
+
     region = {"startLine": d.line, "startColumn": d.column, "endColumn": d.column + d.length}
     uri = quote(PurePath(d.file).as_posix(), safe="/", errors="surrogateescape")
     if uri.startswith("/"):

@@ -11,7 +11,7 @@ from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
 from bm_sync.manifest.nodes import Mapping, Node, Scalar
 from bm_sync.model.config import Manifest
-from bm_sync.model.report import Diagnostic
+from bm_sync.model.diagnostic import Diagnostic
 from bm_sync.paths import home_dir
 
 VERSION = 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 _HOSTILE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -43,6 +42,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant, None when none is near."""
     if len(word) > _LONGEST_GUESS:
         return None
+    from difflib import get_close_matches
+
     folded = {k.casefold(): k for k in known}
     near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else None

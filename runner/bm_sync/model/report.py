@@ -7,26 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from bm_sync.model.config import Origin, Placement
+from bm_sync.model.diagnostic import Diagnostic as Diagnostic  # noqa: PLC0414 - told here too
 from bm_sync.model.tree import Problem, Side
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
-    """A slip in a manifest.
-
-    Lines and columns count from 1; `length` is the caret's width.     `line_text` is the source
-    line as it stands, secrets masked. `severity` is "error" or "warning".
-    """
-
-    code: str
-    severity: str
-    what: str
-    file: str
-    line: int
-    column: int
-    length: int = 1
-    line_text: str = ""
-    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+"""What is wrong with a manifest, as data.
+
+Apart from the other reports: checking a manifest needs none of them, and they cost time to import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A slip in a manifest.
+
+    Lines and columns count from 1; `length` is the caret's width. `line_text` is the source line as
+    it stands, secrets masked. `severity` is "error" or "warning".
+    """
+
+    code: str
+    severity: str
+    what: str
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    line_text: str = ""
+    hint: str | None = None
