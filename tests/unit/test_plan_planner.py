@@ -439,6 +439,8 @@ def test_a_remote_without_hashes_is_read_only_to_tell_a_conflict() -> None:
     base = agree({"x": local_file("old")}, {"x": old})
     alone = questions(seen({"x": local_file("old")}, {"x": touched}, base), TWO_WAY)
     assert alone.remote == frozenset()
+    deleted = questions(seen({}, {"x": touched}, base), TWO_WAY)
+    assert deleted.remote == {"x"}
     edited = local_file("longer", inode=2, known=False)
     both = questions(seen({"x": edited}, {"x": touched}, base), TWO_WAY)
     assert both.remote == {"x"}

@@ -110,14 +110,15 @@ def _moved_asked(pair: _Pair, side: Side, compare: Compare, *, both: bool) -> It
 def _may_be_touched(pair: _Pair, side: Side, *, both: bool) -> bool:
     """Return whether the moved stamp may hide the agreed content, and asking can tell.
 
-    A single moved version that costs a download is not asked: it is copied as changed.
+    A single moved version that costs a download is not asked: it is copied as changed. Against a
+    deletion it is: a file that was only touched must not come back.
     """
     file = pair.file(side)
     assert file is not None and pair.row is not None  # noqa: S101, PT018 - moved means present
     old = pair.row.local if side is Side.LOCAL else pair.row.remote
     if pair.row.content is None or file.size != old.size:
         return False
-    return both or not hashless(file.stamp)
+    return both or pair.file(side.other) is None or not hashless(file.stamp)
 
 
 def _size(file: File | None) -> int | None:
