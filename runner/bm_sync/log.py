@@ -7,7 +7,6 @@ value of a local variable. Logging never fails a run: a line that cannot be writ
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC
@@ -60,12 +59,12 @@ def to_file(path: Path, secrets: Secrets = none) -> Iterator[None]:
 
 
 @contextmanager
-def to_stderr(level: str, secrets: Secrets = none, stream: TextIO | None = None) -> Iterator[None]:
-    """Write lines of `level` ("INFO", "DEBUG") and above to standard error while it lasts."""
+def to_stream(level: str, stream: TextIO, secrets: Secrets = none) -> Iterator[None]:
+    """Write lines of `level` ("INFO", "DEBUG") and above to `stream` while it lasts."""
 
     def write(text: str) -> None:
         with suppress(OSError, ValueError):
-            (stream or sys.stderr).write(text)
+            stream.write(text)
 
     with _sink(write, level, secrets):
         yield

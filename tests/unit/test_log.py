@@ -109,7 +109,7 @@ def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
 def test_a_line_that_cannot_be_written_does_not_fail_the_run(tmp_path: Path) -> None:
     gone = io.StringIO()
     gone.close()
-    with log.to_stderr("INFO", stream=gone), log.to_file(tmp_path / "run.log"):
+    with log.to_stream("INFO", gone), log.to_file(tmp_path / "run.log"):
         logger.info("x")
     assert len(lines(tmp_path / "run.log")) == 1
 
@@ -131,7 +131,7 @@ def test_a_planted_symlink_is_refused(tmp_path: Path) -> None:
 
 def test_standard_error_gets_the_level_that_was_asked_for() -> None:
     stream = io.StringIO()
-    with log.to_stderr("INFO", lambda: [Secret(CANARY)], stream):
+    with log.to_stream("INFO", stream, lambda: [Secret(CANARY)]):
         logger.debug("too much")
         logger.warning("key {}", CANARY)
     assert "WARNING" in stream.getvalue()

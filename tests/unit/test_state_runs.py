@@ -269,11 +269,11 @@ def test_json_that_is_no_run_is_refused(spoil: object) -> None:
 
 def test_both_schemas_describe_a_project_alike() -> None:
     run, event = (json.loads(schema_file(name).read_text()) for name in ("run", "event"))
-    assert event["$defs"] == run["$defs"]
+    assert event["definitions"] == run["definitions"]
 
 
 def test_the_schemas_name_every_word_of_the_model() -> None:
-    defs = json.loads(schema_file("run").read_text())["$defs"]
+    defs = json.loads(schema_file("run").read_text())["definitions"]
     assert defs["project"]["properties"]["status"]["enum"] == [s.value for s in Status]
     assert defs["done"]["properties"]["outcome"]["enum"] == [o.value for o in Outcome]
     assert defs["stop"]["properties"]["guard"]["enum"] == [g.value for g in Guard]
@@ -283,7 +283,7 @@ def test_the_schemas_name_every_word_of_the_model() -> None:
 @pytest.mark.parametrize("name", ["run", "event", "envelope"])
 def test_every_key_of_a_schema_is_described(name: str) -> None:
     schema = json.loads(schema_file(name).read_text())
-    plain = [schema, *schema.get("$defs", {}).values()]
+    plain = [schema, *schema.get("definitions", {}).values()]
     plain += [branch for one in list(plain) for branch in one.get("oneOf", [])]
     for described in plain:
         for key, value in described.get("properties", {}).items():

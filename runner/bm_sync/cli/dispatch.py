@@ -30,21 +30,21 @@ def run(args: Namespace) -> int:
     """Run the command of `args`, print what it answers, return its exit code."""
     io = surroundings()
     command = import_module(f"bm_sync.cli.commands.{args.command}")
-    with _logging(args.verbose):
+    with _logging(args.verbose, io):
         answer: Answer = command.run(args, io)
     show(answer, args, io)
     return int(answer.exit)
 
 
 @contextmanager
-def _logging(verbose: int) -> Iterator[None]:
+def _logging(verbose: int, io: Io) -> Iterator[None]:
     """Write the log to standard error with `-v`; `-vv` writes all of it."""
     if not verbose:
         yield
         return
     from bm_sync import log
 
-    with log.to_stderr("INFO" if verbose == 1 else "DEBUG"):
+    with log.to_stream("INFO" if verbose == 1 else "DEBUG", io.err):
         yield
 
 
