@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pathspec.patterns.gitignore import GitIgnorePatternError
-
 from bm_sync.filters.pattern import trimmed, understand
+from bm_sync.filters.wildmatch import PatternError
 from bm_sync.model.config import Origin, Rule
 
 
@@ -25,7 +24,7 @@ def check(pattern: str) -> str | None:
     """Return a sentence that says why git would never match the pattern, None when it may."""
     try:
         understand(pattern).regex()
-    except GitIgnorePatternError as e:
+    except PatternError as e:
         return f"The pattern {e}, so it never matches."
     return None
 

@@ -11,8 +11,6 @@ import re
 import string
 from collections.abc import Iterator
 
-from pathspec.patterns.gitignore import GitIgnorePatternError
-
 _STAR = "*"  # any characters but a slash
 _ANY_FOLDERS = "**/"  # nothing, or anything up to a slash
 _UP_TO_SLASH = "**\\/"  # anything up to a slash, and git wants that slash
@@ -39,10 +37,14 @@ _CLASSES = {
 }
 
 
+class PatternError(ValueError):
+    """A pattern that git would never match; the text is half a sentence that says why."""
+
+
 def translate(glob: str) -> str:
     """Return an expression for `fullmatch` with DOTALL.
 
-    Raises `GitIgnorePatternError` with half a sentence when git would never match the glob.
+    Raises `PatternError` with half a sentence when git would never match the glob.
     """
     chunks: list[str] = [""]
     joints: list[str] = []
@@ -111,7 +113,7 @@ def _tokens(glob: str) -> Iterator[str]:
         else:
             at += letter == "\\"
             if at == len(glob):
-                raise GitIgnorePatternError("ends in a backslash that escapes nothing")
+                raise PatternError("ends in a backslash that escapes nothing")
             token, at = re.escape(glob[at]), at + 1
         yield token
 
@@ -138,7 +140,7 @@ def _bracket(glob: str, at: int) -> tuple[str, int]:
         chosen |= letters
     allowed = (_BYTES - chosen if negated else chosen) - {"/"}
     if not allowed:
-        raise GitIgnorePatternError("has a [...] that no character can match")
+        raise PatternError("has a [...] that no character can match")
     return _one_of(allowed), at + 1
 
 
@@ -150,7 +152,7 @@ def _member(glob: str, at: int, before: str) -> tuple[set[str] | frozenset[str],
     if letter == "[" and after == ":":
         close = glob.find("]", at + 2)
         if close < 0:
-            raise GitIgnorePatternError("has a [ that is never closed")
+            raise PatternError("has a [ that is never closed")
         if close > at + 2 and glob[close - 1] == ":":
             return _class(glob[at + 2 : close - 1]), "", close + 1
         return {"["}, "[", at + 1
@@ -161,13 +163,13 @@ def _member(glob: str, at: int, before: str) -> tuple[set[str] | frozenset[str],
 def _letter(glob: str, at: int) -> tuple[str, int]:
     at += glob[at : at + 1] == "\\"
     if at >= len(glob):
-        raise GitIgnorePatternError("has a [ that is never closed")
+        raise PatternError("has a [ that is never closed")
     return glob[at], at + 1
 
 
 def _class(name: str) -> frozenset[str]:
     if name not in _CLASSES:
-        raise GitIgnorePatternError(f"has the unknown character class [:{name}:]")
+        raise PatternError(f"has the unknown character class [:{name}:]")
     return _CLASSES[name]
 
 

@@ -18,13 +18,15 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import sh
+from typing import TYPE_CHECKING
 
 from bm_sync.errors import RcloneMissingError
 from bm_sync.rclone.binary import Binary
 from bm_sync.rclone.runtime import PrivateDir, make_private
 from bm_sync.secret import Secret
+
+if TYPE_CHECKING:
+    import sh
 
 READY_WITHIN_S = 20.0
 TERM_WAIT_S = 2.0
@@ -99,6 +101,8 @@ class Daemon:
         parent's death when the starting thread ends.
         Raises RcloneMissingError.
         """
+        import sh  # a quiet run over folder remotes never comes here
+
         log = self.settings.log_file or self.home.path / "rcd.log"
         limit = [f"--bwlimit={self.settings.bandwidth}B"] if self.settings.bandwidth else []
         try:
@@ -155,6 +159,8 @@ class Daemon:
         """End the program (SIGTERM, after 2 s SIGKILL) and remove its directory."""
         if self._process is None:
             return
+        import sh
+
         self._signal(signal.SIGTERM)
         gone = await self._gone(TERM_WAIT_S)
         if not gone:
