@@ -6,11 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from loguru import logger
-
 from bm_sync.engine.distant_hand import DistantHand
 from bm_sync.engine.execute import Hands, carry_out, learn
 from bm_sync.engine.folder_hand import FolderHand
+from bm_sync.engine.journal import bug
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared, project_exit
@@ -90,8 +89,13 @@ class ProjectRunner:
             )
         except BmSyncError as e:
             self._error = e
+        except OSError as e:
+            self._error = BmSyncError(
+                f"a folder of this machine cannot be used: {e.strerror or e}",
+                hint="check the permissions of the folders of this project, and the room on disk",
+            )
         except Exception as e:  # noqa: BLE001 - the project task: others go on, this one says so
-            logger.bind(project=self._plan.project).exception("a bug")
+            bug(self._plan.project)
             self._error = BmSyncError(
                 f"a bug in bm-sync: {type(e).__name__}: {e}", hint="please report it with the log"
             )
