@@ -6,7 +6,7 @@ renames, copies, deletions, empty folders. Whatever ends it, the ledger tells wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from bm_sync.engine.ledger import Ledger, side_of
@@ -66,8 +66,11 @@ async def carry_out(actions: Sequence[Action], hands: Hands, ledger: Ledger) -> 
         await hand.remove_dirs([a for a in removed if not a.early and a.side is hand.side])
 
 
-def learn(actions: Sequence[Action], ledger: Ledger) -> None:
-    """Note what moves nothing: what both sides agree on, or have both dropped, already."""
+def learn(actions: Sequence[Action], ledger: Ledger, rows: Container[str]) -> None:
+    """Note what moves nothing: what both sides agree on, or have both dropped, already.
+
+    `rows` are the files of the baseline: a path that is forgotten may be a file, a folder, or both.
+    """
     troubled = [
         a.path for a in actions if isinstance(a, Copy) and ledger.outcome(a) is not Outcome.DONE
     ]
@@ -78,7 +81,7 @@ def learn(actions: Sequence[Action], ledger: Ledger) -> None:
                 ledger.agree(path, Agreed(content, local, remote))
             case Forget(path=path):
                 # A file may have taken the name of the folder that is gone, or the reverse.
-                if path not in ledger.put:
+                if path in rows and path not in ledger.put:
                     ledger.forget(path)
                 if path not in folders:
                     ledger.drop_dirs.add(path)

@@ -74,7 +74,17 @@ def remote_key(remote: Remote) -> str:
 
 def project_key(project: Project) -> str:
     """Return the key of a project's memory and lock."""
-    local = os.path.realpath(project.local) if project.local is not None else None
+    return _key(project, os.path.realpath(project.local) if project.local is not None else None)
+
+
+def key_before_link(project: Project) -> str:
+    """Return the key the project had while its local root was a folder, if it is a link now."""
+    assert project.local is not None  # noqa: S101 - the callers walk it
+    parent = os.path.realpath(project.local.parent)
+    return _key(project, str(Path(parent) / project.local.name))
+
+
+def _key(project: Project, local: str | None) -> str:
     remote = remote_identity(project.remote) if project.remote is not None else None
     return digest_of([local, remote, project.path])
 

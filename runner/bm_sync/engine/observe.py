@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
-from bm_sync.engine.identity import joined, project_key
+from bm_sync.engine.identity import joined, key_before_link, project_key
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, Walked, walk
@@ -93,7 +93,7 @@ async def observe(project: Project, site: Site) -> Seen:
         listed = await asked
     finally:
         asked.cancel()
-    local = _checked_root(near, remembered)
+    local = _checked_root(near, project, site)
     far = _far(project, listed, matcher, site)
     bad = near.bad
     learnt = await _remote_ignore_files(project, site, far, near, remembered.baseline)
@@ -133,9 +133,9 @@ def _walk(root: Path, matcher: Matcher, project: Project) -> Walked:
     return walk(root, matcher, gitignore=filters.gitignore, links=filters.links)
 
 
-def _checked_root(near: Walked, remembered: Remembered) -> Tree:
+def _checked_root(near: Walked, project: Project, site: Site) -> Tree:
     """Return the local tree; a root that became a symbolic link since last time says so."""
-    if near.via_link and remembered.via_link is False:
+    if near.via_link and site.state.project(key_before_link(project)).baseline.known:
         return replace(near.tree, root=Root.SYMLINK)
     return near.tree
 

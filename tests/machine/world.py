@@ -1,0 +1,156 @@
+"""Plays histories on real sides through the real pipeline, and holds it to its promises.
+
+Several projects live in one manifest, in one state directory and, where they have one, below one
+remote, so that what one does to another would be seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from machine.bucket import Bucket
+from machine.histories import LOCAL, REMOTE, SIDES, History
+from machine.lane import Lane
+from machine.promises import Case, same_plan
+from machine.shores import BucketShore, FolderShore, View
+from servers import SECRET_KEY, Server
+
+from bm_sync import api
+from bm_sync.model.config import Manifest
+from bm_sync.model.report import Selection, Setup
+
+_GUARDS_OFF = {
+    "max_delete": {"percent": 100},
+    "max_overwrite": {"percent": 100},
+    "empty_side": "allow",
+}
+
+
+class World:
+    """A manifest with one project for each history."""
+
+    def __init__(self, folder: Path, remote: Mapping[str, object], lanes: Sequence[Lane]) -> None:
+        self.folder = folder
+        self.remote = remote
+        self.lanes = lanes
+        self.state = folder / "state"
+        env = {"HOME": str(folder / "home"), "PATH": os.environ["PATH"], "SECRET": SECRET_KEY}
+        self.setup = Setup(env=env, state_dir=self.state, host="laptop")
+
+    def play(self, runner: asyncio.Runner) -> None:
+        """Play all histories, round by round."""
+        longest = max(len(lane.history.rounds) for lane in self.lanes)
+        for number in range(longest):
+            for lane in self.lanes:
+                for edit in lane.history.rounds[number : number + 1]:
+                    for one in edit:
+                        lane.do(one)
+            self._round(runner)
+
+    def _round(self, runner: asyncio.Runner) -> None:
+        manifest = api.load(self._write(), self.setup).manifest
+        before = [lane.views() for lane in self.lanes]
+        state = _bytes(self.state)
+        plan = runner.run(api.plan(manifest, Selection(), self.setup))
+        assert [lane.views() for lane in self.lanes] == before, "plan changed a side"
+        assert _bytes(self.state) == state, "plan changed the state"
+        kept = [{s: lane.shores[s].trash() for s in SIDES} for lane in self.lanes]
+        done = runner.run(api.apply(manifest, Selection(), self.setup))
+        assert done.run is not None
+        after = [lane.views() for lane in self.lanes]
+        for n, lane in enumerate(self.lanes):
+            case = Case(lane, before[n], after[n], kept[n], done.run.projects[n])
+            case.check()
+            same_plan(plan, done.plan, n, done.run.projects[n])
+        self._again(runner, manifest, after, [p.exit for p in done.run.projects])
+
+    def _again(
+        self,
+        runner: asyncio.Runner,
+        manifest: Manifest,
+        before: list[dict[str, View]],
+        exits: list[int],
+    ) -> None:
+        trash = [{s: lane.shores[s].trash() for s in SIDES} for lane in self.lanes]
+        memory = self._memory()
+        done = runner.run(api.apply(manifest, Selection(), self.setup))
+        assert done.run is not None
+        for plan in done.plan.projects:
+            assert not plan.actions, f"a second run acts: {plan.actions}"
+        assert [lane.views() for lane in self.lanes] == before, "a second run changed a side"
+        assert [{s: lane.shores[s].trash() for s in SIDES} for lane in self.lanes] == trash
+        assert self._memory() == memory, f"a second run changed the state: {memory}"
+        assert [p.exit for p in done.run.projects] == exits
+
+    def _memory(self) -> list[object]:
+        """Return the tables of the state that are no history of runs."""
+        tables = ("agreed", "folders", "hashes", "conflicts", "facts")
+        with closing(sqlite3.connect(self.state / "state.db")) as db:
+            return [db.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in tables]  # noqa: S608
+
+    def _write(self) -> Path:
+        """Write the manifest as it is declared now (JSON is YAML) and return where."""
+        manifest = {
+            "version": 1,
+            "remotes": {"shelf": dict(self.remote)},
+            "defaults": {"remote": "shelf"},
+            "filters": {lane.name: {"exclude": list(lane.patterns)} for lane in self.lanes},
+            "projects": {lane.name: _declared(lane) for lane in self.lanes},
+        }
+        file = self.folder / "sync.yaml"
+        file.write_text(json.dumps(manifest))
+        return file
+
+
+def _declared(lane: Lane) -> dict[str, object]:
+    policy = lane.history.policy
+    said = {
+        "mode": policy.mode,
+        "conflict": {"winner": policy.winner, "loser": policy.loser},
+        "compare": policy.compare,
+        "guards": _GUARDS_OFF,
+        "retry": {"attempts": 2, "max_wait": "1s"},
+    }
+    if policy.mode == "mirror":
+        said["direction"] = policy.direction
+    return {"local": f"./here/{lane.name}", "filters": [lane.name], "policy": said}
+
+
+def folder_world(folder: Path, histories: Sequence[History]) -> World:
+    """Return a world whose remote is a folder."""
+    lanes = []
+    for n, history in enumerate(histories):
+        name = f"p{n}"
+        here = FolderShore(folder / "here" / name, folder / "here" / name)
+        there = FolderShore(folder / "cloud" / name, folder / "cloud")
+        lanes.append(Lane(name, history, {LOCAL: here, REMOTE: there}))
+    return World(folder, {"type": "local", "root": "./cloud"}, lanes)
+
+
+def bucket_world(
+    folder: Path, histories: Sequence[History], server: Server, bucket: Bucket
+) -> World:
+    """Return a world whose remote is a bucket, below a prefix of its own."""
+    prefix = folder.name
+    lanes = []
+    for n, history in enumerate(histories):
+        name = f"p{n}"
+        here = FolderShore(folder / "here" / name, folder / "here" / name)
+        there = BucketShore(bucket, f"{prefix}/{name}", prefix)
+        lanes.append(Lane(name, history, {LOCAL: here, REMOTE: there}))
+    options = {**dict(server.options), "secret_access_key": {"env": "SECRET"}}
+    return World(folder, {"type": "s3", "options": options, "root": f"bucket/{prefix}"}, lanes)
+
+
+def _bytes(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(p): (p.stat().st_mtime_ns, p.read_bytes())
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
