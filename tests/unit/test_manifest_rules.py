@@ -8,7 +8,7 @@ import pytest
 
 from bm_sync import manifest
 from bm_sync.manifest.places import wrong_remote_path
-from bm_sync.manifest.secrets import looks_secret
+from bm_sync.manifest.secret_names import looks_secret, starred
 from bm_sync.model.config import FolderRemote
 from bm_sync.model.report import Diagnostic
 
@@ -371,6 +371,51 @@ def test_a_secret_is_never_shown(tmp_path: Path, text: str) -> None:
     found = problems(tmp_path, f"version: 1\n{text}\n", CANARY=CANARY)
     assert found
     assert CANARY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"pass: {CANARY}: x",
+        f"a: {{pass: {CANARY}, [",
+        f"a: {{'pass': \"{CANARY}, x\" [",
+        f"token: '{CANARY}",
+        f"pass: !x {CANARY}",
+        f"pass: *{CANARY}",
+        f"pass: &a {CANARY}: x",
+        f"pass: |{CANARY}",
+        f"pass: ${{A}}{CANARY}: x",
+        f"pass: a\npass: {CANARY}",
+        f"secret: {CANARY} \x07",
+        f"a: {{password:  {CANARY}\x1b}}",
+        f"\tapi_key: {CANARY}",
+    ],
+)
+def test_a_secret_is_not_shown_where_the_file_cannot_be_read(tmp_path: Path, text: str) -> None:
+    found = problems(tmp_path, f"version: 1\nprojects: {{}}\n{text}\n")
+    assert found
+    assert CANARY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pass: {env: BOX}",
+        "{pass: ${BOX}}",
+        'pass: "${BOX}"  # words',
+        "user: ada",
+        "secret_access_key: {command: pass show x}",
+        "token:",
+        "passwords: [a]",
+    ],
+)
+def test_what_is_no_secret_stays_readable(line: str) -> None:
+    assert starred(line) == line
+
+
+def test_a_line_stays_as_long_as_it_was() -> None:
+    assert starred("{pass: abc, user: x, token: 'd,e'}") == "{pass: ***, user: x, token: *****}"
+    assert starred("  pass: a, b") == "  pass: ****"
 
 
 def test_a_secret_from_the_environment_is_warned_of_with_the_reference_to_write(

@@ -179,10 +179,10 @@ class _Composer:
 
     def _unknown_alias(self, name: str, spot: Spot) -> None:
         if any(o.anchor == name for o in self._open):
-            what = f"alias {quoted('*' + name)} stands inside what it names"
+            what = "the alias stands inside what it names"
             self._report.error(Code.TOO_MUCH, spot, what)
             return
-        what = f"alias {quoted('*' + name)} names nothing"
+        what = "the alias names nothing"  # not named: a password may begin with *
         hint = 'quote text that begins with *, such as "*.pyc"'
         self._report.error(Code.SYNTAX, spot, what, hint)
 
@@ -239,7 +239,7 @@ class _Composer:
         tag: str | None = getattr(event, "tag", None)
         if tag is None:
             return False
-        what = f"the tag {quoted(tag)} is not supported"
+        what = "tags are not supported"  # not named: a password may begin with !
         hint = 'quote text that begins with !, such as "!keep.md"'
         self._report.error(Code.YAML_FEATURE, spot, what, hint)
         return True

@@ -11,6 +11,7 @@ from pathlib import Path
 from bm_sync.errors import UsageError
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
+from bm_sync.manifest.secret_names import starred
 from bm_sync.manifest.shown import MASK, escaped
 from bm_sync.model.diagnostic import Diagnostic
 
@@ -132,7 +133,7 @@ class Report:
                 text = text[:begin] + "*" * (end - begin) + text[end:]
         for word in self._masked_words:
             text = text.replace(word, "*" * len(word))
-        return text
+        return starred(text)
 
 
 def _place(spot: Spot) -> tuple[int, int, int]:

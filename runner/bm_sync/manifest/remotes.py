@@ -7,7 +7,8 @@ import re
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, kind
 from bm_sync.manifest.places import absolute, local_folder, remote_path, wrong_file
-from bm_sync.manifest.secrets import has_password, looks_secret, only_variable
+from bm_sync.manifest.secret_names import looks_secret
+from bm_sync.manifest.secrets import has_password, only_variable
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.model.config import (

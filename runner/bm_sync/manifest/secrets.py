@@ -1,4 +1,4 @@
-"""Tells which keys hold secrets, and keeps what they hold out of every message."""
+"""Keeps what a manifest's secrets are out of every message."""
 
 from __future__ import annotations
 
@@ -7,25 +7,11 @@ from collections.abc import Mapping as AbstractMapping
 
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence
+from bm_sync.manifest.secret_names import looks_secret
 
-# From the options that `rclone config providers` (1.75.2) marks as passwords or sensitive.
-_SECRET = re.compile(
-    r"pass|pasw|pwd|secret|token|mnemonic|cookie|credential|authorization|connection_string"
-    r"|sas_url|access_grant|private|(^|_)keys?$|key_pem|key_base64"
-)
-_HARMLESS = re.compile(
-    r"_(file|command|md5|sha256|path|id|expiry|name)$|(?<!sas)_url$|^(ask_|pass_bad|public_)"
-    r"|^client_credentials$"
-)
 _URL_WITH_PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
 _ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
-
-
-def looks_secret(name: str) -> bool:
-    """Whether a key of this name holds a secret."""
-    folded = name.casefold().replace("-", "_")
-    return bool(_SECRET.search(folded)) and not _HARMLESS.search(folded)
 
 
 def has_password(url: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TypeAlias, assert_never
 
-from bm_sync.manifest.secrets import looks_secret
+from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.shown import MASK, escaped, without_password
 from bm_sync.model.config import (
     BackendRemote,
