@@ -215,8 +215,9 @@ def test_a_conflict_that_waits_exits_3_until_it_is_settled(conflicting: World) -
     waiting = manifest.replace("two-way,", "two-way, conflict: {winner: stop},")
     conflicting.write("sync.yaml", waiting)
     assert conflicting.run("plan", "notes").code == 3
-    assert conflicting.run("apply", "notes").code == 3
-    said = conflicting.run("conflicts", "notes")
+    applied = conflicting.run("apply", "notes")
+    assert applied.code == 3
+    said = conflicting.paste(_last(applied.out, "what to do"))
     assert conflicting.paste(_last(said.out, "keep both")).code == 0
     assert set(conflicting.files("notes").values()) >= {"mine\n", "theirs, longer\n"}
     assert conflicting.files("cloud/notes") == conflicting.files("notes")
@@ -381,6 +382,36 @@ def test_a_reader_that_goes_away_is_no_error(here: World) -> None:
         check=True,
     )
     assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("schema > /dev/full", 1),
+        ("schema --json > /dev/full", 1),
+        ("--version >&-", 0),
+        ("explain BMS004 <&- >&- 2>&-", 0),
+        ("plann 2>&-", 2),
+        ("plan --out /dev/full", 2),
+        ("plan --out notes", 2),
+        ("plan --out nowhere/x.plan", 2),
+        (f"plan {'x' * 300}", 2),
+        ("-f /dev/null plan", 2),
+        ("-f notes plan", 2),
+        ("--state-dir sync.yaml apply", 1),
+        ("plan $'caf\\xe9\\e[2J'", 2),
+        ("show $'caf\\xe9'", 2),
+        ("explain BMS004 --json $'\\xe9'", 2),
+        ("init nowhere/sync.yaml", 2),
+    ],
+)
+def test_odd_surroundings_are_errors_and_no_bugs(here: World, line: str, code: int) -> None:
+    said = here.paste(f"bm-sync {line}")
+    assert said.code == code, said.err
+    assert "Traceback" not in said.err
+    assert "this is a bug" not in said.err
+    assert "Exception ignored" not in said.err
+    assert "\x1b" not in said.err
 
 
 def test_a_bug_exits_70_and_names_its_log(here: World) -> None:

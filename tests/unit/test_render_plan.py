@@ -74,7 +74,7 @@ def test_a_conflict_that_waits_names_the_command_that_tells_what_to_do() -> None
     project = replace(RESEARCH, clashes=(clash,), totals=Totals(conflicts=1))
     text = plan_text(plan(project), VIEW)
     assert "research: 1 conflict, changed on both sides: a.md. Waits for a person.\n" in text
-    assert "what to do:  bm-sync conflicts research\n" in text
+    assert "what to do, after an apply:  bm-sync conflicts research\n" in text
 
 
 def test_names_with_control_characters_do_not_reach_the_terminal() -> None:

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bm_sync.cli.answer import Answer, Io
+from bm_sync.errors import BmSyncError, UsageError
 
 
 def surroundings() -> Io:
@@ -21,9 +22,16 @@ def surroundings() -> Io:
         out=sys.stdout,
         err=sys.stderr,
         env=dict(os.environ),
-        cwd=Path.cwd(),
+        cwd=_cwd(),
         clock=lambda: datetime.now(UTC),
     )
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the current folder is gone", hint="cd to one that is there") from error
 
 
 def run(args: Namespace) -> int:
@@ -50,9 +58,24 @@ def _logging(verbose: int, io: Io) -> Iterator[None]:
 
 def show(answer: Answer, args: Namespace, io: Io) -> None:
     """Print an answer on standard output, as text or as an envelope."""
+    try:
+        io.out.write(_shown(answer, args))
+        io.out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output(io)
+        raise BmSyncError(f"cannot write the answer: {error.strerror}") from error
+
+
+def _shown(answer: Answer, args: Namespace) -> str:
     if args.json:
         from bm_sync.cli.envelope import envelope
 
-        io.out.write(envelope(args.command, answer))
-    elif not (args.quiet and answer.quiet):
-        io.out.write(answer.text())
+        return envelope(args.command, answer)
+    return "" if args.quiet and answer.quiet else answer.text()
+
+
+def _drop_output(io: Io) -> None:
+    """Let what is still buffered go nowhere, or Python complains about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), io.out.fileno())

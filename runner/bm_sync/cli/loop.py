@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
-from bm_sync import log
 from bm_sync.errors import Exit, InterruptedRunError
 
 T = TypeVar("T")
@@ -26,7 +25,6 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 def run(work: Coroutine[object, object, T]) -> T:
     """Return the result of `work`; raise `InterruptedRunError` when a signal ended it."""
-    log.quiet()
     with asyncio.Runner() as runner:
         return runner.run(_watched(work))
 

@@ -17,8 +17,7 @@ from bm_sync.errors import Exit
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # real streams
+    _mend_streams()
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -27,6 +26,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.FAILED)
     return code
+
+
+def _mend_streams() -> None:
+    """Let no answer fail for a character that the terminal's encoding lacks, or a closed stream.
+
+    In the order of their numbers, so that a closed one gets its own descriptor back.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(nowhere, mode, closefd=False))  # noqa: SIM115 - as Python's own
+        elif name != "stdin":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(words: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from bm_sync.model.plan import Plan
 from bm_sync.plan.wire import from_json, to_json
 
 _MAX_BYTES = 1 << 30
+_HEAD_BYTES = 4096
 
 
 def write_plan(plan: Plan, file: Path) -> None:
@@ -44,14 +45,21 @@ def write_plan(plan: Plan, file: Path) -> None:
 def _refuse_other(file: Path) -> None:
     if file.is_dir():
         raise UsageError(f"{file} is a folder", hint="give --out the name of a file")
-    if not os.path.lexists(file):
+    if not os.path.lexists(file) or _is_plan(file):
         return
-    with file.open("rb") as stream:
-        if b'"kind": "plan"' in stream.read(4096):
-            return
     raise UsageError(
         f"{file} is there and is no saved plan; it is not replaced", hint="give --out another name"
     )
+
+
+def _is_plan(file: Path) -> bool:
+    try:
+        if not file.is_file():
+            return False
+        with file.open("rb") as stream:
+            return b'"kind": "plan"' in stream.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 def read_plan(file: Path) -> Plan:

@@ -56,11 +56,11 @@ def _kind(word: str) -> Literal["manifest", "plan", "name"]:
     if word.endswith(_SUFFIXES):
         return "manifest"
     path = Path(word)
-    if not path.is_file():
+    if not _is_file(path):
         if "/" in word or word.endswith((".plan", ".json")):
             raise UsageError(
                 f"there is no file {word!r}",
-                hint="give a manifest, a plan saved with `bm-sync plan --out`, or project names",
+                hint="give a manifest, a plan saved with `bm-sync plan --out FILE`, or project names",
             )
         return "name"
     try:
@@ -71,3 +71,10 @@ def _kind(word: str) -> Literal["manifest", "plan", "name"]:
     if head.lstrip().startswith(b"{"):
         return "plan"
     return "manifest" if head.startswith(b"version:") or b"\nversion:" in head else "name"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False

@@ -91,14 +91,18 @@ def _ways_on(project: str, stops: Sequence[Stop], view: View) -> list[tuple[str,
     return ways
 
 
-def clash_lines(project: str, clashes: Sequence[Clash], view: View) -> list[str]:
-    """Return the conflicts of a project, those that are told alike together."""
+def clash_lines(project: str, clashes: Sequence[Clash], view: View, *, recorded: bool) -> list[str]:
+    """Return the conflicts of a project, those that are told alike together.
+
+    Only a run records a conflict, so that `bm-sync conflicts` knows it.
+    """
     groups: dict[tuple[bool, str], list[str]] = {}
     for clash in clashes:
         groups.setdefault((clash.winner is None, clash.what), []).append(clash.path)
     said = [_clashes(paths, what, view) for (_, what), paths in groups.items()]
     if any(waits for waits, _ in groups):
-        said += commands([("what to do", view.command("conflicts", project))])
+        what = "what to do" if recorded else "what to do, after an apply"
+        said += commands([(what, view.command("conflicts", project))])
     return said
 
 

@@ -12,28 +12,38 @@ from typing import TextIO, assert_never
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.text import Text
 
 from bm_sync.cli.render.files import done_row, file_lines
-from bm_sync.cli.render.text import duration, escape
+from bm_sync.cli.render.text import duration, escape, size
 from bm_sync.model.run import (
     ActionEnded,
     Event,
     Outcome,
     ProjectEnded,
+    ProjectRun,
     ProjectStarted,
     Retrying,
     Transferring,
 )
 
 _TOTAL = "total"
+
+
+class _Rate(ProgressColumn):
+    """Bytes a second, in the units of every other figure."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, nothing before it is known."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{size(int(speed))}/s")
 
 
 @contextmanager
@@ -47,8 +57,8 @@ def live(stream: TextIO, *, colour: bool) -> Iterator[Bars]:
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[files]}", markup=False),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
+        TextColumn("{task.fields[moved]}", markup=False),
+        _Rate(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -67,7 +77,7 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
         self._planned: dict[str, tuple[int, int]] = {}
         self._done: dict[str, tuple[int, int]] = {}
-        self._total = progress.add_task(_TOTAL, total=0, files="", visible=False)
+        self._total = progress.add_task(_TOTAL, total=0, files="", moved="", visible=False)
 
     def __call__(self, event: Event) -> None:
         """Draw what `event` says."""
@@ -87,7 +97,7 @@ class Bars:
                 wait = duration(event.wait_s)
                 self._say(f"{event.project}: {number} in {wait}: {escape(event.cause)}")
             case ProjectEnded():
-                self._end(event.run.project)
+                self._end(event.run)
             case _:
                 assert_never(event)
 
@@ -98,14 +108,15 @@ class Bars:
         self._planned[event.project] = (event.files, event.bytes)
         self._done[event.project] = (0, 0)
         self._tasks[event.project] = self._progress.add_task(
-            event.project, total=event.bytes, files=f"0/{event.files} files"
+            event.project, total=event.bytes, files="", moved=""
         )
         self._draw(event.project)
 
-    def _end(self, project: str) -> None:
-        if project in self._planned:
-            self._done[project] = self._planned[project]
-            self._draw(project)
+    def _end(self, run: ProjectRun) -> None:
+        if run.project in self._planned:
+            did = run.totals
+            self._done[run.project] = (did.up + did.down, did.bytes_up + did.bytes_down)
+            self._draw(run.project)
 
     def _draw(self, project: str) -> None:
         if project not in self._tasks:
@@ -120,7 +131,11 @@ class Bars:
         all_files = sum(self._planned[name][0] for name in projects)
         whole = sum(self._planned[name][1] for name in projects)
         self._progress.update(
-            task, completed=min(moved, whole), total=whole, files=f"{files}/{all_files} files"
+            task,
+            completed=min(moved, whole),
+            total=whole,
+            files=f"{files}/{all_files} files",
+            moved=f"{size(moved)}/{size(whole)}",
         )
 
     def _say(self, line: str) -> None:

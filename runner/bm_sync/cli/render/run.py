@@ -109,7 +109,7 @@ def _words(project: ProjectRun, view: View) -> list[str]:
     if project.hint:
         said.append(escape(project.hint))
     said += stop_lines(project.project, project.stops, view)
-    said += clash_lines(project.project, project.clashes, view)
+    said += clash_lines(project.project, project.clashes, view, recorded=True)
     said += problem_lines(project.problems, view)
     said += _undone(project, view)
     return said
