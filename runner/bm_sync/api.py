@@ -9,12 +9,11 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bm_sync import log
 from bm_sync.engine import check as checking
 from bm_sync.engine import doctor as examining
 from bm_sync.engine import inspect, overview, reconcile
@@ -190,14 +189,27 @@ async def _apply(
             plan = plan_of(manifest, prepared, run.started)
             if not watch.confirm(plan):
                 return Applied(plan, None, state.repaired)
-            with log.to_file(run.log):
+            with _logged(plan, run, site) as path:
+                begun = _record(manifest, setup, run, plan, path)
                 record = await reconcile.carry_out_all(
-                    prepared, site, _record(manifest, setup, run, plan), locked, watch.on_event
+                    prepared, site, begun, locked, watch.on_event
                 )
             return Applied(plan, record, state.repaired)
 
 
-def _record(manifest: Manifest, setup: Setup, run: Ticket, plan: Plan) -> Run:
+@contextmanager
+def _logged(plan: Plan, run: Ticket, site: Site) -> Iterator[Path | None]:
+    """Keep a log of a run that has something to say; yield where it is."""
+    if all(p.in_sync for p in plan.projects):
+        yield None
+        return
+    from bm_sync import log
+
+    with log.to_file(run.log, site.rclone.secrets):
+        yield run.log
+
+
+def _record(manifest: Manifest, setup: Setup, run: Ticket, plan: Plan, path: Path | None) -> Run:
     return Run(
         id=run.id,
         command=run.command,
@@ -208,7 +220,7 @@ def _record(manifest: Manifest, setup: Setup, run: Ticket, plan: Plan) -> Run:
         plan_digest=plan.digest,
         exit=-1,
         projects=(),
-        log=str(run.log),
+        log=str(path) if path else None,
     )
 
 

@@ -14,7 +14,7 @@ from bm_sync.engine import contents
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.site import Site
-from bm_sync.model.config import Policy
+from bm_sync.model.config import Compare, Policy
 from bm_sync.model.tree import File, FileStamp, Observation, Side, Stamp, Tree
 from bm_sync.plan import diff
 
@@ -103,6 +103,8 @@ def _algorithm_for(seen: Seen, side: Side, path: str) -> str:
 
 def _remembered(seen: Seen, side: Side, path: str, algorithm: str | None = None) -> str | None:
     """Return a content hashed by an earlier run for the very same stamp."""
+    if seen.project.policy.compare is Compare.FULL:
+        return None
     known = seen.remembered.memory.get((side, path))
     if known is None or known[0] != seen.observation.tree(side).files[path].stamp:
         return None

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from loguru import logger
-
 from bm_sync.engine.answer import answer
 from bm_sync.engine.identity import local_label, project_key, remote_label
+from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, worst
@@ -96,7 +95,7 @@ def blank(project: Project, site: Site) -> ProjectPlan:
 
 def failed(project: Project, site: Site, error: BmSyncError) -> ProjectPlan:
     """Return the plan of a project that could not be observed."""
-    logger.bind(project=project.name).error("cannot be planned: {}", error.what)
+    cannot_plan(project.name, error)
     return replace(
         blank(project, site),
         failure=error.what,

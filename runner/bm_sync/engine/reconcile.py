@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from bm_sync.engine.identity import project_key
+from bm_sync.engine.journal import journalled
 from bm_sync.engine.prepare import Prepared
 from bm_sync.engine.project_run import ProjectRunner
 from bm_sync.engine.record import iso
@@ -134,7 +135,8 @@ async def carry_out_all(
     """
     site.state.begin_run(run)
     gate = asyncio.Semaphore(site.setup.jobs)
-    runners = [ProjectRunner(p, site, run.id, emit) for p in prepared]
+    listen = journalled(emit)
+    runners = [ProjectRunner(p, site, run.id, listen) for p in prepared]
     ended: dict[str, ProjectRun] = {}
 
     async def one(runner: ProjectRunner) -> None:

@@ -5,15 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
-
 from bm_sync.model.config import Retry
 from bm_sync.rclone.faults import Fault, RcloneError
 
@@ -35,21 +26,22 @@ async def persistent(retry: Retry, notice: Notice, attempt: Callable[[], Awaitab
 
     Raises what the last attempt raised.
     """
+    import tenacity  # a quiet run over folder remotes never comes here
 
     async def once() -> T:
         return await attempt()
 
-    def before_sleep(state: RetryCallState) -> None:
+    def before_sleep(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         wait_s = state.next_action.sleep if state.next_action else 0.0
         notice(state.attempt_number, wait_s, str(error))
 
     jitter_s = min(_JITTER_S, retry.max_wait_s)
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(repeatable),
-        stop=stop_after_attempt(retry.attempts),
-        wait=wait_exponential(multiplier=_FIRST_WAIT_S, max=retry.max_wait_s - jitter_s)
-        + wait_random(0, jitter_s),
+    retrying = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(repeatable),
+        stop=tenacity.stop_after_attempt(retry.attempts),
+        wait=tenacity.wait_exponential(multiplier=_FIRST_WAIT_S, max=retry.max_wait_s - jitter_s)
+        + tenacity.wait_random(0, jitter_s),
         before_sleep=before_sleep,
         reraise=True,
     )

@@ -21,6 +21,7 @@ from bm_sync.rclone.remotes import DECLARED, Fs, declared, declared_fs, local_fs
 from bm_sync.rclone.session import Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
+from bm_sync.secret import Secret
 
 _NOT_EMPTY = ("directory not empty", "not empty")
 
@@ -55,6 +56,10 @@ class Rclone:
     async def stop(self) -> None:
         """End the daemon; safe to call twice, and when it never started."""
         await self._session.stop()
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return every secret that the running daemon was told, to be masked in logs."""
+        return self._session.secrets
 
     async def version(self) -> str:
         """Return the version of the running rclone, `v1.75.2`."""

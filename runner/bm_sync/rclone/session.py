@@ -16,6 +16,7 @@ from bm_sync.rclone.probes import Probes
 from bm_sync.rclone.rc import Rc
 from bm_sync.rclone.remotes import Definition, local_definition
 from bm_sync.rclone.transfer import Transfers
+from bm_sync.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,12 @@ class Session:
         """Return the daemon's process id while it runs."""
         live = self._live
         return live.daemon.pid if live is not None and live.daemon.alive else None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return the secrets of every remote made known so far, and of the daemon."""
+        told = [s for d in self._definitions.values() for s in d.secrets]
+        return (*told, *(self._live.rc.secrets if self._live is not None else ()))
 
     async def live(self) -> Live:
         """Return the running daemon, starting it when there is none (any more)."""
