@@ -107,12 +107,10 @@ def _is_backend(said: Scalar, around: Surroundings) -> bool:
         hint = "write the name alone, such as sftp; its options go to options"
         around.report.error(Code.CONNECTION_STRING, said.spot, what, hint)
         return False
-    other = _RENAMED.get(word.casefold())
-    hint_ = f"write {other}" if other else did_you_mean(word, [*BACKENDS, "local"])
-    what = f"rclone has no backend {quoted(word)}"
-    around.report.error(
-        Code.BACKEND, said.spot, what, hint_ or "local for a folder, or a backend of rclone"
-    )
+    renamed = _RENAMED.get(word.casefold())
+    near = f"write {renamed}" if renamed else did_you_mean(word, [*BACKENDS, "local"])
+    hint = near or "local for a folder, or a backend of rclone"
+    around.report.error(Code.BACKEND, said.spot, f"rclone has no backend {quoted(word)}", hint)
     return False
 
 
