@@ -53,6 +53,10 @@ class Pattern:
         `PatternError` with half a sentence when git would never match the pattern.
         """
         _refuse_hopeless(self.glob)
+        if self.literal is not None:
+            return re.escape(self.literal)
+        if self.suffix is not None:
+            return f"[^/]*{re.escape(self.suffix)}"
         if _PLAIN.fullmatch(self.glob):
             # Costs 35 ms, and most projects have no such pattern.
             from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
