@@ -203,7 +203,7 @@ def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site)
         base=listed.base,
         features=listed.features,
         names=files.keys(),
-        conditions=lambda: site.conditions(remote, listed.base),
+        conditions=lambda: site.conditions(remote, listed.base, project.policy.retry),
         litter=tuple(p for p in files if p.endswith(site.partial_suffix)),
     )
     return _Far(tree, store=store)

@@ -17,6 +17,7 @@ from bm_sync.model.config import BackendRemote, NamedRemote, Retry
 from bm_sync.model.report import Setup
 from bm_sync.paths import home_dir
 from bm_sync.rclone.client import Rclone
+from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
 from bm_sync.state.store import State
@@ -67,13 +68,21 @@ class Site:
                 self._connected[key] = fs, await self.rclone.features(fs)
             return self._connected[key]
 
-    async def conditions(self, remote: BackendRemote | NamedRemote, base: Fs) -> bool:
-        """Return whether uploads may say which version they replace; probed once per remote."""
+    async def conditions(self, remote: BackendRemote | NamedRemote, base: Fs, retry: Retry) -> bool:
+        """Return whether uploads may say which version they replace; probed once per remote.
+
+        Where the probe itself fails nothing is relied on, and a later run asks again.
+        """
         key = remote_key(remote)
         async with self._connecting.setdefault(key, asyncio.Lock()):
             known = self.state.remote_fact(key, _CONDITIONS)
             if known is None:
-                known = await self.rclone.supports_conditions(base)
+                try:
+                    known = await self.patiently(
+                        retry, lambda: self.rclone.supports_conditions(base)
+                    )
+                except RcloneError:
+                    return False
                 self.state.set_remote_fact(key, _CONDITIONS, known)
             return bool(known)
 
