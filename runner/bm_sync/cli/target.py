@@ -60,7 +60,7 @@ def _kind(word: str) -> Literal["manifest", "plan", "name"]:
         if "/" in word or word.endswith((".plan", ".json")):
             raise UsageError(
                 f"there is no file {word!r}",
-                hint="give a manifest, a plan saved with `bm-sync plan --out FILE`, or project names",
+                hint="give a manifest, a plan of `bm-sync plan --out FILE`, or project names",
             )
         return "name"
     try:
