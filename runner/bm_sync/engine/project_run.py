@@ -9,6 +9,7 @@ from collections.abc import Callable
 from bm_sync.engine.distant_hand import DistantHand
 from bm_sync.engine.execute import Hands, carry_out, learn
 from bm_sync.engine.folder_hand import FolderHand
+from bm_sync.engine.jail import BlockedError
 from bm_sync.engine.journal import bug
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
@@ -93,6 +94,11 @@ class ProjectRunner:
             self._error = BmSyncError(
                 f"a folder of this machine cannot be used: {e.strerror or e}",
                 hint="check the permissions of the folders of this project, and the room on disk",
+            )
+        except BlockedError as e:
+            self._error = BmSyncError(
+                f"a folder of this machine cannot be used: {e}",
+                hint="bm-sync keeps its trash in .bm-sync; move away what stands there",
             )
         except Exception as e:  # noqa: BLE001 - the project task: others go on, this one says so
             bug(self._plan.project)

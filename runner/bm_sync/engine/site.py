@@ -75,14 +75,14 @@ class Site:
         """
         key = remote_key(remote)
         async with self._connecting.setdefault(key, asyncio.Lock()):
-            known = self.state.remote_fact(key, _CONDITIONS)
+            known = self._conditions.get(key, self.state.remote_fact(key, _CONDITIONS))
             if known is None:
                 try:
                     known = await self.patiently(
                         retry, lambda: self.rclone.supports_conditions(base)
                     )
                 except RcloneError:
-                    return False
+                    return self._conditions.setdefault(key, False)
                 self.state.set_remote_fact(key, _CONDITIONS, known)
             return bool(known)
 
