@@ -1,7 +1,7 @@
 """What bm-sync can do, as functions: the command line calls these and shows what they return.
 
 Nothing here prints, asks or exits. Expected troubles are in the results; what makes a whole command
-impossible is raised as a BmSyncError.
+impossible is raised as a BmSyncError. Rooms that only one command needs are loaded by it.
 """
 
 from __future__ import annotations
@@ -9,27 +9,24 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bm_sync.engine import check as checking
-from bm_sync.engine import doctor as examining
-from bm_sync.engine import inspect, overview, reconcile
 from bm_sync.engine.identity import project_key
+from bm_sync.engine.opening import open_site, plan_of
 from bm_sync.engine.prepare import Prepared, Wants, prepare_all
-from bm_sync.engine.reconcile import Locks, Ticket, locked_run, open_site, plan_of
 from bm_sync.engine.record import iso
-from bm_sync.engine.saved import fitting
-from bm_sync.engine.site import Site
-from bm_sync.errors import UsageError
+from bm_sync.engine.site import Site, utc_now
+from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.manifest import Loaded
 from bm_sync.manifest import load as load_manifest
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.plan import Accept, Plan
 from bm_sync.model.report import (
+    Applied,
     Finding,
+    Health,
     Listing,
     OpenConflict,
     ProjectCheck,
@@ -43,25 +40,12 @@ from bm_sync.model.run import Event, Run
 from bm_sync.model.tree import Side
 from bm_sync.paths import home_dir
 from bm_sync.state.lock import Owner, hold
-from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 
 NOTHING_ACCEPTED = Accept()
 
 Confirm = Callable[[Plan], bool]
 OnEvent = Callable[[Event], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What `apply` did. `run` is None when the plan was not confirmed.
-
-    `notice` is a sentence about the state when some of it was damaged and started anew.
-    """
-
-    plan: Plan
-    run: Run | None
-    notice: str | None = None
 
 
 def load(file: Path, setup: Setup) -> Loaded:
@@ -132,13 +116,17 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
 
     When the task is cancelled while files move, the run stops cleanly and its record says so.
     """
+    from bm_sync.engine import reconcile
+
     projects = select(manifest, selection)
     wants = Wants(accept, keep_deleted)
 
     async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
         return await prepare_all(mine, site, wants)
 
-    return await _apply(manifest, projects, setup, prepare, _Watch(confirm, on_event, command))
+    return await reconcile.apply(
+        manifest, projects, setup, prepare, reconcile.Watch(confirm, on_event, command)
+    )
 
 
 async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
@@ -151,76 +139,17 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
     command: str = "apply",
 ) -> Applied:
     """Carry out exactly a saved plan; raises StalePlanError when any of it no longer fits."""
+    from bm_sync.engine import reconcile
+    from bm_sync.engine.saved import fitting
+
     names = tuple(p.project for p in saved.projects)
     projects = tuple(p for p in manifest.projects if p.name in names)
 
     async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
         return await fitting(manifest, saved, mine, site)
 
-    return await _apply(manifest, projects, setup, prepare, _Watch(confirm, on_event, command))
-
-
-@dataclass(frozen=True, slots=True)
-class _Watch:
-    confirm: Confirm
-    on_event: OnEvent
-    command: str
-
-
-async def _apply(
-    manifest: Manifest,
-    projects: Sequence[Project],
-    setup: Setup,
-    prepare: Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]],
-    watch: _Watch,
-) -> Applied:
-    run = reconcile.ticket(setup, watch.command)
-    with State.open(setup.state_dir, host=setup.host) as state, Locks(setup, run) as locks:
-        mine = locks.take(projects, os.getpid())
-        locked = [
-            locked_run(p, locks.refused[p.name], run.started)
-            for p in projects
-            if p.name in locks.refused
-        ]
-        private_folder(run.log.parent)
-        reconcile.prune_logs(run.log.parent)
-        async with open_site(setup, state, projects, run.log.with_suffix(".rclone.log")) as site:
-            prepared = await prepare(mine, site)
-            plan = plan_of(manifest, prepared, run.started)
-            if not watch.confirm(plan):
-                return Applied(plan, None, state.repaired)
-            with _logged(plan, run, site) as path:
-                begun = _record(manifest, setup, run, plan, path)
-                record = await reconcile.carry_out_all(
-                    prepared, site, begun, locked, watch.on_event
-                )
-            return Applied(plan, record, state.repaired)
-
-
-@contextmanager
-def _logged(plan: Plan, run: Ticket, site: Site) -> Iterator[Path | None]:
-    """Keep a log of a run that has something to say; yield where it is."""
-    if all(p.in_sync for p in plan.projects):
-        yield None
-        return
-    from bm_sync import log
-
-    with log.to_file(run.log, site.rclone.secrets):
-        yield run.log
-
-
-def _record(manifest: Manifest, setup: Setup, run: Ticket, plan: Plan, path: Path | None) -> Run:
-    return Run(
-        id=run.id,
-        command=run.command,
-        started=iso(run.started),
-        ended="",
-        host=setup.host,
-        manifest=str(manifest.file),
-        plan_digest=plan.digest,
-        exit=-1,
-        projects=(),
-        log=str(path) if path else None,
+    return await reconcile.apply(
+        manifest, projects, setup, prepare, reconcile.Watch(confirm, on_event, command)
     )
 
 
@@ -228,13 +157,17 @@ async def check(
     manifest: Manifest, selection: Selection, setup: Setup, *, sample: int | None = None
 ) -> tuple[ProjectCheck, ...]:
     """Compare both sides of the selected projects by content. Changes nothing."""
+    from bm_sync.engine import check as checking
+
     projects = select(manifest, selection)
     async with _peeking(setup, projects) as site:
-        return tuple([await checking.check(p, site, sample) for p in projects])
+        return await checking.check_all(projects, site, sample)
 
 
 async def listing(manifest: Manifest, name: str, side: Side, setup: Setup) -> Listing:
     """List one side of a project, filtered."""
+    from bm_sync.engine import inspect
+
     project = _one(manifest, name)
     async with _peeking(setup, [project]) as site:
         return await inspect.listing(project, side, site)
@@ -242,11 +175,15 @@ async def listing(manifest: Manifest, name: str, side: Side, setup: Setup) -> Li
 
 def why(manifest: Manifest, name: str, path: str) -> Why:
     """Tell whether a path of a project is synced, and which rule decides."""
+    from bm_sync.engine import inspect
+
     return inspect.why(_one(manifest, name), path)
 
 
 def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[ProjectStatus, ...]:
     """Return every selected project as last seen, then those that are known but not declared."""
+    from bm_sync.engine import overview
+
     with State.peek(setup.state_dir) as state:
         rows = overview.declared(select(manifest, selection), state, home_dir(setup.env))
         if selection.names or selection.tags:
@@ -282,20 +219,30 @@ def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
 
     Raises LockedError while a run holds the project, UsageError when nobody knows the name.
     """
-    run = reconcile.ticket(setup, "reset")
+    from bm_sync.engine import overview
+
+    begun = iso(utc_now())
     with State.open(setup.state_dir, host=setup.host) as state:
         key, declared = overview.find(manifest, name, state)
-        owner = Owner(os.getpid(), setup.host, iso(run.started), run.command, name)
+        owner = Owner(os.getpid(), setup.host, begun, "reset", name)
         with hold(setup.state_dir, key, owner):
             return overview.reset(name, key, state, declared=declared)
 
 
 async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Finding]:
     """Yield what would make a run fail, one finding after the other."""
+    from bm_sync.engine import doctor as examining
+
     yield examining.host_line(setup)
-    async with _peeking(setup, ()) as site:
-        async for finding in examining.examine(manifest, site):
-            yield finding
+    with State.peek(setup.state_dir) as state:
+        try:
+            async with open_site(setup, state, ()) as site:
+                async for finding in examining.examine(manifest, setup, state, site):
+                    yield finding
+        except RcloneMissingError as e:
+            yield Finding("rclone", Health.FAULT, e.what, e.hint)
+            async for finding in examining.examine(manifest, setup, state, None):
+                yield finding
 
 
 def _one(manifest: Manifest, name: str) -> Project:

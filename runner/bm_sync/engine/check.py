@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,21 @@ from bm_sync.errors import BmSyncError, Exit
 from bm_sync.model.config import Placement, Project
 from bm_sync.model.report import Difference, ProjectCheck
 from bm_sync.model.tree import ObjectStamp, Root, Side
+
+
+async def check_all(
+    projects: Sequence[Project], site: Site, sample: int | None
+) -> tuple[ProjectCheck, ...]:
+    """Compare projects, a few at once, in the order given."""
+    gate = asyncio.Semaphore(site.setup.jobs)
+
+    async def one(project: Project) -> ProjectCheck:
+        async with gate:
+            return await check(project, site, sample)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(p)) for p in projects]
+    return tuple(t.result() for t in tasks)
 
 
 async def check(project: Project, site: Site, sample: int | None) -> ProjectCheck:

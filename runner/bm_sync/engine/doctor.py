@@ -9,27 +9,33 @@ from pathlib import Path
 
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError
-from bm_sync.model.config import FolderRemote, Manifest, Project, Remote
+from bm_sync.model.config import BackendRemote, FolderRemote, Manifest, NamedRemote, Project
 from bm_sync.model.report import Finding, Health, Setup
+from bm_sync.state.store import State
 
 _LOW_SPACE = 1 << 30
 _SKEW_S = 60.0
 
 
-async def examine(manifest: Manifest | None, site: Site) -> AsyncIterator[Finding]:
-    """Yield one finding after the other."""
-    yield await _rclone(site)
-    yield _state(site)
-    yield _space("state directory", site.setup.state_dir)
-    if manifest is None:
-        return
-    for project in manifest.projects:
+async def examine(
+    manifest: Manifest | None, setup: Setup, state: State, site: Site | None
+) -> AsyncIterator[Finding]:
+    """Yield one finding after the other; `site` is None when there is no rclone to ask with."""
+    if site is not None:
+        yield await _rclone(site)
+    yield _state(setup, state)
+    yield _space("state directory", setup.state_dir)
+    for project in manifest.projects if manifest else ():
         for finding in _local(project):
             yield finding
-    used = {p.remote.name: p.remote for p in manifest.projects if p.remote is not None}
+    projects = manifest.projects if manifest else ()
+    used = {p.remote.name: p.remote for p in projects if p.remote is not None}
     for remote in used.values():
-        async for finding in _remote(remote, site):
-            yield finding
+        if isinstance(remote, FolderRemote):
+            yield _folder(remote)
+        elif site is not None:
+            async for finding in _remote(remote, site):
+                yield finding
 
 
 async def _rclone(site: Site) -> Finding:
@@ -40,11 +46,11 @@ async def _rclone(site: Site) -> Finding:
     return Finding("rclone", Health.OK, f"{version} answers on a private socket")
 
 
-def _state(site: Site) -> Finding:
-    if site.state.repaired:
-        return Finding("state", Health.WARNING, site.state.repaired)
-    known = len(site.state.projects())
-    return Finding("state", Health.OK, f"{site.setup.state_dir}: {known} projects known")
+def _state(setup: Setup, state: State) -> Finding:
+    if state.repaired:
+        return Finding("state", Health.WARNING, state.repaired)
+    known = len(state.projects())
+    return Finding("state", Health.OK, f"{setup.state_dir}: {known} projects known")
 
 
 def _space(subject: str, folder: Path) -> Finding:
@@ -78,19 +84,20 @@ def _local(project: Project) -> Iterator[Finding]:
         yield _space(subject, root)
 
 
-async def _remote(remote: Remote, site: Site) -> AsyncIterator[Finding]:
+def _folder(remote: FolderRemote) -> Finding:
     subject = f"remote {remote.name}"
-    if isinstance(remote, FolderRemote):
-        if remote.root.is_dir():
-            yield _space(subject, remote.root)
-        else:
-            yield Finding(
-                subject,
-                Health.WARNING,
-                f"the folder {remote.root} does not exist",
-                "the first apply makes it; if it is a disk, mount it first",
-            )
-        return
+    if remote.root.is_dir():
+        return _space(subject, remote.root)
+    return Finding(
+        subject,
+        Health.WARNING,
+        f"the folder {remote.root} does not exist",
+        "the first apply makes it; if it is a disk, mount it first",
+    )
+
+
+async def _remote(remote: BackendRemote | NamedRemote, site: Site) -> AsyncIterator[Finding]:
+    subject = f"remote {remote.name}"
     try:
         fs, _ = await site.connected(remote)
         await site.rclone.ping(fs)

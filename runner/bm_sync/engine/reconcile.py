@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,22 +14,32 @@ from typing import Self
 
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.journal import journalled
+from bm_sync.engine.opening import open_site, plan_of
 from bm_sync.engine.prepare import Prepared
 from bm_sync.engine.project_run import ProjectRunner
 from bm_sync.engine.record import iso
-from bm_sync.engine.site import Site, machine_suffix, utc_now
+from bm_sync.engine.site import Site, utc_now
 from bm_sync.errors import Exit, LockedError, worst
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.plan import Plan
-from bm_sync.model.report import Setup
+from bm_sync.model.report import Applied, Setup
 from bm_sync.model.run import Event, ProjectRun, Run, Status
-from bm_sync.plan.wire import digest
-from bm_sync.rclone import binary, runtime
-from bm_sync.rclone.client import Rclone
 from bm_sync.state.lock import Owner, hold
+from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 
 _LOGS_KEPT = 500
+
+Preparing = Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is asked and told."""
+
+    confirm: Callable[[Plan], bool]
+    on_event: Callable[[Event], None]
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,47 +59,10 @@ def ticket(setup: Setup, command: str, now: datetime | None = None) -> Ticket:
     return Ticket(name, started, command, setup.state_dir / "logs" / f"{name}.log")
 
 
-@asynccontextmanager
-async def open_site(
-    setup: Setup, state: State, projects: Sequence[Project], log: Path | None = None
-) -> AsyncIterator[Site]:
-    """Open the surroundings of a command; rclone starts with its first use and always ends.
-
-    Raises RcloneMissingError when there is no rclone to start.
-    """
-    rates = [p.policy.limits.bandwidth for p in projects]
-    bandwidth = min((r for r in rates if r is not None), default=None)
-    rclone = Rclone(
-        binary.find(setup.rclone, setup.env),
-        run_dir=runtime.base_dir(setup.env, setup.state_dir),
-        env=setup.env,
-        log_file=log,
-        bandwidth=bandwidth,
-        partial_suffix=machine_suffix(setup),
-    )
-    try:
-        yield Site(setup, state, rclone)
-    finally:
-        await rclone.stop()
-        _drop_if_empty(log)
-
-
 def prune_logs(folder: Path) -> None:
     """Remove the logs of all but the newest runs; what the runs did stays in the state."""
     for old in sorted(folder.glob("*.log"), reverse=True)[_LOGS_KEPT:]:
         old.unlink(missing_ok=True)
-
-
-def _drop_if_empty(log: Path | None) -> None:
-    """Rclone opens its log when it starts; one without a line tells nothing."""
-    if log is not None and log.is_file() and log.stat().st_size == 0:
-        log.unlink()
-
-
-def plan_of(manifest: Manifest, prepared: Sequence[Prepared], created: datetime) -> Plan:
-    """Return the plan of a run from those of its projects."""
-    projects = tuple(p.plan for p in prepared)
-    return Plan(iso(created), str(manifest.file), manifest.digest, projects, digest(projects))
 
 
 class Locks:
@@ -171,4 +145,60 @@ def locked_run(project: Project, error: LockedError, started: datetime) -> Proje
         message=error.what,
         hint=error.hint,
         exit=int(error.exit),
+    )
+
+
+async def apply(
+    manifest: Manifest,
+    projects: Sequence[Project],
+    setup: Setup,
+    prepare: Preparing,
+    watch: Watch,
+) -> Applied:
+    """Lock, plan, confirm, carry out and record; see `api.apply`."""
+    run = ticket(setup, watch.command)
+    with State.open(setup.state_dir, host=setup.host) as state, Locks(setup, run) as locks:
+        mine = locks.take(projects, os.getpid())
+        locked = [
+            locked_run(p, locks.refused[p.name], run.started)
+            for p in projects
+            if p.name in locks.refused
+        ]
+        private_folder(run.log.parent)
+        prune_logs(run.log.parent)
+        async with open_site(setup, state, projects, run.log.with_suffix(".rclone.log")) as site:
+            prepared = await prepare(mine, site)
+            plan = plan_of(manifest, prepared, run.started)
+            if not watch.confirm(plan):
+                return Applied(plan, None, state.repaired)
+            with _logged(plan, run, site) as path:
+                begun = _record(manifest, setup, run, plan, path)
+                record = await carry_out_all(prepared, site, begun, locked, watch.on_event)
+            return Applied(plan, record, state.repaired)
+
+
+@contextmanager
+def _logged(plan: Plan, run: Ticket, site: Site) -> Iterator[Path | None]:
+    """Keep a log of a run that has something to say; yield where it is."""
+    if all(p.in_sync for p in plan.projects):
+        yield None
+        return
+    from bm_sync import log
+
+    with log.to_file(run.log, site.rclone.secrets):
+        yield run.log
+
+
+def _record(manifest: Manifest, setup: Setup, run: Ticket, plan: Plan, path: Path | None) -> Run:
+    return Run(
+        id=run.id,
+        command=run.command,
+        started=iso(run.started),
+        ended="",
+        host=setup.host,
+        manifest=str(manifest.file),
+        plan_digest=plan.digest,
+        exit=-1,
+        projects=(),
+        log=str(path) if path else None,
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from bm_sync.model.config import Origin, Placement
 from bm_sync.model.diagnostic import Diagnostic as Diagnostic  # noqa: PLC0414 - told here too
+from bm_sync.model.plan import Plan
+from bm_sync.model.run import Run
 from bm_sync.model.tree import Problem, Side
 
 
@@ -171,3 +173,15 @@ class Setup:
     host: str
     rclone: Path | None = None
     jobs: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did. `run` is None when the plan was not confirmed.
+
+    `notice` is a sentence about the state when some of it was damaged and started anew.
+    """
+
+    plan: Plan
+    run: Run | None
+    notice: str | None = None

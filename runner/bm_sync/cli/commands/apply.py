@@ -25,7 +25,7 @@ from bm_sync.model.run import Status
 from bm_sync.state.wire import run_to_json
 
 if TYPE_CHECKING:
-    from bm_sync.api import Applied
+    from bm_sync.model.report import Applied
 
 
 def add(parser: ArgumentParser) -> None:
