@@ -14,7 +14,7 @@ from machine.histories import History
 from machine.world import bucket_world, folder_world
 from servers import Server
 
-from bm_sync.engine import reconcile
+from bm_sync.engine import opening
 from bm_sync.rclone import binary
 from bm_sync.rclone.client import Rclone
 
@@ -32,7 +32,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[asyncio.Runner]
         )
         stop = rclone.stop
         patch.setattr(rclone, "stop", _stay)
-        patch.setattr(reconcile, "Rclone", lambda *_, **__: rclone)
+        patch.setattr(opening, "Rclone", lambda *_, **__: rclone)
         try:
             yield one
         finally:
