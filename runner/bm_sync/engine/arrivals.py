@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 from bm_sync.engine import contents, placing
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import ChangedError, Spot
-from bm_sync.engine.scope import Errand, Hand, Scope, agreed, as_file, known_content
+from bm_sync.engine.scope import Errand, Hand, Scope, agreed, as_file, known_content, salvage
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Verify
 from bm_sync.model.run import Outcome
@@ -57,13 +58,24 @@ class Arrivals:
     async def _bring(self, pending: dict[str, Errand], source: Hand) -> None:
         self._staging.open()
         limits = self._scope.policy.limits
-        result = await self._scope.rclone.copy_batch(
+        copying = self._scope.rclone.copy_batch(
             await source.fs(),
             self._scope.rclone.local(self._staging.folder),
             list(pending),
             Batch(transfers=limits.transfers, checkers=limits.checkers),
             self._scope.progress,
         )
+        try:
+            result = await copying
+        except asyncio.CancelledError:
+            await salvage(self._take(pending, source))
+            raise
+        await self._take(pending, source)
+        if pending and result.fault is not None:
+            raise result.fault
+
+    async def _take(self, pending: dict[str, Errand], source: Hand) -> None:
+        """Put in place what has arrived whole."""
         arrived = [e for e in pending.values() if self._staging.holds(e.path)]
         if arrived:
             self._staging.flush()
@@ -74,8 +86,6 @@ class Arrivals:
                 await self._put(errand)
             else:
                 self._settle(errand, Outcome.DROPPED, "it changed at the source meanwhile")
-        if pending and result.fault is not None:
-            raise result.fault
 
     async def _one_by_one(
         self, pending: dict[str, Errand], source: Hand, fault: RcloneError

@@ -6,14 +6,16 @@ and looked at first. Only what was planned and then seen on the remote is agreed
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
 from itertools import islice
 
 from bm_sync.engine.distant import Distant
+from bm_sync.engine.landing import Landing
 from bm_sync.engine.retry import repeatable
-from bm_sync.engine.scope import Errand, Hand, agreed, as_object
+from bm_sync.engine.scope import Errand, Hand, agreed, as_object, salvage
 from bm_sync.model.plan import Copy
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
@@ -34,6 +36,7 @@ class Departures:
         self._store = distant.store
         self._scope = distant.scope
         self._content: dict[str, str] = {}
+        self.landing = Landing(distant)
 
     async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
         """Upload all errands whose source is still what was planned."""
@@ -145,15 +148,31 @@ class Departures:
         self, pending: dict[str, Errand], source: Hand, *, new_only: bool
     ) -> BatchResult:
         limits = self._scope.policy.limits
-        result = await self._scope.rclone.copy_batch(
+        target = self.landing.fs if self.landing.needed else self._store.fs
+        copying = self._scope.rclone.copy_batch(
             await source.fs(),
-            self._store.fs,
+            target,
             list(pending),
             Batch(transfers=limits.transfers, checkers=limits.checkers, new_only=new_only),
             self._scope.progress,
         )
-        await self._verify(pending, source, pending if result.fault is None else result.sent)
+        try:
+            result = await copying
+        except asyncio.CancelledError:
+            new = {path for path, errand in pending.items() if errand.target is None}
+            whole = new if self._store.features.atomic_put else ()
+            await salvage(self._conclude(pending, source, whole))
+            raise
+        await self._conclude(pending, source, pending if result.fault is None else result.sent)
         return result
+
+    async def _conclude(
+        self, pending: dict[str, Errand], source: Hand, sent: Collection[str]
+    ) -> None:
+        """Settle what has gone up; see `_verify` for `sent`."""
+        if self.landing.needed:
+            sent = await self.landing.move_in(pending)
+        await self._verify(pending, source, sent)
 
     async def _sort_out(
         self, pending: dict[str, Errand], source: Hand, fault: RcloneError, *, new_only: bool

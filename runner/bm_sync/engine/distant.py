@@ -17,7 +17,7 @@ from bm_sync.rclone.wire import Features
 
 _LIST_PER_LOOK = 500  # objects whose listing costs about as much as one look at a single file
 
-Acting = TypeVar("Acting", Copy, Trash, Move, KeepBoth, MakeDir, RemoveDir)
+Acting = TypeVar("Acting", bound=Copy | Trash | Move | KeepBoth | MakeDir | RemoveDir)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ class DistantHand:
             await self._distant.once(partial(self._scope.rclone.delete_file, self._store.fs, path))
 
     async def prepare(self) -> None:
-        """Make the root where there are folders."""
+        """Make the root where there are folders, and an empty place where uploads arrive."""
+        await self._departures.landing.recover()
         if self._store.features.has_folders:
             await self._distant.once(partial(self._scope.rclone.mkdir, self._store.fs, ""))
 
@@ -146,7 +147,8 @@ class DistantHand:
         await self._departures.receive(errands, source)
 
     async def finish(self) -> None:
-        """Nothing is left behind on a remote."""
+        """Leave nothing behind where uploads arrived."""
+        await self._departures.landing.clear()
 
     async def _remove_dir(self, item: RemoveDir) -> None:
         if not await self._scope.rclone.rmdir(self._store.fs, item.path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -17,10 +19,12 @@ from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Trash
 from bm_sync.model.run import Event, Retrying, Transferring
 from bm_sync.model.tree import Agreed, FileStamp, ObjectStamp, Side, Stamp
 from bm_sync.rclone.client import Rclone
+from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Progress
 
 T = TypeVar("T")
+_SALVAGE_WITHIN_S = 2.0
 
 HOME = ".bm-sync"  # trash and staging, below a side's root; always excluded
 
@@ -146,6 +150,13 @@ class Hand(Protocol):
 
     async def finish(self) -> None:
         """Make what was done durable and leave nothing behind."""
+
+
+async def salvage(work: Awaitable[None]) -> None:
+    """Do for a cancelled batch what little is left for the files that are whole, within 2 s."""
+    with suppress(RcloneError, TimeoutError):
+        async with asyncio.timeout(_SALVAGE_WITHIN_S):
+            await work
 
 
 def agreed(side: Side, content: str | None, here: Stamp, there: Stamp) -> Agreed:
