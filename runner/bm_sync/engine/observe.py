@@ -15,7 +15,7 @@ from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import joined, key_before_link, project_key
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.site import Site
-from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, Walked, walk
+from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, Walked, walk, walk_aside
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
 from bm_sync.filters.sift import oversize, refilter, sift, without
@@ -84,12 +84,17 @@ async def observe(project: Project, site: Site) -> Seen:
     """Look at both sides; raises BmSyncError when one cannot be read at all."""
     assert project.local is not None and project.remote is not None  # noqa: S101, PT018
     key = project_key(project)
-    remembered = site.state.project(key)
     matcher = Matcher(project.filters)
     asked = asyncio.create_task(_list(project, site))
     try:
-        await asyncio.sleep(0)  # let the listing be asked before the walk takes the loop
-        near = _walk(project.local, matcher, project)
+        await asyncio.sleep(0)  # rclone starts and the remote lists while we read here
+        remembered = site.state.project(key)
+        near = await walk_aside(
+            project.local,
+            matcher,
+            gitignore=project.filters.gitignore,
+            links=project.filters.links,
+        )
         listed = await asked
     finally:
         asked.cancel()
@@ -126,11 +131,6 @@ async def observe(project: Project, site: Site) -> Seen:
 
 def _real(folder: Path) -> Path:
     return Path(os.path.realpath(folder))
-
-
-def _walk(root: Path, matcher: Matcher, project: Project) -> Walked:
-    filters = project.filters
-    return walk(root, matcher, gitignore=filters.gitignore, links=filters.links)
 
 
 def _checked_root(near: Walked, project: Project, site: Site) -> Tree:

@@ -6,12 +6,15 @@ never follows a link out of the folder.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from bm_sync.errors import BmSyncError
 from bm_sync.filters.matcher import Matcher
@@ -24,6 +27,7 @@ IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
 MAX_LINKS = 2  # folders that all link to each other would make a path for every order of them
 _GONE = (errno.ENOENT, errno.ENOTDIR)
+_SLICE_S = 0.005
 _Identity = tuple[int, int]  # device and inode
 
 
@@ -49,6 +53,34 @@ def walk(
 
     Raises `BmSyncError` when the root itself cannot be read or was replaced meanwhile.
     """
+    walking = _walking(root, matcher, gitignore=gitignore, links=links, side=side)
+    while True:
+        try:
+            next(walking)
+        except StopIteration as end:
+            return cast(Walked, end.value)
+
+
+async def walk_aside(
+    root: Path, matcher: Matcher, *, gitignore: bool, links: Links, side: Side = Side.LOCAL
+) -> Walked:
+    """Walk as `walk` does, letting others at the event loop every few milliseconds."""
+    walking = _walking(root, matcher, gitignore=gitignore, links=links, side=side)
+    due = time.perf_counter() + _SLICE_S
+    while True:
+        try:
+            next(walking)
+        except StopIteration as end:
+            return cast(Walked, end.value)
+        if time.perf_counter() > due:
+            await asyncio.sleep(0)
+            due = time.perf_counter() + _SLICE_S
+
+
+def _walking(
+    root: Path, matcher: Matcher, *, gitignore: bool, links: Links, side: Side
+) -> Generator[None, None, Walked]:
+    """Walk a folder, pausing after each folder in it."""
     try:
         via_link = root.is_symlink()
         before = root.stat()
@@ -60,7 +92,7 @@ def walk(
         return Walked(Tree(files={}, root=Root.NOT_A_FOLDER), via_link=via_link)
     walker = _Walker(os.path.realpath(root), matcher, gitignore=gitignore, links=links, side=side)
     try:
-        walker.run((before.st_dev, before.st_ino))
+        yield from walker.run((before.st_dev, before.st_ino))
         device = os.statvfs(root).f_fsid
         after = root.stat()
     except OSError as e:
@@ -107,8 +139,8 @@ class _Walker:
         self._bad: tuple[BadPattern, ...] = ()
         self._user = os.geteuid()
 
-    def run(self, identity: _Identity) -> None:
-        """Read everything; raises OSError when the root itself cannot be listed."""
+    def run(self, identity: _Identity) -> Iterator[None]:
+        """Read everything, a folder a step; raises OSError when the root cannot be listed."""
         todo = [_Folder(self._root, "", (identity,))]
         while todo:
             folder = todo.pop()
@@ -118,6 +150,7 @@ class _Walker:
                 if not folder.path:
                     raise
                 self._lost(folder.path, e)
+            yield
 
     def walked(self, device: int, *, via_link: bool) -> Walked:
         """Return the result of the run."""
