@@ -193,7 +193,7 @@ def ctrl_c_without_a_terminal(here: World) -> Said:
 WAYS: tuple[tuple[Exit, Callable[[World], Said], str], ...] = (
     (Exit.OK, converged, "nothing moved"),
     (Exit.FAILED, a_path_with_a_problem, "a.md"),
-    (Exit.FAILED, a_side_that_is_missing, "the remote root is missing"),
+    (Exit.FAILED, a_side_that_is_missing, "\n2 projects not compared\n"),
     (Exit.USAGE, a_wrong_word, "has no option '--frobnicate'"),
     (Exit.USAGE, a_wrong_manifest, "did you mean 'local'?"),
     (Exit.STOPPED, a_guard, "stopped by max_delete (sync.yaml:5)"),

@@ -94,10 +94,15 @@ def _check_lines(check: ProjectCheck, view: View) -> list[str]:
 
 
 def _check_total(checks: Sequence[ProjectCheck]) -> str:
-    compared = sum(check.compared for check in checks)
-    number = sum(len(check.differences) for check in checks)
-    said = f"{count(compared, 'file')} compared by content in {count(len(checks), 'project')}"
-    return f"{said}: {count(number, 'difference') if number else 'no difference'}"
+    done = [check for check in checks if not check.failure]
+    missed = f"{count(len(checks) - len(done), 'project')} not compared"
+    if checks and not done:
+        return missed
+    compared = count(sum(check.compared for check in done), "file")
+    number = sum(len(check.differences) for check in done)
+    found = count(number, "difference") if number else "no difference"
+    said = f"{compared} compared by content in {count(len(done), 'project')}: {found}"
+    return said if len(done) == len(checks) else f"{said}; {missed}"
 
 
 def conflicts_text(conflicts: Sequence[OpenConflict], roots: Mapping[str, Path], view: View) -> str:
