@@ -1,0 +1,157 @@
+"""Every example is planned and applied by the real program in a scratch copy and a scratch home."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import servers
+from cli_outside import Said, World
+
+from bm_sync import manifest
+from bm_sync.model.config import FolderRemote, Mode, Placement, Project
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/sync.yaml"))
+BUCKETS = ("notes-backup", "notes-bucket")
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A world with a copy of an example; `more` is what the example asks of the environment."""
+
+    world: World
+    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def projects(self) -> tuple[Project, ...]:
+        """Return the projects as the loader reads them in this home."""
+        file = self.world.root / "sync.yaml"
+        env = {**self.world.env, **self.more}
+        return manifest.load(file, env, state_dir=self.world.root / "state").manifest.projects
+
+    def run(self, *words: str) -> Said:
+        """Run `bm-sync` there."""
+        return self.world.run(*words, **self.more)
+
+    def fill(self) -> None:
+        """Put files where every project has its source: its folder, or the remote for a pull."""
+        for project in self.projects:
+            for name in ("a.md", "b c.md", "deep/c.md", "left-out.tmp"):
+                self.world.write(f"{self._source(project)}/{name}", f"{project.name} {name}\n")
+
+    def _source(self, project: Project) -> Path:
+        remote = project.remote
+        pulled = project.local is None or project.policy.mode is Mode.PULL
+        if isinstance(remote, FolderRemote) and pulled:
+            return (remote.root / project.path).relative_to(self.world.root)
+        assert project.local is not None
+        return project.local.relative_to(self.world.root)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    folder = tmp_path_factory.mktemp("store")
+    for bucket in BUCKETS:
+        (folder / bucket).mkdir()
+    with servers.serve_s3(folder) as server:
+        yield server
+
+
+def scratch(example: Path, home: Path, store: servers.Server) -> Scratch:
+    """Copy an example and name the store by the variables that it offers."""
+    shutil.copytree(example, home, dirs_exist_ok=True)
+    endpoint = f"http://127.0.0.1:{store.port}"
+    more = {"BACKUP_ENDPOINT": endpoint, "BACKUP_PROVIDER": "Rclone"}
+    keys = {"BACKUP_KEY_ID": servers.KEY_ID, "BACKUP_SECRET": servers.SECRET_KEY}
+    made = Scratch(World(home), more | keys)
+    made.fill()
+    return made
+
+
+def moved(said: Said) -> dict[str, int]:
+    """Return how many actions each project of a plan or a run takes."""
+    return {
+        project["project"]: sum(
+            project["totals"][figure]
+            for figure in ("up", "down", "delete_local", "delete_remote", "move", "folders")
+        )
+        for project in said.json["data"]["projects"]
+    }
+
+
+def quiet_after_one_apply(here: Scratch) -> dict[str, int]:
+    """Plan, apply, apply again; return what the plan would move in each project."""
+    plan = here.run("plan", "--json")
+    assert (plan.code, plan.json["errors"]) == (0, []), plan
+    applied = here.run("apply", "--json")
+    assert (applied.code, applied.json["errors"]) == (0, []), applied
+    assert moved(applied) == moved(plan)
+    again = here.run("apply", "-q")
+    assert (again.code, again.out, again.err) == (0, "", "")
+    return moved(plan)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_planned_applied_and_then_quiet(
+    example: Path, tmp_path: Path, store: servers.Server
+) -> None:
+    here = scratch(example, tmp_path, store)
+    figures = quiet_after_one_apply(here)
+    for project in here.projects:
+        synced = project.placement is Placement.SYNCED
+        assert (figures[project.name] >= 3) is synced, project.name
+
+
+def in_bucket(store: servers.Server, prefix: str) -> set[str]:
+    assert store.folder is not None
+    top = store.folder / prefix
+    return {path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file()}
+
+
+def test_the_backup_lies_in_the_bucket(tmp_path: Path, store: servers.Server) -> None:
+    here = scratch(ROOT / "examples/mirror-backup-s3", tmp_path, store)
+    here = Scratch(here.world, {**here.more, "BACKUP_PREFIX": "desktop"})
+    here.world.write("notes/.cache/left-out")
+    assert here.run("apply", "-q").code == 0
+    assert in_bucket(store, "notes-backup/desktop/notes") == {
+        "a.md",
+        "b c.md",
+        "deep/c.md",
+        "left-out.tmp",
+    }
+
+
+@pytest.fixture
+def complete(tmp_path: Path, store: servers.Server) -> Scratch:
+    """The complete example in a home that has what it names: a password store and a token."""
+    world = World(tmp_path)
+    shutil.copy(ROOT / "sync.yaml.example", tmp_path / "sync.yaml")
+    world.write("bin/pass", f'#!/bin/sh\n[ "$*" = "show archive" ] && echo {servers.SECRET_KEY}\n')
+    (tmp_path / "bin/pass").chmod(0o700)
+    world.write(".config/archive/token", "a-token-of-the-tests\n")
+    path = f"{tmp_path / 'bin'}:{world.env['PATH']}"
+    endpoint = f"http://127.0.0.1:{store.port}"
+    more = {"PATH": path, "ARCHIVE_ENDPOINT": endpoint, "ARCHIVE_KEY_ID": servers.KEY_ID}
+    made = Scratch(world, more)
+    made.fill()
+    return made
+
+
+def test_the_complete_example_is_planned_applied_and_then_quiet(
+    complete: Scratch, store: servers.Server
+) -> None:
+    figures = quiet_after_one_apply(complete)
+    assert (figures["research"], figures["scratch"], figures["archive-2019"]) == (3, 0, 0)
+    assert in_bucket(store, "notes-bucket/kb/work/notes") == {"a.md", "b c.md", "deep/c.md"}
+
+
+def test_no_secret_of_the_complete_example_is_shown(complete: Scratch) -> None:
+    said = [complete.run(*words) for words in (["show"], ["plan", "-vv", "--json"])]
+    assert [each.code for each in said] == [0, 0]
+    shown = "".join(each.out + each.err for each in said)
+    assert servers.SECRET_KEY not in shown
+    assert "a-token-of-the-tests" not in shown
