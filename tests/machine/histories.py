@@ -13,6 +13,7 @@ LOCAL, REMOTE = "local", "remote"
 SIDES = (LOCAL, REMOTE)
 
 FILES = ("a.md", "n.txt", "d/a.md", "d/e/b.md", "x", "x/a.md", "x/y", "x/y/b.md")
+FRESH_NAMES = ("new.md", "moved/new.md")
 FOLDERS = ("d", "d/e", "x", "x/y", "new")
 PATTERNS = ("*.txt", "d/e", "x")
 
@@ -154,9 +155,18 @@ def _on(side: str, path: str) -> st.SearchStrategy[Edit]:
     )
 
 
+_renamed = st.one_of(
+    st.tuples(st.builds(Rename, _sides, _files, st.sampled_from(FRESH_NAMES))),
+    st.builds(
+        lambda side, old, new: (Delete(side, old), Write(side, new)),
+        _sides,
+        _files,
+        st.sampled_from(FRESH_NAMES),
+    ),
+)
 _on_both = _files.flatmap(lambda path: st.tuples(_on(LOCAL, path), _on(REMOTE, path)))
 _edits: st.SearchStrategy[tuple[Edit, ...]] = st.one_of(
-    st.tuples(_writes), st.tuples(_others), _on_both
+    st.tuples(_writes), st.tuples(_others), _on_both, _renamed
 )
 
 
@@ -186,9 +196,24 @@ _start = st.lists(st.sampled_from([f for f in FILES if not f.startswith("x/")]),
 )
 
 
+_spells = st.builds(
+    lambda start, kind, more, then: (
+        (*start, Write(LOCAL, kind[1])),
+        (Exclude((kind[0],)),),
+        more,
+        (Exclude(()), *then),
+    ),
+    _start,
+    st.sampled_from((("*.txt", "n.txt"), ("d/e", "d/e/b.md"), ("x", "x/y"))),
+    st.lists(_edits, max_size=4).map(_flat),
+    st.lists(_edits, max_size=2).map(_flat),
+)
+"""A rule comes and goes again, with edits while it holds."""
+
+
 def histories() -> st.SearchStrategy[History]:
     """Return a history of two to four rounds; in the first some files are new here."""
     first = st.builds(lambda new, more: new + more, _start, st.lists(_edits, max_size=3).map(_flat))
     later = st.lists(st.lists(_edits, min_size=1, max_size=6).map(_flat), min_size=1, max_size=3)
-    rounds = st.builds(lambda one, rest: (one, *rest), first, later)
+    rounds = st.one_of(st.builds(lambda one, rest: (one, *rest), first, later), _spells)
     return st.builds(History, st.one_of(two_way, two_way, one_way), rounds)

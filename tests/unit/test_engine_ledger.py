@@ -81,16 +81,17 @@ def test_the_last_word_on_a_path_counts() -> None:
 
 
 def test_a_forgotten_folder_takes_no_file_of_its_name_with_it() -> None:
-    book, _ = ledger(Forget("x", Reason.GONE))
+    gone = Forget("x", Reason.GONE, folder=True)
+    book, _ = ledger(gone)
     book.agree("x", ROW)
-    learn([Forget("x", Reason.GONE)], book, rows=())
+    learn([gone], book)
     assert (book.put, book.drop, book.drop_dirs) == ({"x": ROW}, set(), {"x"})
 
 
 def test_a_forgotten_file_takes_no_folder_of_its_name_with_it() -> None:
     actions: tuple[Action, ...] = (Forget("x", Reason.GONE), AdoptDir("x"))
     book, _ = ledger(*actions)
-    learn(actions, book, rows={"x"})
+    learn(actions, book)
     assert (book.drop, book.put_dirs, book.drop_dirs) == ({"x"}, {"x"}, set())
 
 
@@ -98,5 +99,5 @@ def test_a_folder_whose_file_did_not_come_is_not_agreed_on() -> None:
     below = replace(DOWN, path="x/b")
     book, _ = ledger(below, AdoptDir("x"))
     book.settle(below, Outcome.FAILED, "refused")
-    learn([below, AdoptDir("x")], book, rows=())
+    learn([below, AdoptDir("x")], book)
     assert book.put_dirs == set()

@@ -6,7 +6,7 @@ renames, copies, deletions, empty folders. Whatever ends it, the ledger tells wh
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bm_sync.engine.ledger import Ledger, side_of
@@ -66,25 +66,19 @@ async def carry_out(actions: Sequence[Action], hands: Hands, ledger: Ledger) -> 
         await hand.remove_dirs([a for a in removed if not a.early and a.side is hand.side])
 
 
-def learn(actions: Sequence[Action], ledger: Ledger, rows: Container[str]) -> None:
-    """Note what moves nothing: what both sides agree on, or have both dropped, already.
-
-    `rows` are the files of the baseline: a path that is forgotten may be a file, a folder, or both.
-    """
+def learn(actions: Sequence[Action], ledger: Ledger) -> None:
+    """Note what moves nothing: what both sides agree on, or have both dropped, already."""
     troubled = [
         a.path for a in actions if isinstance(a, Copy) and ledger.outcome(a) is not Outcome.DONE
     ]
-    folders = ledger.put_dirs | {a.path for a in actions if isinstance(a, AdoptDir)}
     for action in actions:
         match action:
             case Adopt(path=path, content=content, local=local, remote=remote):
                 ledger.agree(path, Agreed(content, local, remote))
+            case Forget(path=path, folder=False):
+                ledger.forget(path)
             case Forget(path=path):
-                # A file may have taken the name of the folder that is gone, or the reverse.
-                if path in rows and path not in ledger.put:
-                    ledger.forget(path)
-                if path not in folders:
-                    ledger.drop_dirs.add(path)
+                ledger.drop_dirs.add(path)
             case AdoptDir(path=path):
                 if not any(p.startswith(f"{path}/") for p in troubled):
                     ledger.put_dirs.add(path)

@@ -106,7 +106,7 @@ class ProjectRunner:
                 f"a bug in bm-sync: {type(e).__name__}: {e}", hint="please report it with the log"
             )
         if self._prepared.seen is not None:
-            learn(self._plan.actions, self._ledger, self._prepared.seen.observation.baseline.files)
+            learn(self._plan.actions, self._ledger)
             record(self._prepared.seen, self._plan, self._ledger, self._site.state, self._run)
 
     async def _move(self) -> None:
