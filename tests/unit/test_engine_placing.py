@@ -85,6 +85,33 @@ def test_an_edit_before_the_look_stops_the_replacement(ground: Ground) -> None:
     assert (ground.read("note"), ground.read("staging/note")) == ("edited", "new")
 
 
+@pytest.mark.parametrize("act", ["replace", "discard", "rename"])
+def test_an_edit_that_restores_size_and_time_is_noticed(ground: Ground, act: str) -> None:
+    seen = ground.stamp("note")
+    note = ground.root / "note"
+    while ground.stamp("note").ctime_ns == seen.ctime_ns:  # until the clock of the disk has moved
+        note.write_text("OLD")
+        os.utime(note, ns=(seen.mtime_ns, seen.mtime_ns))
+    acts: dict[str, Callable[[], object]] = {
+        "replace": lambda: placing.replace(ground.staged, ground.note, seen, ground.trash),
+        "discard": lambda: placing.discard(ground.note, seen, ground.trash),
+        "rename": lambda: placing.rename(ground.note, seen, Spot(ground.jail, "renamed")),
+    }
+    with pytest.raises(ChangedError):
+        acts[act]()
+    assert ground.read("note") == "OLD"
+
+
+def test_two_names_of_one_file_are_both_replaced(ground: Ground) -> None:
+    (ground.root / "twin").hardlink_to(ground.root / "note")
+    seen, twin = ground.stamp("note"), Spot(ground.jail, "twin")
+    ground.write("staging/twin", "new too")
+    placing.replace(ground.staged, ground.note, seen, ground.trash)
+    placing.replace(Spot(ground.jail, "staging/twin"), twin, seen, Spot(ground.jail, "trash/twin"))
+    assert (ground.read("note"), ground.read("twin")) == ("new", "new too")
+    assert (ground.read("trash/note"), ground.read("trash/twin")) == ("old", "old")
+
+
 @pytest.mark.parametrize("aside", [True, False])
 def test_an_edit_in_the_moment_of_the_swap_is_put_back(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, *, aside: bool

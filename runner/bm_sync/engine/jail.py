@@ -133,12 +133,17 @@ class Jail:
             raise
 
 
+def plain_stamp(info: os.stat_result) -> FileStamp:
+    """Return the stamp of a plain file; raise BlockedError for anything else."""
+    if not stat.S_ISREG(info.st_mode):
+        raise BlockedError("something that is no plain file stands there now")
+    return stamp_of(info)
+
+
 def look(place: Place) -> FileStamp | None:
     """Return the stamp of the plain file at `place`, None when nothing is there."""
     try:
         info = os.stat(place[1], dir_fd=place[0], follow_symlinks=False)
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(info.st_mode):
-        raise BlockedError("something that is no plain file stands there now")
-    return stamp_of(info)
+    return plain_stamp(info)

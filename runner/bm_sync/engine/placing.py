@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from bm_sync.engine import atomic
 from bm_sync.engine.atomic import NotSupportedError, Place
-from bm_sync.engine.jail import Jail, look, same_version, stamp_of
+from bm_sync.engine.jail import Jail, look, plain_stamp, same_version, stamp_of
 from bm_sync.model.tree import FileStamp
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
@@ -137,11 +137,17 @@ def duplicate(spot: Spot, expected: FileStamp, copy: Spot, staged: Spot) -> File
 
 
 def require(place: Place, expected: FileStamp) -> None:
-    """Raise ChangedError unless exactly the version `expected` stands at `place`."""
-    seen = look(place)
-    if seen is None:
-        raise ChangedError("the file has vanished")
-    if not same_version(seen, expected):
+    """Raise ChangedError unless exactly the version `expected` stands at `place`.
+
+    A file with several names may have a new ctime: a link made or removed elsewhere moves it.
+    """
+    try:
+        info = os.stat(place[1], dir_fd=place[0], follow_symlinks=False)
+    except FileNotFoundError as e:
+        raise ChangedError("the file has vanished") from e
+    seen = plain_stamp(info)
+    linked = info.st_nlink > 1 and same_version(seen, expected)
+    if seen != expected and not linked:
         raise ChangedError("the file was changed")
 
 
