@@ -28,6 +28,7 @@ class Bench:
     remote: Mapping[str, object] = field(default_factory=lambda: SHELF)
     policy: dict[str, object] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
+    gitignore: bool = False
 
     def __post_init__(self) -> None:
         self.here = self.folder / "notes"
@@ -46,7 +47,7 @@ class Bench:
             "version": 1,
             "remotes": {"shelf": dict(self.remote)},
             "defaults": {"remote": "shelf"},
-            "filters": {"f": {"exclude": list(self.exclude)}},
+            "filters": {"f": {"exclude": list(self.exclude), "gitignore": self.gitignore}},
             "projects": {"notes": project},
         }
         text = json.dumps(declared)

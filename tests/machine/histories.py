@@ -105,6 +105,7 @@ class Policy:
     winner: str = "newer"
     loser: str = "copy"
     compare: str = "auto"
+    verify: str = "checksum"
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ two_way = st.builds(
     ),
     loser=st.sampled_from(("copy", "copy", "trash")),
     compare=st.sampled_from(("auto", "auto", "checksum", "full")),
+    verify=st.sampled_from(("checksum", "size")),
 )
 one_way = st.builds(
     Policy,

@@ -54,6 +54,10 @@ class Lane:
         """Look at both sides."""
         return {s: self.shores[s].view() for s in SIDES}
 
+    def trash(self) -> dict[str, dict[str, bytes]]:
+        """Return what lies in `.bm-sync` of both sides."""
+        return {s: self.shores[s].trash() for s in SIDES}
+
     def do(self, edit: Edit) -> None:
         """Do what a person did; an edit that makes no sense here does nothing."""
         self.news += 1

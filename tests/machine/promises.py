@@ -37,11 +37,8 @@ class Case:
         assert self.run.exit == due.exit, (told, self.run.problems)
         law.remember(lane.base, now, due, lane.patterns)
 
-    def _trash(self) -> dict[str, dict[str, bytes]]:
-        return {s: self.lane.shores[s].trash() for s in SIDES}
-
     def _nothing_lost(self) -> None:
-        trash = self._trash()
+        trash = self.lane.trash()
         for side in SIDES:
             assert self.trash_before[side].items() <= trash[side].items(), "the trash shrank"
         named = [a.kept.partition("/.bm-sync/")[2] for a in self.run.actions if a.kept and a.side]

@@ -57,10 +57,11 @@ class World:
         manifest = api.load(self._write(), self.setup).manifest
         before = [lane.views() for lane in self.lanes]
         state = _bytes(self.state)
+        kept = [lane.trash() for lane in self.lanes]
         plan = runner.run(api.plan(manifest, Selection(), self.setup))
         assert [lane.views() for lane in self.lanes] == before, "plan changed a side"
         assert _bytes(self.state) == state, "plan changed the state"
-        kept = [{s: lane.shores[s].trash() for s in SIDES} for lane in self.lanes]
+        assert [lane.trash() for lane in self.lanes] == kept, "plan changed .bm-sync"
         done = runner.run(api.apply(manifest, Selection(), self.setup))
         assert done.run is not None
         after = [lane.views() for lane in self.lanes]
@@ -77,14 +78,14 @@ class World:
         before: list[dict[str, View]],
         exits: list[int],
     ) -> None:
-        trash = [{s: lane.shores[s].trash() for s in SIDES} for lane in self.lanes]
+        trash = [lane.trash() for lane in self.lanes]
         memory = self._memory()
         done = runner.run(api.apply(manifest, Selection(), self.setup))
         assert done.run is not None
         for plan in done.plan.projects:
             assert not plan.actions, f"a second run acts: {plan.actions}"
         assert [lane.views() for lane in self.lanes] == before, "a second run changed a side"
-        assert [{s: lane.shores[s].trash() for s in SIDES} for lane in self.lanes] == trash
+        assert [lane.trash() for lane in self.lanes] == trash, "a second run changed .bm-sync"
         assert self._memory() == memory, f"a second run changed the state: {memory}"
         assert [p.exit for p in done.run.projects] == exits
 
@@ -114,6 +115,7 @@ def _declared(lane: Lane) -> dict[str, object]:
         "mode": policy.mode,
         "conflict": {"winner": policy.winner, "loser": policy.loser},
         "compare": policy.compare,
+        "verify": policy.verify,
         "guards": _GUARDS_OFF,
         "retry": {"attempts": 2, "max_wait": "1s"},
     }

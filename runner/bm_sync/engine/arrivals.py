@@ -91,9 +91,10 @@ class Arrivals:
         self, pending: dict[str, Errand], source: Hand, fault: RcloneError
     ) -> None:
         """Settle what a batch left, each file with its own cause where they are few."""
+        alone = len(pending) <= _ALONE
         for errand in list(pending.values()):
             cause: RcloneError = fault
-            if len(pending) <= _ALONE:
+            if alone:
                 single = {errand.path: errand}
                 try:
                     await self._bring(single, source)
