@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from bm_sync.cli.commands import schema
 from bm_sync.cli.main import main
 from bm_sync.engine.identity import project_key
 from bm_sync.errors import Exit
+from bm_sync.paths import schema_file
 from bm_sync.state.lock import Owner, hold
 
 OWNER = Owner(4711, "desktop", "2026-11-22T07:15:00Z", "bm-sync apply", "notes")
@@ -86,7 +88,6 @@ def held(here: World, name: str) -> Iterator[None]:
 
 
 def converged(here: World) -> Said:
-    sync(here)
     return here.run("apply")
 
 
@@ -191,7 +192,7 @@ def ctrl_c_without_a_terminal(here: World) -> Said:
 # Exit.NOT_SIGNED_IN belongs to `bm-sync login`, which is not there yet. Exit.BUG is below: nothing
 # that a user does may reach it.
 WAYS: tuple[tuple[Exit, Callable[[World], Said], str], ...] = (
-    (Exit.OK, converged, "nothing moved"),
+    (Exit.OK, converged, "4 files moved"),
     (Exit.FAILED, a_path_with_a_problem, "a.md"),
     (Exit.FAILED, a_side_that_is_missing, "\n2 projects not compared\n"),
     (Exit.USAGE, a_wrong_word, "has no option '--frobnicate'"),
@@ -219,6 +220,25 @@ def test_a_code_is_reached(
     assert "Traceback" not in said.err
     if code is Exit.LOCKED:
         assert "4711 on desktop" in said.out + said.err
+
+
+def test_the_numbers_are_those_that_scripts_rely_on() -> None:
+    numbers = {
+        "OK": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "STOPPED": 3,
+        "NOT_SIGNED_IN": 4,
+        "LOCKED": 5,
+        "RCLONE": 6,
+        "STALE": 8,
+        "PENDING": 10,
+        "BUG": 70,
+        "INTERRUPTED": 130,
+    }
+    assert {code.name: code.value for code in Exit} == numbers
+    envelope = json.loads(schema_file("envelope").read_text("utf-8"))
+    assert envelope["properties"]["exit"]["enum"] == list(numbers.values())
 
 
 def test_every_code_has_a_way_to_it() -> None:
@@ -255,18 +275,12 @@ def test_a_failed_project_is_more_serious_than_a_stopped_one_and_json_has_both(h
     assert {error["project"] for error in said.json["errors"]} == {"notes", "work log"}
 
 
-def test_a_stopped_project_is_more_serious_than_a_locked_one(here: World) -> None:
+def test_a_stop_is_more_serious_than_a_lock_and_than_something_to_do(here: World) -> None:
     sync(here)
     lose_most_notes(here)
+    here.write("work/new.md")
+    assert here.run("plan", "--exit-code").code == Exit.STOPPED
     with held(here, "work log"):
         said = here.run("apply", "--json")
     assert said.code == Exit.STOPPED
     assert codes(said) == {"notes": Exit.STOPPED, "work log": Exit.LOCKED}
-
-
-def test_a_stopped_project_is_more_serious_than_one_with_something_to_do(here: World) -> None:
-    sync(here)
-    lose_most_notes(here)
-    here.write("work/new.md")
-    assert here.run("plan", "--exit-code", "work log").code == Exit.PENDING
-    assert here.run("plan", "--exit-code").code == Exit.STOPPED

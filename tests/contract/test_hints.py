@@ -18,7 +18,7 @@ TOP = Path(bm_sync.__file__).parent
 SOURCES = sorted(TOP.rglob("*.py"))
 
 # What follows the name of the program where no command is meant: a verb, a version, a placeholder.
-PROSE = {"has", "remembers", "X", "COMMAND"}
+PROSE = {"has", "keeps", "remembers", "X", "COMMAND"}
 NAMED = re.compile(r"(?<![\w/.-])bm-sync +(?=[-\w])")
 
 
@@ -190,7 +190,7 @@ def test_every_command_on_a_screen_parses(here: World) -> None:
     here.write("cloud/work/w.md", "theirs, longer\n")
     here.write("plain/file")
     here.write("sync.yaml", f"{manifest}  broken: {{local: ./plain/file}}\n")
-    calls = ("apply", "status", "conflicts", "history", "check")
+    calls = ("apply", "status", "conflicts", "history")
     screens = "".join(here.run(call).out for call in calls)
     here.write("sync.yaml", manifest.split("  notes:")[0] + "  only: {local: ./only}\n")
     screens += here.run("status").out
