@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from machine.bucket import Bucket
 from machine.histories import History, histories
+from machine.racing import Race, race, races
 from machine.world import bucket_world, folder_world
 from servers import Server
 
@@ -58,3 +59,11 @@ def test_histories_over_an_object_store_with_conditions_keep_every_promise(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, closing(Bucket(seaweedfs.port)) as bucket:
         bucket_world(Path(folder), lanes, seaweedfs, bucket).play(runner)
+
+
+@_settings(20)
+@given(raced=races())
+def test_nothing_is_lost_by_whoever_saves_during_a_run(raced: Race, runner: asyncio.Runner) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world = folder_world(Path(folder), [raced.history])
+        race(world, raced.saves, runner)

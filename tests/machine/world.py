@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from machine.bucket import Bucket
-from machine.histories import LOCAL, REMOTE, SIDES, History
+from machine.histories import LOCAL, REMOTE, History
 from machine.lane import Lane
 from machine.promises import Case, same_plan
 from machine.shores import BucketShore, FolderShore, View
@@ -54,7 +54,7 @@ class World:
             self._round(runner)
 
     def _round(self, runner: asyncio.Runner) -> None:
-        manifest = api.load(self._write(), self.setup).manifest
+        manifest = self.declared()
         before = [lane.views() for lane in self.lanes]
         state = _bytes(self.state)
         kept = [lane.trash() for lane in self.lanes]
@@ -95,8 +95,8 @@ class World:
         with closing(sqlite3.connect(self.state / "state.db")) as db:
             return [db.execute(f"SELECT * FROM {t} ORDER BY 1, 2").fetchall() for t in tables]  # noqa: S608
 
-    def _write(self) -> Path:
-        """Write the manifest as it is declared now (JSON is YAML) and return where."""
+    def declared(self) -> Manifest:
+        """Write the manifest as it is declared now (JSON is YAML) and load it."""
         manifest = {
             "version": 1,
             "remotes": {"shelf": dict(self.remote)},
@@ -106,7 +106,7 @@ class World:
         }
         file = self.folder / "sync.yaml"
         file.write_text(json.dumps(manifest))
-        return file
+        return api.load(file, self.setup).manifest
 
 
 def _declared(lane: Lane) -> dict[str, object]:
