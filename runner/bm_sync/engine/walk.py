@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
+from bm_sync.engine.links import Folder, Identity, refusal
 from bm_sync.errors import BmSyncError
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
@@ -25,10 +26,8 @@ from bm_sync.model.tree import File, FileStamp, Problem, ProblemKind, Root, Side
 
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
-MAX_LINKS = 2  # folders that all link to each other would make a path for every order of them
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 _SLICE_S = 0.005
-_Identity = tuple[int, int]  # device and inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +104,6 @@ def _walking(
     return walker.walked(device, via_link=via_link)
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
-    """A folder to read: where it is on disk and its path in the project ("" is the root).
-
-    `chain` holds its own identity and those of the folders above it, when links are followed;
-    `links` counts the links to folders on the way to it.
-    """
-
-    disk: str
-    path: str
-    chain: tuple[_Identity, ...]
-    links: int = 0
-
-
 class _Walker:
     """The state of one walk."""
 
@@ -139,9 +124,9 @@ class _Walker:
         self._bad: tuple[BadPattern, ...] = ()
         self._user = os.geteuid()
 
-    def run(self, identity: _Identity) -> Iterator[None]:
+    def run(self, identity: Identity) -> Iterator[None]:
         """Read everything, a folder a step; raises OSError when the root cannot be listed."""
-        todo = [_Folder(self._root, "", (identity,))]
+        todo = [Folder(self._root, "", (identity,))]
         while todo:
             folder = todo.pop()
             try:
@@ -162,7 +147,7 @@ class _Walker:
         )
         return Walked(tree, self._ignore_files, self._excluded, self._bad, via_link)
 
-    def _read(self, folder: _Folder) -> Iterator[_Folder]:
+    def _read(self, folder: Folder) -> Iterator[Folder]:
         with os.scandir(folder.disk) as listing:
             entries = list(listing)
         if self._gitignore:
@@ -180,7 +165,7 @@ class _Walker:
                 if below is not None:
                     yield below
 
-    def _take(self, folder: _Folder, entry: os.DirEntry[str], path: str) -> _Folder | None:
+    def _take(self, folder: Folder, entry: os.DirEntry[str], path: str) -> Folder | None:
         """Note an entry; return it when it is a folder to read."""
         if self._links is Links.FOLLOW and entry.is_symlink():
             return self._take_link(folder, entry, path)
@@ -193,7 +178,7 @@ class _Walker:
             if self._links is Links.FOLLOW:
                 found = entry.stat(follow_symlinks=False)
                 chain = (*chain, (found.st_dev, found.st_ino))
-            return _Folder(entry.path, path, chain, folder.links)
+            return Folder(entry.path, path, chain, folder.links)
         if entry.is_file(follow_symlinks=False):
             self._take_file(entry.path, path, entry.stat(follow_symlinks=False))
         elif entry.is_symlink():
@@ -210,7 +195,7 @@ class _Walker:
         stamp = FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
         self._files[path] = File(stamp, mtime_ns=stamp.mtime_ns)
 
-    def _take_link(self, folder: _Folder, entry: os.DirEntry[str], path: str) -> _Folder | None:
+    def _take_link(self, folder: Folder, entry: os.DirEntry[str], path: str) -> Folder | None:
         """Note a link as what it points to; return that when it is a folder to read."""
         try:
             target = os.path.realpath(entry.path, strict=True)
@@ -220,7 +205,7 @@ class _Walker:
         is_dir = found is not None and stat.S_ISDIR(found.st_mode)
         if self._left_out(path, is_dir=is_dir):
             return None
-        refused = self._refuse_link(target, found, folder)
+        refused = refusal(target, found, folder, self._root, self._matcher)
         if found is None or refused is not None:
             self._problem(path, ProblemKind.SYMLINK, refused or "", alone=True)
             return None
@@ -229,24 +214,7 @@ class _Walker:
             return None
         self._dirs[path] = False
         chain = (*folder.chain, (found.st_dev, found.st_ino))
-        return _Folder(target, path, chain, folder.links + 1)
-
-    def _refuse_link(
-        self, target: str, found: os.stat_result | None, folder: _Folder
-    ) -> str | None:
-        """Return why a link is not followed, None when it is."""
-        if found is None:
-            return "a symbolic link that points to nothing, skipped"
-        below = os.path.relpath(target, self._root)
-        if below == ".." or below.startswith("../"):
-            return "a symbolic link that leaves the project, skipped"
-        if self._matcher.is_ours(below):
-            return "a symbolic link into bm-sync's own folder, skipped"
-        if stat.S_ISDIR(found.st_mode):
-            return _refuse_folder((found.st_dev, found.st_ino), folder)
-        if not stat.S_ISREG(found.st_mode):
-            return "a symbolic link to neither a file nor a folder, skipped"
-        return None
+        return Folder(target, path, chain, folder.links + 1)
 
     def _left_out(self, path: str, *, is_dir: bool) -> bool:
         """Return whether an entry is excluded or has an impossible name, and note it."""
@@ -280,7 +248,7 @@ class _Walker:
         self._problems.append(Problem(path, self._side, kind, what, silent_alone=alone))
         self._hidden.append(path)
 
-    def _learn(self, folder: _Folder, entry: os.DirEntry[str]) -> None:
+    def _learn(self, folder: Folder, entry: os.DirEntry[str]) -> None:
         """Read a .gitignore and teach it to the matcher."""
         shown = f"{folder.path}/{IGNORE_FILE}" if folder.path else IGNORE_FILE
         try:
@@ -299,14 +267,6 @@ class _Walker:
         text = raw.decode("utf-8", "surrogateescape")
         self._ignore_files[folder.path] = text
         self._bad += self._matcher.add_ignore_file(folder.path, text, shown)
-
-
-def _refuse_folder(target: _Identity, folder: _Folder) -> str | None:
-    if target in folder.chain:
-        return "a symbolic link to a folder that it lies in, skipped"
-    if folder.links == MAX_LINKS:
-        return f"a symbolic link to a folder behind {MAX_LINKS} others, skipped"
-    return None
 
 
 def _unreadable_root(root: Path, e: OSError) -> BmSyncError:

@@ -1,0 +1,59 @@
+"""Decides whether a walk follows a symbolic link: only inside the project, and never for ever.
+
+It looks at nothing itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+from bm_sync.filters.matcher import Matcher
+
+MAX_LINKS = 2  # folders that all link to each other would make a path for every order of them
+Identity = tuple[int, int]  # device and inode
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder to read: where it is on disk and its path in the project ("" is the root).
+
+    `chain` holds its own identity and those of the folders above it, when links are followed;
+    `links` counts the links to folders on the way to it.
+    """
+
+    disk: str
+    path: str
+    chain: tuple[Identity, ...]
+    links: int = 0
+
+
+def refusal(
+    target: str, found: os.stat_result | None, folder: Folder, root: str, matcher: Matcher
+) -> str | None:
+    """Return why a link in `folder` is not followed, None when it is.
+
+    `target` is the real path it leads to and `found` what is there; `root` is the real path of the
+    project.
+    """
+    if found is None:
+        return "a symbolic link that points to nothing, skipped"
+    below = os.path.relpath(target, root)
+    if below == ".." or below.startswith("../"):
+        return "a symbolic link that leaves the project, skipped"
+    if matcher.is_ours(below):
+        return "a symbolic link into bm-sync's own folder, skipped"
+    if stat.S_ISDIR(found.st_mode):
+        return _folder_refusal((found.st_dev, found.st_ino), folder)
+    if not stat.S_ISREG(found.st_mode):
+        return "a symbolic link to neither a file nor a folder, skipped"
+    return None
+
+
+def _folder_refusal(target: Identity, folder: Folder) -> str | None:
+    if target in folder.chain:
+        return "a symbolic link to a folder that it lies in, skipped"
+    if folder.links == MAX_LINKS:
+        return f"a symbolic link to a folder behind {MAX_LINKS} others, skipped"
+    return None
