@@ -116,9 +116,10 @@ def test_no_document_names_a_folder_of_one_machine(document: Path) -> None:
 def test_no_source_names_the_folders_of_this_machine() -> None:
     places = {f"{place}/" for place in (ROOT, Path(sys.prefix)) if len(place.parts) > 2}
     kept = ("runner", "schemas", "tests", "examples", "benchmarks", "docs", ".ci")
-    files = [ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / "sync.yaml.example"]
-    files += [path for top in kept for path in (ROOT / top).rglob("*") if path.is_file()]
-    texts = {path: path.read_bytes() for path in files if "__pycache__" not in path.parts}
+    found = [ROOT / name for name in ("Makefile", "pyproject.toml", "sync.yaml.example")]
+    found += [path for top in kept for path in (ROOT / top).rglob("*")]
+    files = [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+    texts = {path: path.read_bytes() for path in files}
     assert len(texts) > 100
     wrong = [p for p, text in texts.items() if any(place.encode() in text for place in places)]
     assert wrong == []
