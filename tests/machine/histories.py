@@ -156,6 +156,9 @@ def _on(side: str, path: str) -> st.SearchStrategy[Edit]:
     )
 
 
+plain_edits = st.tuples(_sides, _files).flatmap(lambda at: _on(*at))
+"""One edit of a file, after which everything can be synced."""
+
 _renamed = st.one_of(
     st.tuples(st.builds(Rename, _sides, _files, st.sampled_from(FRESH_NAMES))),
     st.builds(

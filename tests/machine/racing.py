@@ -6,7 +6,17 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
-from machine.histories import SIDES, Delete, Edit, History, Rename, Touch, Write, histories
+from machine.histories import (
+    SIDES,
+    Delete,
+    Edit,
+    History,
+    Rename,
+    Touch,
+    Write,
+    histories,
+    plain_edits,
+)
 from machine.lane import Lane
 from machine.world import World
 
@@ -34,10 +44,6 @@ def _quiet(history: History) -> History:
     return replace(history, rounds=tuple(plain(r) for r in history.rounds))
 
 
-def _last(history: History) -> tuple[Edit, ...]:
-    return plain(tuple(e for r in history.rounds for e in r))
-
-
 def races() -> st.SearchStrategy[Race]:
     """Return a two-way history that nobody has to decide on, raced by edits of another."""
     settled = (
@@ -45,9 +51,8 @@ def races() -> st.SearchStrategy[Race]:
         .map(_quiet)
         .filter(lambda h: h.policy.mode == "two-way" and h.policy.winner != "stop")
     )
-    saves = st.tuples(histories().map(_last), st.lists(st.integers(0, 5), max_size=6)).map(
-        lambda both: tuple(zip(both[1], reversed(both[0]), strict=False))
-    )
+    moment = st.tuples(st.integers(0, 4), plain_edits)
+    saves = st.lists(moment, min_size=1, max_size=6).map(tuple)
     return st.builds(Race, settled, saves)
 
 

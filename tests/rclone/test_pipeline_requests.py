@@ -137,6 +137,29 @@ def test_one_object_that_the_store_refuses_does_not_keep_the_others_from_going(
     assert bench.apply().exit == 0
 
 
+def test_a_version_saved_while_its_file_is_moved_is_no_version_both_agreed_on(
+    bench: Bench, server: servers.Server, proxy: CountingProxy
+) -> None:
+    bench.write("a.md")
+    bench.apply()
+    (bench.here / "a.md").rename(bench.here / "b.md")
+    key = f"requests-{bench.folder.name}/notes/a.md"
+    left = [b"saved meanwhile\n"]
+
+    def save(kind: str, _: str) -> None:
+        if kind == "COPY" and left:
+            with closing(Bucket(server.port)) as bucket:
+                bucket.put(key, left.pop(), 1_700_000_000.0)
+
+    proxy.instead = save
+    assert bench.apply().exit == 1
+    assert not left
+    proxy.instead = None
+    assert bench.apply().exit == 0
+    assert {b"saved meanwhile\n", b"text of a.md\n"} == set(objects(bench, server).values())
+    assert bench.apply().status is Status.IN_SYNC
+
+
 def test_a_deletion_whose_version_cannot_be_kept_is_not_done(
     bench: Bench, server: servers.Server, proxy: CountingProxy
 ) -> None:

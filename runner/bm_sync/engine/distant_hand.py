@@ -15,7 +15,7 @@ from bm_sync.engine.distant import Distant, Store
 from bm_sync.engine.scope import Errand, Hand, Scope, as_object
 from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Trash
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import Side, Stamp
+from bm_sync.model.tree import ObjectStamp, Side, Stamp
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 
@@ -104,7 +104,10 @@ class DistantHand:
         return {i.copy_path: seen[i.copy_path] for i in await self._distant.each(good, leave)}
 
     async def rename(self, items: Sequence[Move]) -> dict[str, Stamp]:
-        """Move files server-side to names that are still free."""
+        """Move files server-side to names that are still free.
+
+        Saved in the very moment, a newer version goes along; it is not taken for the planned one.
+        """
         rclone, fs = self._scope.rclone, self._store.fs
         seen = await self.look([p for i in items for p in (i.old_path, i.path)])
         good = []
@@ -120,9 +123,13 @@ class DistantHand:
         moved = await self._distant.each(good, move)
         stamps = await self.look([i.path for i in moved])
         for item in moved:
-            lost = item.path not in stamps
-            outcome = Outcome.FAILED if lost else Outcome.DONE
-            self._scope.ledger.settle(item, outcome, "not found after the move" if lost else None)
+            stamp = stamps.get(item.path)
+            if stamp is None:
+                self._scope.ledger.settle(item, Outcome.FAILED, "not found after the move")
+            elif not _alike(as_object(stamp), as_object(_mine(item))):
+                self._scope.ledger.settle(item, Outcome.DROPPED, "the file was changed")
+            else:
+                self._scope.ledger.settle(item, Outcome.DONE)
         return stamps
 
     async def make_dirs(self, items: Sequence[MakeDir]) -> None:
@@ -166,3 +173,8 @@ class DistantHand:
 def _mine(item: Trash | Move | KeepBoth) -> Stamp:
     assert item.remote is not None  # noqa: S101 - an invariant of the planner
     return item.remote
+
+
+def _alike(one: ObjectStamp, two: ObjectStamp) -> bool:
+    """Return whether both may be one version; a move may change the time."""
+    return one.size == two.size and one.content == two.content
