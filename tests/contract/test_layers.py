@@ -59,7 +59,7 @@ HOMES = {
     "argparse": {"cli"},
     "fcntl": {"state", "rclone"},
     "httpx": {"rclone", "cloud"},
-    "jsonschema": set[str](),
+    "jsonschema": {"manifest"},
     "pathspec": {"filters"},
     "rich": {"cli"},
     "sh": {"rclone"},

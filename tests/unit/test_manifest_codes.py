@@ -12,8 +12,8 @@ from bm_sync.manifest import codes
 from bm_sync.manifest.codes import Code, Explanation
 from bm_sync.model.report import Diagnostic
 
-# What cannot be shown as the text of a manifest.
-WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE}
+# What cannot be shown as the text of a manifest; REFUSED has its tests in test_manifest_judge.
+WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE, Code.REFUSED}
 WITH_YAML = [e for e in codes.explanations() if e.code not in WITHOUT_YAML]
 WARNINGS = {Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME}
 

@@ -15,7 +15,7 @@ from bm_sync.cli.target import Targets
 from bm_sync.errors import UsageError
 from bm_sync.manifest.formats import text
 from bm_sync.model.config import Manifest
-from bm_sync.model.report import Setup
+from bm_sync.model.setup import Setup
 from bm_sync.paths import state_dir
 
 NAME = "sync.yaml"

@@ -18,7 +18,7 @@ from bm_sync.cli.answer import Answer, Failure
 from bm_sync.cli.catalogue import SUMMARIES
 from bm_sync.cli.render.text import escape
 from bm_sync.errors import BmSyncError, Exit
-from bm_sync.model.report import Diagnostic
+from bm_sync.model.diagnostic import Diagnostic
 from bm_sync.paths import state_dir
 
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from bm_sync.model.report import Selection
+from bm_sync.model.setup import Selection
 
 JOBS = 4
 

@@ -52,6 +52,7 @@ class Code(StrEnum):
     RUNS_COMMAND = "BMS033"
     HOME = "BMS034"
     WRITABLE = "BMS035"
+    REFUSED = "BMS036"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Loads a manifest: read, compose, expand, check, build. Each step is its own module."""
+"""Loads a manifest: read, compose, expand, judge, build. Each step is its own module."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Loaded:
 def load(file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Loaded:
     """Load a manifest; raises ManifestError with everything that is wrong with it.
 
-    Only the manifest and the ignore files it names are read.
+    Only the manifest, the ignore files it names and a cache in `XDG_CACHE_HOME` are read; nothing
+    but that cache is written.
     """
     from bm_sync.manifest.source import read
 
@@ -52,9 +53,10 @@ def _manifest(
     file: Path, text: str, report: Report, env: AbstractMapping[str, str], state_dir: Path
 ) -> Manifest | None:
     from bm_sync.manifest.build import build
-    from bm_sync.manifest.check import check
     from bm_sync.manifest.compose import compose
     from bm_sync.manifest.expand import expand
+    from bm_sync.manifest.judge import judge
+    from bm_sync.manifest.remembered import remember
     from bm_sync.manifest.secrets import mask
     from bm_sync.manifest.values import Surroundings, group
 
@@ -64,12 +66,17 @@ def _manifest(
     expanded = expand(written, env, report)
     mask(written, report)
     mask(expanded, report)
-    checked = check(expanded, report)
+    judged = judge(expanded, report, env)
+    if judged is None:
+        return None
     folder = file.absolute().parent
     home, state = home_dir(env), state_dir.absolute()
-    variables = frozenset(group(checked, "vars").entries)
+    variables = frozenset(group(judged.manifest, "vars").entries)
     around = Surroundings(file, folder, home, state, env, report, variables)
-    return build(checked, around, hashlib.sha256(text.encode()).hexdigest())
+    manifest = build(judged.manifest, around, hashlib.sha256(text.encode()).hexdigest())
+    if judged.accepted is not None and not report.failed:
+        remember(judged.accepted, env, manifest)
+    return manifest
 
 
 def _is_this_version(node: Node, report: Report) -> bool:

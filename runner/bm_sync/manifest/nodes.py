@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, Union
 
 Plain = str | int | float | bool | None
+Document: TypeAlias = Union[Plain, list["Document"], dict[str, "Document"]]  # noqa: UP007 - recursive
 
 
 class Spot(NamedTuple):
@@ -84,8 +85,24 @@ class Broken:
 Node = Scalar | Sequence | Mapping | Broken
 
 
+def plain(node: Node) -> Document:
+    """Return a value as JSON has it, without places; raises ValueError where one is broken."""
+    match node:
+        case Mapping(entries=entries):
+            return {name: plain(entry.value) for name, entry in entries.items()}
+        case Sequence(items=items):
+            return [plain(item) for item in items]
+        case Scalar(value=value):
+            return value
+        case Broken(spot=spot):
+            raise ValueError(f"a broken value in line {spot.line} has no plain form")
+
+
 def kind(node: Node) -> str:
-    """Return the JSON type of a value, `integer` and `number` told apart; "" when it is broken."""
+    """Return the JSON type of a value; "" when it is broken.
+
+    A number without a fraction is an `integer`, however it is written (JSON Schema, 6.1.1).
+    """
     match node:
         case Mapping():
             return "object"
@@ -93,6 +110,8 @@ def kind(node: Node) -> str:
             return "array"
         case Broken():
             return ""
+        case Scalar(value=float() as value) if value.is_integer():
+            return "integer"
         case Scalar(value=value):
             return _PLAIN[type(value)]
 

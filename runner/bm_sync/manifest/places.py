@@ -17,7 +17,7 @@ from bm_sync.manifest.values import Surroundings
 OWN_FOLDER = ".bm-sync"
 OWN_SUFFIX = ".bmpart"
 _LONGEST_NAME = 255
-_SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
+_SYSTEM = (("/", "proc"), ("/", "sys"), ("/", "dev"))  # as parts of a path
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LOOKS_REMOTE = re.compile(r"[^/]*:")
 
@@ -111,7 +111,7 @@ def _wrong_place(path: Path) -> tuple[str, str | None] | None:
     for place in (path, real):
         if place == Path(place.anchor):
             return "the root folder / cannot be kept in sync", "name a folder below it"
-        if any(place.is_relative_to(system) for system in _SYSTEM):
+        if place.parts[:2] in _SYSTEM:
             return f"{quoted(place)} belongs to the system", None
     return None
 

@@ -57,7 +57,8 @@ def limit(node: Mapping | Scalar, origin: Origin) -> Limit:
         )
     if isinstance(node.value, str):
         return Limit(percent=float(node.value.removesuffix("%")), origin=origin)
-    return Limit(count=node.value, origin=origin) if isinstance(node.value, int) else Limit()
+    assert isinstance(node.value, (int, float))  # noqa: S101 - the schema has no other form
+    return Limit(count=int(node.value), origin=origin)
 
 
 def text(node: Mapping, key: str) -> str | None:

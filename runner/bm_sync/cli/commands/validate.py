@@ -14,7 +14,7 @@ from bm_sync.errors import Exit
 from bm_sync.manifest import formats
 from bm_sync.manifest.diagnostic import ManifestError
 from bm_sync.model.config import Manifest
-from bm_sync.model.report import Diagnostic
+from bm_sync.model.diagnostic import Diagnostic
 
 
 def add(parser: ArgumentParser) -> None:

