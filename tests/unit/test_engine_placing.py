@@ -169,6 +169,40 @@ def test_of_two_edits_around_a_swap_the_newest_stays(
     assert ground.read("note") == "second"
 
 
+def just_after(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
+    """Do `act` right after the system call `name` of the module `atomic`."""
+    real = getattr(atomic, name)
+
+    def raced(one: Place, two: Place) -> None:
+        real(one, two)
+        act()
+
+    monkeypatch.setattr(atomic, name, raced)
+
+
+def test_an_edit_right_after_a_replacement_is_not_taken_for_what_was_placed(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    just_after(monkeypatch, "exchange", lambda: ground.write("note", "saved right after"))
+    stamp = placing.replace(ground.staged, ground.note, ground.stamp("note"), ground.trash)
+    assert ground.read("note") == "saved right after"
+    assert stamp != ground.stamp("note")
+
+
+@pytest.mark.parametrize("act", ["place", "copy"])
+def test_an_edit_right_after_placing_is_not_taken_for_what_was_placed(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    fresh, half = Spot(ground.jail, "fresh"), Spot(ground.jail, "staging/half")
+    just_after(monkeypatch, "move_new", lambda: ground.write("fresh", "saved right after"))
+    if act == "place":
+        stamp = placing.place_new(ground.staged, fresh)
+    else:
+        stamp = placing.duplicate(ground.note, ground.stamp("note"), fresh, half)
+    assert ground.read("fresh") == "saved right after"
+    assert stamp != ground.stamp("fresh")
+
+
 def test_a_name_that_appears_in_the_moment_of_placing_is_not_replaced(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:

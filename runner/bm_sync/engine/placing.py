@@ -48,11 +48,12 @@ def place_new(staged: Spot, spot: Spot) -> FileStamp:
     """Move the staged file to `spot`, where nothing may stand; return its stamp there."""
     with staged.open() as source, spot.open(make=True) as target:
         with _near(source, target) as near:
+            ours = _stamp(near)
             try:
                 atomic.move_new(near, target)
             except FileExistsError as e:
                 raise ChangedError("a file of this name has appeared") from e
-        return _stamp(target)
+        return _placed(target, ours)
 
 
 def replace(staged: Spot, spot: Spot, expected: FileStamp, trash: Spot | None) -> FileStamp:
@@ -67,8 +68,9 @@ def replace(staged: Spot, spot: Spot, expected: FileStamp, trash: Spot | None) -
             with trash.open(make=True) as kept:
                 keep(target, kept)
         with _near(source, target) as near:
+            ours = _stamp(near)
             _swap(near, target, expected)
-        return _stamp(target)
+        return _placed(target, ours)
 
 
 def discard(spot: Spot, expected: FileStamp, trash: Spot) -> None:
@@ -111,8 +113,7 @@ def rename(old: Spot, expected: FileStamp, new: Spot) -> FileStamp:
     """Rename the version `expected` to `new`, where nothing may stand; return the stamp there."""
     with old.open() as source, new.open(make=True) as target:
         require(source, expected)
-        _move_checked(source, target, expected)
-        return _stamp(target)
+        return _move_checked(source, target, expected)
 
 
 def duplicate(spot: Spot, expected: FileStamp, copy: Spot, staged: Spot) -> FileStamp:
@@ -128,12 +129,14 @@ def duplicate(spot: Spot, expected: FileStamp, copy: Spot, staged: Spot) -> File
         _copy(source, half)
         require(source, expected)
         with _near(half, target) as near:
+            ours = _stamp(near)
             try:
                 atomic.move_new(near, target)
             except FileExistsError as e:
+                ours = _stamp(target)
                 if not _same_bytes(near, target):
                     raise ChangedError(f"'{copy.path}' has appeared") from e
-        return _stamp(target)
+        return _placed(target, ours)
 
 
 def require(place: Place, expected: FileStamp) -> None:
@@ -191,7 +194,8 @@ def _swap(near: Place, target: Place, expected: FileStamp) -> None:
     os.unlink(near[1], dir_fd=near[0])
 
 
-def _move_checked(source: Place, target: Place, expected: FileStamp) -> None:
+def _move_checked(source: Place, target: Place, expected: FileStamp) -> FileStamp:
+    """Move the version `expected`; return its stamp there."""
     try:
         atomic.move_new(source, target)
     except FileExistsError as e:
@@ -200,13 +204,15 @@ def _move_checked(source: Place, target: Place, expected: FileStamp) -> None:
         if e.errno != errno.EXDEV:
             raise
         _copy(source, target)
+        copied = _stamp(target)
         require(source, expected)
         os.unlink(source[1], dir_fd=source[0])
-        return
+        return copied
     if not same_version(_stamp(target), expected):
         with suppress(FileExistsError):
             atomic.move_new(target, source)
         raise ChangedError("the file was changed")
+    return _placed(target, expected)
 
 
 @contextmanager
@@ -256,3 +262,12 @@ def _same_bytes(one: Place, two: Place) -> bool:
 
 def _stamp(place: Place) -> FileStamp:
     return stamp_of(os.stat(place[1], dir_fd=place[0], follow_symlinks=False))
+
+
+def _placed(place: Place, ours: FileStamp) -> FileStamp:
+    """Return the stamp of our file at `place`.
+
+    When somebody has saved there since, it is that of before: the next run then sees the edit.
+    """
+    seen = _stamp(place)
+    return seen if same_version(seen, ours) else ours
