@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import servers
 from two_machines import EVERYWHERE, Machine, converged, done, quiet, remote_of
 
+from bm_sync.model.config import BUILT_IN, BackendRemote
 from bm_sync.model.run import ProjectRun
+from bm_sync.model.tree import ProblemKind
 
 NFC, NFD = "caf\u00e9.md", "cafe\u0301.md"
 DEL, WIDE_QUOTE, WIDE_BACKSLASH = "del\x7f.md", "\uff02", "\uff3c"
@@ -88,3 +92,72 @@ def test_of_two_names_that_a_server_takes_for_one_the_second_stays_here_and_is_t
         assert here.files() == before
         converged(there.apply())
         assert there.files() == {k: v for k, v in before.items() if k not in {NFC, "case.md"}}
+
+
+@pytest.mark.parametrize("kind", ["folder", "seaweedfs", "serve_webdav"])
+def test_a_name_that_is_not_utf8_stays_where_it_is_and_the_others_go(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
+    remote = remote_of(request, kind, tmp_path)
+    here, there = Machine(tmp_path / "here", remote), Machine(tmp_path / "there", remote)
+    bad, folder = os.fsdecode(b"bad\xff.md"), os.fsdecode(b"folder\xfe")
+    for name in (bad, f"{folder}/inner.md", "good.md"):
+        here.write(name, "content")
+    for actions in (1, 0):
+        run = here.apply()
+        assert (run.exit, len(run.actions)) == (1, actions)
+        assert [(p.path, p.kind) for p in run.problems] == [
+            (bad, ProblemKind.NAME),
+            (folder, ProblemKind.NAME),
+        ]
+    converged(there.apply())
+    assert there.files() == {"good.md": b"content"}
+    assert len(here.files()) == 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "seaweedfs", "serve_webdav"])
+def test_the_longest_names_can_be_in_conflict_twice(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
+    remote = remote_of(request, kind, tmp_path)
+    here, there = Machine(tmp_path / "here", remote), Machine(tmp_path / "there", remote)
+    longest = ("x" * 255, "\u00e9" * 127, "\u65e5" * 85, "y" * 251 + ".tmp", "z" + "." * 254)
+    for turn in (1, 2):
+        for name in longest:
+            there.write(name, f"there {turn}")
+            here.write(name, f"here {turn}, and longer")
+        converged(there.apply())
+        run = converged(here.apply())
+        assert len(run.clashes) == len(longest)
+        converged(there.apply())
+    quiet(here)
+    assert here.files() == there.files()
+    assert len(here.files()) == 3 * len(longest)
+    contents = Counter(here.files().values())
+    assert {contents[f"there {t}".encode()] for t in (1, 2)} <= {len(longest), 0}
+    assert all(len(os.fsencode(name)) <= 255 for name in here.files())
+
+
+def test_case_twins_are_told_and_a_rename_by_case_goes_through_where_case_does_not_count(
+    tmp_path: Path,
+) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    option = ("remote", f":local,case_insensitive=true:{served}")
+    remote = BackendRemote("store", "alias", (option,), "root", BUILT_IN)
+    here = Machine(tmp_path / "here", remote)
+    for name in ("Twin.md", "twin.md", "lower.md", "Folder/a", "folder/b"):
+        here.write(name, name)
+    run = here.apply()
+    assert run.exit == 1
+    assert {p.kind for p in run.problems} == {ProblemKind.CASE}
+    assert {p.path for p in run.problems} == {"Folder/a", "Twin.md", "folder/b", "twin.md"}
+    assert here.remote_names() == ["lower.md"]
+
+    (here.folder / "lower.md").rename(here.folder / "LOWER.md")
+    (here.folder / "twin.md").unlink()
+    (here.folder / "folder/b").unlink()
+    (here.folder / "folder").rmdir()
+    converged(here.apply())
+    assert here.remote_names() == ["Folder/a", "LOWER.md", "Twin.md"]
+    quiet(here)
