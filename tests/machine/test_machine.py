@@ -34,7 +34,7 @@ def _settings(few: int) -> settings:
     )
 
 
-@_settings(40)
+@_settings(30)
 @given(lanes=_lanes)
 def test_histories_over_folders_keep_every_promise(
     lanes: list[History], runner: asyncio.Runner
@@ -43,7 +43,7 @@ def test_histories_over_folders_keep_every_promise(
         folder_world(Path(folder), lanes).play(runner)
 
 
-@_settings(15)
+@_settings(10)
 @given(lanes=_lanes)
 def test_histories_over_a_bucket_keep_every_promise(
     lanes: list[History], runner: asyncio.Runner, serve_s3: Server
@@ -52,7 +52,7 @@ def test_histories_over_a_bucket_keep_every_promise(
         bucket_world(Path(folder), lanes, serve_s3, bucket).play(runner)
 
 
-@_settings(4)
+@_settings(3)
 @given(lanes=_lanes)
 def test_histories_over_an_object_store_with_conditions_keep_every_promise(
     lanes: list[History], runner: asyncio.Runner, seaweedfs: Server
@@ -61,7 +61,7 @@ def test_histories_over_an_object_store_with_conditions_keep_every_promise(
         bucket_world(Path(folder), lanes, seaweedfs, bucket).play(runner)
 
 
-@_settings(20)
+@_settings(15)
 @given(raced=races())
 def test_nothing_is_lost_by_whoever_saves_during_a_run(raced: Race, runner: asyncio.Runner) -> None:
     with tempfile.TemporaryDirectory() as folder:
