@@ -27,6 +27,7 @@ from measure import BM_SYNC, RCLONE, Place, Row, fill, median, pairs  # noqa: E4
 from servers import serve_s3  # noqa: E402
 
 OBJECTS = 10_000
+LARGE = 100_000
 QUIET_PROJECTS = 50
 MEGABYTE = 1 << 20
 
@@ -223,17 +224,22 @@ def _told(counts: dict[str, int]) -> str:
 
 
 def large_plan() -> list[Row]:
-    """Watch the memory of a plan of 100,000 quiet files: the highest sum of all processes."""
+    """Watch the memory of a plan of 100,000 quiet files: the highest sum of all processes.
+
+    The files stand on both sides before the first apply, which only adopts them.
+    """
     rows = []
     with scratch() as place:
-        fill(place.root / "local", 100_000, 16)
+        fill(place.root / "local", LARGE, 1024)
+        fill(place.root / "cloud" / "kb", LARGE, 1024)
         (place.root / "sync.yaml").write_text(
             "version: 1\nremotes: {shelf: {type: local, root: ./cloud}}\n"
             "projects: {kb: {local: ./local, remote: shelf}}\n"
         )
         place.run(BM_SYNC, "apply", "--yes")
         rows.append(_memory_row(place, "folder remote"))
-    with scratch() as place, s3_project(place, 100_000, count=False):
+    with scratch() as place, s3_project(place, LARGE, count=False) as (_, flags):
+        fill(place.root / "store" / flags[-1].removeprefix(":s3:") / "kb", LARGE, 1024)
         place.run(BM_SYNC, "apply", "--yes")
         rows.append(_memory_row(place, "S3"))
     return rows
