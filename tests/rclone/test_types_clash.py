@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from two_machines import (
     BUCKETS,
-    EVERYWHERE,
     Machine,
     converged,
     folders_in,
@@ -19,7 +18,7 @@ from two_machines import (
 from bm_sync.model.config import Mode
 
 
-@pytest.fixture(params=EVERYWHERE)
+@pytest.fixture(params=("folder", "seaweedfs", "serve_webdav"))
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Machine, Machine]:
     """Return two machines with one remote."""
     remote = remote_of(request, request.param, tmp_path)
