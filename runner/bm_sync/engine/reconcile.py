@@ -55,7 +55,7 @@ class Ticket:
 def ticket(setup: Setup, command: str, now: datetime | None = None) -> Ticket:
     """Return the ticket of a run that begins now; its id sorts by time."""
     started = now or utc_now()
-    name = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    name = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     return Ticket(name, started, command, setup.state_dir / "logs" / f"{name}.log")
 
 

@@ -80,7 +80,7 @@ class ProjectRun:
 class Run:
     """One run.
 
-    `id` sorts by time (`20261122T071500Z-3f9a`).
+    `id` sorts by time (`20261122T071500Z-3f9a61c0`).
     """
 
     id: str
