@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from two_machines import Machine, converged, done, files_in, quiet
 
-from bm_sync.model.config import FolderRemote, Mode, Remote
+from bm_sync.model.config import BUILT_IN, BackendRemote, FolderRemote, Mode, Remote
 from bm_sync.model.report import Setup
 from bm_sync.rclone.binary import find
 
@@ -194,3 +194,26 @@ def test_a_root_that_may_not_be_written_fails_with_its_reason(place: Path) -> No
     here.folder.chmod(0o755)
     converged(here.apply())
     assert here.files() == there.files()
+
+
+def test_what_may_not_be_listed_behind_rclone_is_no_deletion_either(place: Path) -> None:
+    """`alias` is a folder behind rclone, with the errors of a real file server."""
+    served = place / "served"
+    option = ("remote", str(served))
+    here, there = machines(place, BackendRemote("store", "alias", (option,), "root", BUILT_IN))
+    for path in ("known", "dark/known", "dark/er/known", "good", "gone"):
+        here.write(path, path)
+    converged(here.apply())
+    before = here.files()
+    (served / "root/notes/dark").chmod(0)
+    here.write("good", "edited")
+    here.write("dark/new", "new")
+    (here.folder / "gone").unlink()
+    run = here.apply()
+    assert (run.exit, [p.path for p in run.problems]) == (1, ["dark"])
+    assert sorted(a.path for a in run.actions) == ["gone", "good"]
+    assert here.files().keys() == before.keys() - {"gone"} | {"dark/new"}
+    (served / "root/notes/dark").chmod(0o755)
+    converged(here.apply())
+    converged(there.apply())
+    assert there.files() == here.files()

@@ -18,7 +18,7 @@ from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, Walked, walk, walk_aside
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
-from bm_sync.filters.sift import oversize, refilter, sift, without
+from bm_sync.filters.sift import mark_above, oversize, refilter, sift, without
 from bm_sync.model.config import FolderRemote, Project
 from bm_sync.model.tree import (
     Baseline,
@@ -192,11 +192,17 @@ def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site)
         Problem(n, Side.REMOTE, ProblemKind.NAME, "no file of this machine can have this name")
         for n in listed.listing.unusable
     )
+    closed = [n for n in listed.listing.unreadable if not matcher.excluded(n, is_dir=True)]
+    unreadable = tuple(
+        Problem(n, Side.REMOTE, ProblemKind.UNREADABLE, "the folder may not be listed")
+        for n in closed
+    )
     tree = replace(
         tree,
+        dirs=mark_above({**tree.dirs, **dict.fromkeys(closed, True)}, closed),
         root=listed.root,
         case_insensitive=listed.features.case_insensitive,
-        problems=tree.problems + names,
+        problems=tree.problems + names + unreadable,
     )
     store = Store(
         fs=listed.fs,

@@ -53,7 +53,13 @@ class Listings:
 
     async def tree(self, fs: Fs, can: Features) -> RemoteListing:
         """Return everything below `fs`; see `Rclone.list_tree`."""
-        found = await self._listed(fs, _of_tree(can), {}, can)
+        unreadable: list[str] = []
+        try:
+            found = await self._listed(fs, _of_tree(can), {}, can)
+        except RcloneError as e:
+            if e.fault is not Fault.FORBIDDEN or not can.has_folders:
+                raise
+            found = await self._by_folder(fs, can, unreadable)
         entries = [e for e in found if isinstance(e, RemoteEntry)]
         unusable = [e.name for e in found if isinstance(e, Unusable)]
         twice = _twice(entries)
@@ -64,7 +70,7 @@ class Listings:
         if untold:
             timed = await self.look_up(fs, untold, can, hashed=can.hash)
             entries = [_completed(e, timed) if _needs_time(e, can) else e for e in entries]
-        return RemoteListing(tuple(entries), tuple(unusable))
+        return RemoteListing(tuple(entries), tuple(unusable), tuple(unreadable))
 
     async def some(
         self, fs: Fs, paths: Collection[str], can: Features, wanted: Wanted
@@ -140,6 +146,26 @@ class Listings:
         prefix = f"{shared}/" if shared else ""
         found = (replace(e, path=prefix + e.path) for e in listing.entries if not e.is_dir)
         return {e.path: e for e in found if e.path in asked}
+
+    async def _by_folder(
+        self, fs: Fs, can: Features, unreadable: list[str]
+    ) -> list[RemoteEntry | Unusable]:
+        """List one folder after the other; note those that may not be listed in `unreadable`."""
+        options = _of_tree(can) | {"recurse": False}
+        found: list[RemoteEntry | Unusable] = []
+        todo = [""]
+        while todo:
+            folder = todo.pop()
+            try:
+                inside = await self._listed(fs, options, {"remote": to_standard(folder)}, can)
+            except RcloneError as e:
+                if e.fault is not Fault.FORBIDDEN or not folder:
+                    raise
+                unreadable.append(folder)
+                continue
+            found += inside
+            todo += [e.path for e in inside if isinstance(e, RemoteEntry) and e.is_dir]
+        return found
 
     async def _listed(
         self, fs: Fs, options: Answer, extra: Answer, can: Features

@@ -59,11 +59,12 @@ class RemoteListing:
     """Everything below a root.
 
     `unusable`: names, as rclone shows them, that no file of this machine can have, and names that
-    stand there twice.
+    stand there twice. `unreadable`: folders that may not be listed.
     """
 
     entries: tuple[RemoteEntry, ...]
     unusable: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
