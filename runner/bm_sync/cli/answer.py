@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Io:
-    """The streams, the environment and the clock of this process."""
+    """The streams, the environment and the clock of this process; `words` are what was typed."""
 
     stdin: TextIO
     out: TextIO
@@ -50,6 +50,7 @@ class Io:
     env: Mapping[str, str]
     cwd: Path
     clock: Callable[[], datetime]
+    words: tuple[str, ...] = ()
 
     def asks(self) -> bool:
         """Return whether a question can be put: a person sits at standard input."""

@@ -24,6 +24,7 @@ def surroundings() -> Io:
         env=dict(os.environ),
         cwd=_cwd(),
         clock=lambda: datetime.now(UTC),
+        words=tuple(sys.argv[1:]),
     )
 
 

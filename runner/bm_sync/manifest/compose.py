@@ -29,7 +29,7 @@ from bm_sync.manifest.nodes import (
 from bm_sync.manifest.shown import escaped, quoted
 
 MAX_DEPTH = 50
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 MAX_ALIASES = 100
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")

@@ -12,7 +12,7 @@ from bm_sync.errors import UsageError
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
 from bm_sync.manifest.secret_names import starred
-from bm_sync.manifest.shown import MASK, escaped
+from bm_sync.manifest.shown import MASK, cut, escaped
 from bm_sync.model.diagnostic import Diagnostic
 
 MOST = 200
@@ -83,7 +83,7 @@ class Report:
     def mask_word(self, word: str) -> None:
         """Never show `word`, wherever it stands."""
         if len(word) > 3:  # noqa: PLR2004 - shorter words would blot out half the text
-            self._masked_words.add(word)
+            self._masked_words |= {word, cut(word)}
 
     def finish(self) -> tuple[Diagnostic, ...]:
         """Return all problems, sorted by position, secrets masked."""

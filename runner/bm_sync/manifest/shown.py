@@ -22,9 +22,14 @@ def escaped(text: str) -> str:
 def quoted(value: object) -> str:
     """Return a value as an error message names it: 'in quotes', escaped and not too long."""
     text = str(value)
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST - 1] + "…"
-    return f"'{escaped(without_password(text))}'"
+    short = cut(text)
+    ellipsis = "" if short == text else "…"
+    return f"'{escaped(without_password(short))}{ellipsis}'"
+
+
+def cut(text: str) -> str:
+    """Return as much of a text as a message shows."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1]
 
 
 def without_password(text: str) -> str:

@@ -212,7 +212,7 @@ def _projects(
     connection: sqlite3.Connection, run_id: str, project: str | None, *, with_actions: bool
 ) -> tuple[ProjectRun, ...]:
     found = connection.execute(
-        f"SELECT {_PROJECT} FROM run_projects WHERE run = ? ORDER BY id",  # noqa: S608 - columns only
+        f"SELECT {_PROJECT} FROM run_projects WHERE run = ? ORDER BY project",  # noqa: S608 - columns only
         (run_id,),
     ).fetchall()
     ended = [(row[0], _project_run(run_id, row[1:])) for row in found]

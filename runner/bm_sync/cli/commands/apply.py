@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -70,7 +71,12 @@ def _declared(found: Targets, args: Namespace, io: Io) -> Answer:
         return plan_answer(loop.run(work), here.view)
     return _act(
         lambda question, watcher: api.apply(
-            *where, accept=let_through, keep_deleted=keep, confirm=question, on_event=watcher
+            *where,
+            accept=let_through,
+            keep_deleted=keep,
+            confirm=question,
+            on_event=watcher,
+            command=_typed(io),
         ),
         here,
         args,
@@ -93,12 +99,25 @@ def _saved(found: Targets, file: Path, args: Namespace, io: Io) -> Answer:
         return plan_answer(saved, here.view)
     return _act(
         lambda question, watcher: api.apply_saved(
-            here.manifest, saved, here.setup, confirm=question, on_event=watcher
+            here.manifest,
+            saved,
+            here.setup,
+            confirm=question,
+            on_event=watcher,
+            command=_typed(io),
         ),
         here,
         args,
         io,
     )
+
+
+def _typed(io: Io) -> str:
+    """Return the command line, the command first, for the record and the lock's note."""
+    words = list(io.words)
+    if "apply" in words:
+        words.remove("apply")
+    return shlex.join(["apply", *words])
 
 
 def _act(

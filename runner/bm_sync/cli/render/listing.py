@@ -56,11 +56,15 @@ def history_text(runs: Sequence[Run], view: View) -> str:
         return "no run is recorded\n"
     counts = packed([cells(together([p.totals for p in run.projects])) for run in runs])
     rows = [
-        (run.id, age(run.started, view.now), run.command, _ended(run), _names(run), shown)
+        (run.id, age(run.started, view.now), _verb(run), _ended(run), _names(run), shown)
         for run, shown in zip(runs, counts, strict=True)
     ]
     last = f"one run with all its actions: {view.command('history', runs[0].id)}"
     return lines(columns(rows, "<<<<<<"), [last])
+
+
+def _verb(run: Run) -> str:
+    return escape(run.command.partition(" ")[0])
 
 
 _GOOD = {Status.IN_SYNC, Status.CHANGED}

@@ -39,7 +39,8 @@ def run_text(run: Run, view: View, *, files: bool = False) -> str:
 def record_text(run: Run, view: View) -> str:
     """Return everything a run did: the end screen and each action with its outcome."""
     head = (
-        f"run {run.id}: bm-sync {run.command} on {escape(run.host)}, {age(run.started, view.now)}"
+        f"run {run.id}: bm-sync {escape(run.command)} on {escape(run.host)},"
+        f" {age(run.started, view.now)}"
     )
     facts = [head, f"manifest {escape(run.manifest)}"]
     if run.log:
