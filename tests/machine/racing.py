@@ -57,13 +57,18 @@ def races() -> st.SearchStrategy[Race]:
 
 
 class _Savers:
-    """People who save while a run is on; `owed` is every version that nobody threw away."""
+    """People who save while a run is on.
+
+    owed: every version that nobody threw away. news: those among them that were saved meanwhile.
+    """
 
     def __init__(self, lane: Lane, saves: tuple[tuple[int, Edit], ...]) -> None:
         self._lane = lane
         self._saves = saves
         self._events = 0
         self.owed = {data for s in SIDES for data in self._contents(s)}
+        self.news: set[bytes] = set()
+        self._known = set(self.owed)
 
     def _contents(self, side: str) -> set[bytes]:
         return set(self._lane.shores[side].view().contents().values())
@@ -84,6 +89,9 @@ class _Savers:
         for side in SIDES:
             self.owed |= now[side]
             self.owed -= was[side] - now[side]
+            self.news |= now[side] - was[side] - self._known
+            self.news -= was[side] - now[side]
+        self._known |= self.owed
 
 
 def race(world: World, saves: tuple[tuple[int, Edit], ...], runner: asyncio.Runner) -> None:
@@ -103,6 +111,9 @@ def race(world: World, saves: tuple[tuple[int, Edit], ...], runner: asyncio.Runn
     assert exits[-1] == 0, exits
     _nothing_lost(lane, savers.owed)
     views = lane.views()
+    if lane.history.policy.loser == "copy":
+        stands = {e.data for v in views.values() for e in v.files.values()}
+        assert savers.news <= stands, f"replaced unseen: {savers.news - stands}"
     assert len({tuple(sorted(v.contents().items())) for v in views.values()}) == 1, views
     done = _apply(world, runner)
     assert not done.projects[0].actions, "it does not come to rest"
