@@ -168,8 +168,8 @@ def test_where_nothing_may_be_written_the_file_fails_and_is_done_when_it_may(
 
 @pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.PUSH])
 def test_a_folder_that_may_only_be_read_can_be_the_source(place: Path, mode: Mode) -> None:
-    here, there = machines(place)
-    here = here.having(mode)
+    whole, there = machines(place)
+    here = whole.having(mode)
     here.write("sub/file", "file")
     for folder in (here.folder / "sub", here.folder):
         folder.chmod(0o555)
