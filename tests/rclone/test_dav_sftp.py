@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import servers
 from two_machines import Machine, converged, done, quiet, stamps
 
-from bm_sync.model.config import Direction, Mode
+from bm_sync.model.config import Compare, Direction, Mode
 from bm_sync.model.run import ProjectRun
 
 KINDS = ("serve_webdav", "serve_sftp")
@@ -73,10 +74,10 @@ def test_edits_and_deletions_go_both_ways_and_what_was_is_in_the_trash(
     assert all((a.kept or "").startswith("store:") for a in run.actions)
     quiet(here)
 
-    write(there, {"edited.md": "far", "fresh.md": "fresh"})
+    write(there, {"edited.md": "far away", "fresh.md": "fresh"})
     (there / "equal.md").unlink()
     run = converged(here.apply())
-    assert texts(there) == {"edited.md": "far", "fresh.md": "fresh", "sub/deep.md": "DEEP"}
+    assert texts(there) == {"edited.md": "far away", "fresh.md": "fresh", "sub/deep.md": "DEEP"}
     assert {k: v.decode() for k, v in here.files().items()} == texts(there)
     kept = [Path(a.kept).read_text() for a in run.actions if a.kept]
     assert sorted(kept) == ["equal", "new"]
@@ -91,6 +92,21 @@ def test_a_touch_on_the_remote_rewrites_no_file_here(world: tuple[Machine, Path]
     os.utime(there / "equal.md", (1_000_000_000, 1_000_000_000))
     converged(here.apply())
     assert stamps(here.folder) == before
+    quiet(here)
+
+
+def test_an_edit_of_the_same_size_in_the_same_second_is_seen_by_a_full_comparison(
+    world: tuple[Machine, Path],
+) -> None:
+    here, there = world
+    write(here.folder, FIRST)
+    converged(here.apply())
+    known = (there / "edited.md").stat().st_mtime_ns
+    write(there, {"edited.md": "OLD"})
+    os.utime(there / "edited.md", ns=(known, known))
+    full = replace(here, policy=replace(here.policy, compare=Compare.FULL))
+    assert copied(converged(full.apply())) == ["edited.md"]
+    assert here.files()["edited.md"] == b"OLD"
     quiet(here)
 
 
