@@ -109,7 +109,8 @@ class Place:
         """Return a path as this side spells it, where it or a folder above it stands already."""
         if not self.case_insensitive:
             return path
-        names = {*self.files, *self.dirs, *(up for file in self.files for up in above(file))}
+        dirs = self.dirs if self.has_folders else set()
+        names = {*self.files, *dirs, *(up for file in self.files for up in above(file))}
         for name in sorted(names, key=len):
             if path.lower() == name.lower():
                 path = name
@@ -196,7 +197,7 @@ class World:
         seen = self.tell(seen, {Side.LOCAL: asked.local, Side.REMOTE: asked.remote})
         times = needs_mtime(seen, intent.policy)
         remote = {
-            p: replace(f, mtime_ns=self.remote.files[p].minute * MINUTE_NS) if p in times else f
+            p: f._replace(mtime_ns=self.remote.files[p].minute * MINUTE_NS) if p in times else f
             for p, f in seen.remote.files.items()
         }
         seen = replace(seen, remote=replace(seen.remote, files=remote))
@@ -209,7 +210,7 @@ class World:
             found = dict(seen.tree(side).files)
             for path in asked[side]:
                 content = digest(self.place(side).files[path].content)
-                found[path] = replace(found[path], content=content)
+                found[path] = found[path]._replace(content=content)
             trees[side] = replace(seen.tree(side), files=found)
         return replace(seen, local=trees[Side.LOCAL], remote=trees[Side.REMOTE])
 

@@ -536,7 +536,7 @@ def test_a_folder_that_became_a_file_on_both_sides_is_forgotten_as_a_folder_only
 
 def test_full_comparison_sees_a_file_that_rotted_under_its_stamp() -> None:
     full = policy(Mode.TWO_WAY, compare=Compare.FULL)
-    rotten = replace(local_file("old"), content=digest("bad"))
+    rotten = local_file("old")._replace(content=digest("bad"))
     observation = seen({"x": rotten}, {"x": remote_file("old")}, one_row())
     assert kinds(plan(observation, intent(full))) == [("copy", "x")]
     assert plan(observation).actions == ()

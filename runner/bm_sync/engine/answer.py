@@ -126,13 +126,13 @@ async def _times(seen: Seen, paths: Iterable[str], site: Site) -> Mapping[str, i
 
 def _with(seen: Seen, side: Side, told: Mapping[str, str]) -> Seen:
     tree = seen.observation.tree(side)
-    changed = {p: replace(tree.files[p], content=c) for p, c in told.items()}
+    changed = {p: tree.files[p]._replace(content=c) for p, c in told.items()}
     return _replaced(seen, side, tree, changed)
 
 
 def _with_times(seen: Seen, told: Mapping[str, int]) -> Seen:
     tree = seen.observation.remote
-    changed = {p: replace(tree.files[p], mtime_ns=t) for p, t in told.items()}
+    changed = {p: tree.files[p]._replace(mtime_ns=t) for p, t in told.items()}
     return _replaced(seen, Side.REMOTE, tree, changed)
 
 

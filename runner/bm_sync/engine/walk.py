@@ -27,7 +27,7 @@ from bm_sync.model.tree import File, FileStamp, Problem, ProblemKind, Root, Side
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
 _GONE = (errno.ENOENT, errno.ENOTDIR)
-_SLICE_S = 0.005
+_SLICE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)

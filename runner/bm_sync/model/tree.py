@@ -3,6 +3,9 @@
 Paths are relative to the project's root, with slashes, in the exact characters of the side. A
 *stamp* is what a listing tells about a file without another request. A *content* is a digest with
 its algorithm, `md5:0123...`.
+
+What exists once per file is a NamedTuple: made and compared several times faster than a frozen
+dataclass, which shows with 100,000 files.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Side(StrEnum):
@@ -24,8 +28,7 @@ class Side(StrEnum):
         return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
+class FileStamp(NamedTuple):
     """The stamp of a file in a folder of this machine (lstat).
 
     Any edit moves ctime_ns, whatever it restores.
@@ -37,8 +40,7 @@ class FileStamp:
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectStamp:
+class ObjectStamp(NamedTuple):
     """The stamp of a file behind rclone: size and content where hashes are listed, else the time.
 
     `mtime_ns` is None when it was not asked for (buckets); equality of stamps is equality of all
@@ -53,8 +55,7 @@ class ObjectStamp:
 Stamp = FileStamp | ObjectStamp
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A regular file.
 
     `content` is None while it is unknown; `mtime_ns` is None where times cost a request.
@@ -126,8 +127,7 @@ class Tree:
     device: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
+class Agreed(NamedTuple):
     """A file both sides agreed on: its content (None where nobody had a hash) and both stamps."""
 
     content: str | None

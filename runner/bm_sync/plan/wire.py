@@ -76,9 +76,9 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
         case Enum():
             found = value.value
         case FileStamp():
-            found = {"kind": "file", **_fields(value)}
+            found = {"kind": "file", **value._asdict()}
         case ObjectStamp():
-            found = {"kind": "object", **_fields(value)}
+            found = {"kind": "object", **value._asdict()}
         case tuple():
             found = [_value(item) for item in value]
         case _ if is_dataclass(value):

@@ -1,7 +1,7 @@
 """Turns the frozen values of the model into plain JSON values and back, by their type hints.
 
-Pure. Knows dataclasses, enums, tuples of one type, optional values and unions of dataclasses (told
-apart by the names of their fields), which is all the model uses.
+Pure. Knows dataclasses, named tuples, enums, tuples of one type, optional values and unions of
+records (told apart by the names of their fields), which is all the model uses.
 """
 
 from __future__ import annotations
@@ -18,11 +18,22 @@ def flatten(value: object) -> object:
     """Return `value` as dicts, lists, texts, numbers, booleans and None."""
     if isinstance(value, Enum):
         return value.value
-    if is_dataclass(value):
-        return {field.name: flatten(getattr(value, field.name)) for field in fields(value)}
+    if _is_record(type(value)):
+        return {name: flatten(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, tuple):
         return [flatten(item) for item in value]
     return value
+
+
+def _is_record(kind: type) -> bool:
+    return is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+
+
+def _names(kind: type) -> dict[str, bool]:
+    """Return the fields of a record and whether each must be given."""
+    if is_dataclass(kind):
+        return {f.name: f.default is MISSING for f in fields(kind)}
+    return {name: name not in kind._field_defaults for name in kind._fields}  # type: ignore[attr-defined]
 
 
 def build(kind: type[_T], value: object) -> _T:
@@ -42,7 +53,7 @@ def _build(kind: object, value: object) -> object:
         return tuple(_build(typing.get_args(kind)[0], item) for item in value)
     if not isinstance(kind, type):
         raise TypeError(f"no rule for {kind}")
-    if is_dataclass(kind):
+    if _is_record(kind):
         return _record(kind, value)
     if issubclass(kind, Enum):
         return kind(value)
@@ -72,11 +83,11 @@ def _member(kinds: tuple[object, ...], value: object) -> object:
 def _could_be(kind: object, value: object) -> bool:
     if not isinstance(kind, type):
         return False
-    if is_dataclass(kind):
+    if _is_record(kind):
         if not isinstance(value, dict):
             return False
-        needed = {f.name for f in fields(kind) if f.default is MISSING}
-        return needed <= value.keys() <= {f.name for f in fields(kind)}
+        names = _names(kind)
+        return {n for n, needed in names.items() if needed} <= value.keys() <= names.keys()
     if issubclass(kind, Enum):
         return isinstance(value, str)
     return type(value) is kind
