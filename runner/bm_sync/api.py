@@ -12,40 +12,37 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.opening import open_site, plan_of
-from bm_sync.engine.prepare import Prepared, Wants, prepare_all
-from bm_sync.engine.record import iso
-from bm_sync.engine.site import Site, utc_now
 from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.manifest import Loaded
 from bm_sync.manifest import load as load_manifest
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.plan import Accept, Plan
-from bm_sync.model.report import (
-    Applied,
-    Finding,
-    Health,
-    Listing,
-    OpenConflict,
-    ProjectCheck,
-    ProjectStatus,
-    ResetReport,
-    Selection,
-    Setup,
-    Why,
-)
-from bm_sync.model.run import Event, Run
+from bm_sync.model.setup import Selection, Setup
 from bm_sync.model.tree import Side
-from bm_sync.paths import home_dir
-from bm_sync.state.lock import Owner, hold
-from bm_sync.state.store import State
+
+if TYPE_CHECKING:
+    from bm_sync.engine.prepare import Prepared
+    from bm_sync.engine.site import Site
+    from bm_sync.model.report import (
+        Applied,
+        Finding,
+        Listing,
+        OpenConflict,
+        ProjectCheck,
+        ProjectStatus,
+        ResetReport,
+        Why,
+    )
+    from bm_sync.model.run import Event, Run
+    from bm_sync.state.store import State
 
 NOTHING_ACCEPTED = Accept()
 
 Confirm = Callable[[Plan], bool]
-OnEvent = Callable[[Event], None]
+OnEvent = Callable[["Event"], None]
 
 
 def load(file: Path, setup: Setup) -> Loaded:
@@ -81,9 +78,14 @@ def _selected(project: Project, selection: Selection) -> bool:
 @asynccontextmanager
 async def _peeking(setup: Setup, projects: Sequence[Project]) -> AsyncIterator[Site]:
     """Open the surroundings of a command that changes nothing."""
-    with State.peek(setup.state_dir) as state:
-        async with open_site(setup, state, projects) as site:
-            yield site
+    from bm_sync.engine.opening import open_rclone
+
+    async with open_rclone(setup, projects) as rclone:
+        from bm_sync.engine.site import Site  # rclone starts while the engine is loaded
+        from bm_sync.state.store import State
+
+        with State.peek(setup.state_dir) as state:
+            yield Site(setup, state, rclone)
 
 
 async def plan(
@@ -97,6 +99,8 @@ async def plan(
     """Plan the selected projects. Changes nothing anywhere."""
     projects = select(manifest, selection)
     async with _peeking(setup, projects) as site:
+        from bm_sync.engine.prepare import Wants, plan_of, prepare_all
+
         prepared = await prepare_all(projects, site, Wants(accept, keep_deleted))
         return plan_of(manifest, prepared, site.clock())
 
@@ -117,6 +121,7 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
     When the task is cancelled while files move, the run stops cleanly and its record says so.
     """
     from bm_sync.engine import reconcile
+    from bm_sync.engine.prepare import Wants, prepare_all
 
     projects = select(manifest, selection)
     wants = Wants(accept, keep_deleted)
@@ -183,8 +188,9 @@ def why(manifest: Manifest, name: str, path: str) -> Why:
 def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[ProjectStatus, ...]:
     """Return every selected project as last seen, then those that are known but not declared."""
     from bm_sync.engine import overview
+    from bm_sync.paths import home_dir
 
-    with State.peek(setup.state_dir) as state:
+    with _peek(setup) as state:
         rows = overview.declared(select(manifest, selection), state, home_dir(setup.env))
         if selection.names or selection.tags:
             return rows
@@ -193,13 +199,13 @@ def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[Proj
 
 def history(setup: Setup, *, limit: int = 20, project: str | None = None) -> tuple[Run, ...]:
     """Return the newest runs, newest first, without their actions."""
-    with State.peek(setup.state_dir) as state:
+    with _peek(setup) as state:
         return state.runs(limit, project)
 
 
 def run_record(setup: Setup, run_id: str) -> Run:
     """Return one run with all its actions, by its id or the beginning of it."""
-    with State.peek(setup.state_dir) as state:
+    with _peek(setup) as state:
         found = state.run(run_id)
     if found is None:
         raise UsageError(f"no run '{run_id}'", hint="bm-sync history lists them")
@@ -208,7 +214,7 @@ def run_record(setup: Setup, run_id: str) -> Run:
 
 def conflicts(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[OpenConflict, ...]:
     """Return the conflicts of the selected projects that nobody has settled."""
-    with State.peek(setup.state_dir) as state:
+    with _peek(setup) as state:
         return tuple(
             c for p in select(manifest, selection) for c in state.conflicts(project_key(p))
         )
@@ -220,6 +226,10 @@ def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
     Raises LockedError while a run holds the project, UsageError when nobody knows the name.
     """
     from bm_sync.engine import overview
+    from bm_sync.engine.record import iso
+    from bm_sync.engine.site import utc_now
+    from bm_sync.state.lock import Owner, hold
+    from bm_sync.state.store import State
 
     begun = iso(utc_now())
     with State.open(setup.state_dir, host=setup.host) as state:
@@ -232,17 +242,27 @@ def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
 async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Finding]:
     """Yield what would make a run fail, one finding after the other."""
     from bm_sync.engine import doctor as examining
+    from bm_sync.engine.opening import open_rclone
+    from bm_sync.engine.site import Site
+    from bm_sync.model.report import Finding, Health
 
     yield examining.host_line(setup)
-    with State.peek(setup.state_dir) as state:
+    with _peek(setup) as state:
         try:
-            async with open_site(setup, state, ()) as site:
+            async with open_rclone(setup, ()) as rclone:
+                site = Site(setup, state, rclone)
                 async for finding in examining.examine(manifest, setup, state, site):
                     yield finding
         except RcloneMissingError as e:
             yield Finding("rclone", Health.FAULT, e.what, e.hint)
             async for finding in examining.examine(manifest, setup, state, None):
                 yield finding
+
+
+def _peek(setup: Setup) -> State:
+    from bm_sync.state.store import State
+
+    return State.peek(setup.state_dir)
 
 
 def _one(manifest: Manifest, name: str) -> Project:

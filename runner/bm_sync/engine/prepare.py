@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bm_sync.engine.answer import answer
 from bm_sync.engine.identity import local_label, project_key, remote_label
 from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
+from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, worst
-from bm_sync.model.config import FolderRemote, Placement, Project, Remote
+from bm_sync.model.config import FolderRemote, Manifest, Placement, Project, Remote
 from bm_sync.model.plan import Accept, MakeDir, Plan, ProjectPlan, Reason, Totals
 from bm_sync.model.tree import Side
 from bm_sync.plan import planner
 from bm_sync.plan.intent import Intent
+from bm_sync.plan.wire import digest
 from bm_sync.rclone.faults import Fault, RcloneError
 
 
@@ -160,3 +163,9 @@ def project_exit(plan: ProjectPlan) -> Exit:
 def by_name(prepared: Sequence[Prepared]) -> Mapping[str, Prepared]:
     """Return prepared projects by their name."""
     return {p.project.name: p for p in prepared}
+
+
+def plan_of(manifest: Manifest, prepared: Sequence[Prepared], created: datetime) -> Plan:
+    """Return the plan of a run from those of its projects."""
+    projects = tuple(p.plan for p in prepared)
+    return Plan(iso(created), str(manifest.file), manifest.digest, projects, digest(projects))

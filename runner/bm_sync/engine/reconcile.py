@@ -14,8 +14,8 @@ from typing import Self
 
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.journal import journalled
-from bm_sync.engine.opening import open_site, plan_of
-from bm_sync.engine.prepare import Prepared
+from bm_sync.engine.opening import open_rclone
+from bm_sync.engine.prepare import Prepared, plan_of
 from bm_sync.engine.project_run import ProjectRunner
 from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site, utc_now
@@ -166,7 +166,9 @@ async def apply(
         ]
         private_folder(run.log.parent)
         prune_logs(run.log.parent)
-        async with open_site(setup, state, projects, run.log.with_suffix(".rclone.log")) as site:
+        said = run.log.with_suffix(".rclone.log")
+        async with open_rclone(setup, mine, said) as rclone:
+            site = Site(setup, state, rclone)
             prepared = await prepare(mine, site)
             plan = plan_of(manifest, prepared, run.started)
             if not watch.confirm(plan):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from bm_sync.engine.identity import remote_key
 from bm_sync.engine.jail import Jail
+from bm_sync.engine.opening import machine_suffix
 from bm_sync.engine.retry import persistent
 from bm_sync.model.config import BackendRemote, NamedRemote, Retry
 from bm_sync.model.report import Setup
@@ -29,12 +29,6 @@ _CONDITIONS = "conditions"
 def utc_now() -> datetime:
     """Return the time now, in UTC."""
     return datetime.now(UTC)
-
-
-def machine_suffix(setup: Setup) -> str:
-    """Return the suffix of this machine's half uploads; others' are never taken for ours."""
-    text = f"{setup.host}\0{setup.state_dir}"
-    return f".{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:6]}.bmpart"
 
 
 @dataclass(slots=True)

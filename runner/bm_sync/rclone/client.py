@@ -45,6 +45,10 @@ class Rclone:
         self._session = Session(settings, partial_suffix)
         self._connected = 0
 
+    def launch(self) -> None:
+        """Begin to start the daemon, without waiting for it; raises RcloneMissingError."""
+        self._session.launch()
+
     async def start(self) -> None:
         """Start the daemon now; raises RcloneMissingError."""
         await self._session.live()

@@ -39,6 +39,7 @@ class Session:
         self._partial_suffix = partial_suffix
         self._definitions: dict[str, Definition] = {}
         self._live: Live | None = None
+        self._launched: Daemon | None = None
         self._starting = asyncio.Lock()
         self._ended = False
         self.define_later(local_definition())
@@ -80,11 +81,21 @@ class Session:
         await _define(live.rc, definition)
         self.define_later(definition)
 
+    def launch(self) -> None:
+        """Start the program now, for `live` to wait for; raises RcloneMissingError."""
+        if self._live is None and self._launched is None:
+            daemon = Daemon(self._settings)
+            daemon.start()
+            self._launched = daemon
+
     async def stop(self) -> None:
         """End the daemon for good; more than once does nothing."""
         async with self._starting:
             self._ended = True
             await self._discard()
+            launched, self._launched = self._launched, None
+            if launched is not None:
+                await launched.stop()
 
     async def _discard(self) -> None:
         live, self._live = self._live, None
@@ -93,8 +104,9 @@ class Session:
             await live.daemon.stop()
 
     async def _started(self) -> Live:
-        daemon = Daemon(self._settings)
-        daemon.start()
+        self.launch()
+        daemon, self._launched = self._launched, None
+        assert daemon is not None  # noqa: S101 - just launched
         rc = Rc(daemon.home.socket, daemon.user, daemon.password)
         try:
             await daemon.wait_until(rc.answers)
