@@ -23,8 +23,8 @@ def ancestors(path: str) -> Iterator[str]:
 def folders_of(paths: Iterator[str]) -> set[str]:
     """Return every folder that the given paths imply."""
     found: set[str] = set()
-    for path in paths:
-        folder = path.rpartition("/")[0]
+    for parent in {path.rpartition("/")[0] for path in paths}:
+        folder = parent
         while folder and folder not in found:
             found.add(folder)
             folder = folder.rpartition("/")[0]

@@ -6,9 +6,10 @@ about a change is decided in `policy`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import filterfalse
 
 from bm_sync.model.config import Compare
 from bm_sync.model.tree import Agreed, File, Observation, Side, Stamp
@@ -87,29 +88,58 @@ def rows(observation: Observation) -> Mapping[str, Agreed]:
     return {p: row for p, row in found.items() if p not in leaves} if leaves else found
 
 
-def diffs(observation: Observation, compare: Compare) -> list[PathDiff]:
-    """Return every path that is not quiet, ordered by path."""
-    full = compare is Compare.FULL
-    found = [*_agreed_diffs(observation, full=full), *_new_diffs(observation)]
-    found.sort(key=lambda diff: diff.path)
+def restless(observation: Observation, compare: Compare) -> list[str]:
+    """Return the paths that may have something to tell, in no order.
+
+    Of the agreed ones those whose stamps do not both stand (all of them when everything is
+    compared), of the others every one. It looks at each path once and makes nothing for it.
+    """
+    local, remote = observation.local.files, observation.remote.files
+    agreed = rows(observation)
+    found = list(agreed) if compare is Compare.FULL else _stirred(agreed, local, remote)
+    stands = len(agreed) - len(found)
+    new: set[str] = set()
+    for files in (local, remote):
+        if stands + sum(map(files.__contains__, found)) < len(files):
+            new.update(filterfalse(agreed.__contains__, files))
+    return [*found, *new]
+
+
+def _stirred(
+    agreed: Mapping[str, Agreed], local: Mapping[str, File], remote: Mapping[str, File]
+) -> list[str]:
+    """Return the agreed paths whose stamps do not both stand."""
+    found = []
+    for path, row in agreed.items():
+        here, there = local.get(path), remote.get(path)
+        # Not `_stands`: a call for each path would cost as much again.
+        if here is None or there is None or here.stamp != row.local or there.stamp != row.remote:
+            found.append(path)
     return found
 
 
-def _agreed_diffs(observation: Observation, *, full: bool) -> Iterator[PathDiff]:
+def diffs(observation: Observation, compare: Compare) -> list[PathDiff]:
+    """Return every path that is not quiet, ordered by path."""
     local, remote = observation.local.files, observation.remote.files
-    for path, row in rows(observation).items():
-        here, there = local.get(path), remote.get(path)
-        stamped = (
-            here is not None
-            and there is not None
-            and here.stamp == row.local
-            and there.stamp == row.remote
-        )
-        if stamped and not full:
-            continue
+    agreed = rows(observation)
+    full = compare is Compare.FULL
+    found = []
+    for path in sorted(restless(observation, compare)):
+        row, here, there = agreed.get(path), local.get(path), remote.get(path)
         diff = _diff(path, row, here, there, full=full)
-        if not (stamped and _quiet(diff)):
-            yield diff
+        if row is None or not (_stands(row, here, there) and _quiet(diff)):
+            found.append(diff)
+    return found
+
+
+def _stands(row: Agreed, here: File | None, there: File | None) -> bool:
+    """Return whether both sides still show the stamps of the row."""
+    return (
+        here is not None
+        and there is not None
+        and here.stamp == row.local
+        and there.stamp == row.remote
+    )
 
 
 def _quiet(diff: PathDiff) -> bool:
@@ -117,15 +147,6 @@ def _quiet(diff: PathDiff) -> bool:
     unchanged = diff.local_change is diff.remote_change is Change.UNCHANGED
     assert diff.row is not None  # noqa: S101 - only called for agreed paths
     return unchanged and diff.agreed_content == diff.row.content
-
-
-def _new_diffs(observation: Observation) -> Iterator[PathDiff]:
-    local, remote = observation.local.files, observation.remote.files
-    agreed = rows(observation)
-    for path in local.keys() - agreed.keys():
-        yield _diff(path, None, local[path], remote.get(path), full=False)
-    for path in remote.keys() - agreed.keys() - local.keys():
-        yield _diff(path, None, None, remote[path], full=False)
 
 
 def _diff(

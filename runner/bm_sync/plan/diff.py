@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bm_sync.model.config import Compare, Conflict, Loser, Mode, Policy, Winner
 from bm_sync.model.tree import Agreed, File, Observation, Side
 from bm_sync.plan import barrier
-from bm_sync.plan.change import PathDiff, diffs, rows
+from bm_sync.plan.change import PathDiff, diffs, restless, rows
 from bm_sync.plan.content import hashless, known, mtime_ns
 from bm_sync.plan.intent import source_side
 from bm_sync.plan.names import looks_kept
@@ -72,21 +72,8 @@ def _unknown(observation: Observation, side: Side, path: str) -> bool:
 def _pairs(observation: Observation, compare: Compare) -> Iterator[_Pair]:
     local, remote = observation.local.files, observation.remote.files
     agreed = rows(observation)
-    for path, row in agreed.items():
-        here, there = local.get(path), remote.get(path)
-        moved = (
-            here is None
-            or there is None
-            or here.stamp != row.local
-            or there.stamp != row.remote
-            or compare is Compare.FULL
-        )
-        if moved:
-            yield _Pair(path, row, here, there)
-    for path in local.keys() - agreed.keys():
-        yield _Pair(path, None, local[path], remote.get(path))
-    for path in remote.keys() - agreed.keys() - local.keys():
-        yield _Pair(path, None, None, remote[path])
+    for path in restless(observation, compare):
+        yield _Pair(path, agreed.get(path), local.get(path), remote.get(path))
 
 
 def _sides_asked(pair: _Pair, compare: Compare) -> Iterator[Side]:
