@@ -10,7 +10,7 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -85,7 +85,7 @@ class Listings:
         found = await self.look_up(fs, asked, can, hashed=can.hash if wanted.content else None)
         if wanted.mtime or not can.slow_mtime:
             return found
-        return {p: replace(e, mtime_ns=None) if e.content else e for p, e in found.items()}
+        return {p: e._replace(mtime_ns=None) if e.content else e for p, e in found.items()}
 
     async def look_up(
         self, fs: Fs, paths: Iterable[str], can: Features, *, hashed: str | None
@@ -144,7 +144,7 @@ class Listings:
                 return {}
             raise
         prefix = f"{shared}/" if shared else ""
-        found = (replace(e, path=prefix + e.path) for e in listing.entries if not e.is_dir)
+        found = (e._replace(path=prefix + e.path) for e in listing.entries if not e.is_dir)
         return {e.path: e for e in found if e.path in asked}
 
     async def _by_folder(
@@ -221,4 +221,4 @@ def _needs_time(entry: RemoteEntry, can: Features) -> bool:
 
 def _completed(entry: RemoteEntry, timed: dict[str, RemoteEntry]) -> RemoteEntry:
     known = timed.get(entry.path)
-    return replace(entry, mtime_ns=known.mtime_ns) if known else entry
+    return entry._replace(mtime_ns=known.mtime_ns) if known else entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bm_sync.rclone.names import from_standard
 
@@ -16,6 +16,7 @@ _HASHES = ("md5", "sha1", "sha256")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_CHARS = len("2006-01-02T15:04:05")
 _NANO_DIGITS = 9
+_FRACTION = ".0123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,11 @@ class Features:
     atomic_put: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteEntry:
+class RemoteEntry(NamedTuple):
     """A file or folder of a listing.
 
     `mtime_ns` is None where it was not asked for, `content` (`md5:...`) where it is not known.
+    A named tuple, as in `model.tree`: there is one for every file.
     """
 
     path: str
@@ -119,12 +120,13 @@ def entry_of(item: Mapping[str, Any]) -> RemoteEntry | Unusable:
     path = from_standard(item["Path"])
     if path is None:
         return Unusable(item["Path"])
+    time, hashes = item.get("ModTime"), item.get("Hashes")
     return RemoteEntry(
-        path=path,
-        size=item["Size"],
-        mtime_ns=mtime_ns(item.get("ModTime") or ""),
-        content=_content(item.get("Hashes")),
-        is_dir=item["IsDir"],
+        path,
+        item["Size"],
+        mtime_ns(time) if time else None,
+        _content(hashes) if hashes else None,
+        item["IsDir"],
     )
 
 
@@ -154,17 +156,15 @@ def mtime_ns(text: str) -> int | None:
     if not text or text.startswith("0001-"):
         return None
     rest = text[_SECONDS_CHARS:]
-    digits = ""
-    if rest.startswith("."):
-        end = next((i for i, c in enumerate(rest) if c in "Z+-"), len(rest))
-        digits, rest = rest[1:end], rest[end:]
-    whole = datetime.fromisoformat(text[:_SECONDS_CHARS] + (rest or "Z")) - _EPOCH
+    zone = rest.lstrip(_FRACTION)
+    digits = rest[1 : len(rest) - len(zone)]
+    whole = datetime.fromisoformat(text[:_SECONDS_CHARS] + (zone or "Z")) - _EPOCH
     seconds = whole.days * 86400 + whole.seconds
-    return seconds * 10**9 + int(digits.ljust(_NANO_DIGITS, "0")[:_NANO_DIGITS] or 0)
+    return seconds * 10**9 + int(digits.ljust(_NANO_DIGITS, "0")[:_NANO_DIGITS])
 
 
-def _content(hashes: Mapping[str, str] | None) -> str | None:
-    for name, value in (hashes or {}).items():
+def _content(hashes: Mapping[str, str]) -> str | None:
+    for name, value in hashes.items():
         if value:
             return f"{name}:{value}"
     return None
