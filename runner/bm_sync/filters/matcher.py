@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -33,6 +33,10 @@ class _Folder:
 
     excluded: Verdict | None
     places: tuple[RuleSet, ...]
+
+    def excludes(self, path: str, name: str, is_dir: bool) -> bool:  # noqa: FBT001 - see `inside`
+        """Return whether an entry of this folder is excluded, by its path and last name."""
+        return (self.excluded or self.judge(path, name, is_dir=is_dir)).excluded
 
     def judge(self, path: str, name: str, *, is_dir: bool) -> Verdict:
         """Return the verdict on an entry of this folder, by its path and last name."""
@@ -77,7 +81,17 @@ class Matcher:
 
     def excluded(self, path: str, *, is_dir: bool) -> bool:
         """Return whether a path, or a folder it lies in, is excluded."""
-        return self.verdict(path, is_dir=is_dir).excluded
+        parent, _, name = path.rpartition("/")
+        folder = self._folders.get(parent) or self._enter(parent)
+        return (folder.excluded or folder.judge(path, name, is_dir=is_dir)).excluded
+
+    def inside(self, folder: str) -> Callable[[str, str, bool], bool]:
+        """Return what tells of an entry of a folder, by path, name and `is_dir`, if it is excluded.
+
+        It answers as `excluded` does until another ignore file is added.
+        """
+        known = self._folders.get(folder) or self._enter(folder)
+        return known.excludes
 
     def verdict(self, path: str, *, is_dir: bool) -> Verdict:
         """Return whether a path is excluded and the rule that says so.

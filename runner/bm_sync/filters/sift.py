@@ -29,27 +29,31 @@ def sift(
     Keys that cannot be a path below the root are problems, one for all keys below an impossible
     name. Folders that hold files count even when they were not listed; without folders none do.
     """
-    seen: set[str] = set()
     kept: dict[str, File] = {}
     problems: dict[str, Problem] = {}
     hidden: set[str] = set()
     for path, file in files.items():
         if _passes(path, matcher, side, problems, is_dir=False):
             kept[path] = file
-            seen.add(path.rpartition("/")[0])
         else:
             hidden.add(path)
-    for path in dirs if has_folders else ():
+    if not has_folders:
+        return Tree(kept, problems=_sorted(problems), has_folders=False)
+    seen = {path.rpartition("/")[0] for path in kept}
+    for path in dirs:
         if _passes(path, matcher, side, problems, is_dir=True):
             seen.add(path)
         else:
             hidden.add(path)
     return Tree(
         files=kept,
-        dirs=mark_above(_with_parents(seen, hidden, matcher), hidden) if has_folders else {},
-        problems=tuple(problems[path] for path in sorted(problems)),
-        has_folders=has_folders,
+        dirs=mark_above(_with_parents(seen, hidden, matcher), hidden),
+        problems=_sorted(problems),
     )
+
+
+def _sorted(problems: Mapping[str, Problem]) -> tuple[Problem, ...]:
+    return tuple(problems[path] for path in sorted(problems))
 
 
 def refilter(tree: Tree, matcher: Matcher) -> Tree:
@@ -88,8 +92,10 @@ def name_fault(path: str) -> tuple[str, str] | None:
 
     The reason says whether the path as a whole is malformed or one name in it is.
     """
-    if path.isascii() and 0 < len(path) <= NAME_BYTES and not _ODD.search(path):
-        return None
+    if len(path) <= NAME_BYTES and path.isascii() and path.isprintable():
+        framed = f"/{path}/"
+        if "//" not in framed and "/." not in framed:  # most paths; the expression is slower
+            return None
     if not path or _ODD.search(path):
         return path, "the name has an empty part, a part that is . or .., or a NUL"
     end = -1
@@ -99,6 +105,11 @@ def name_fault(path: str) -> tuple[str, str] | None:
         if why is not None:
             return path[:end], why
     return None
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name that stands in a folder of this machine has no fault for certain."""
+    return name.isascii() and name.isprintable() and len(name) <= NAME_BYTES
 
 
 def _part_fault(part: str) -> str | None:
