@@ -20,7 +20,7 @@ from bm_sync.engine.links import Folder, Identity, refusal
 from bm_sync.errors import BmSyncError
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
-from bm_sync.filters.sift import mark_above, name_fault
+from bm_sync.filters.sift import is_plain, mark_above, name_fault
 from bm_sync.model.config import Links, Origin
 from bm_sync.model.tree import File, FileStamp, Problem, ProblemKind, Root, Side, Tree
 
@@ -155,9 +155,17 @@ class _Walker:
                 if entry.name == IGNORE_FILE and entry.is_file(follow_symlinks=False):
                     self._learn(folder, entry)
         prefix = f"{folder.path}/" if folder.path else ""
+        excludes = self._matcher.inside(folder.path)
         for entry in entries:
-            path = prefix + entry.name
+            name = entry.name
+            path = prefix + name
             try:
+                if entry.is_file(follow_symlinks=False) and is_plain(name):
+                    if excludes(path, name, False):
+                        self._leave_out(path)
+                    else:
+                        self._take_file(entry.path, path, entry.stat(follow_symlinks=False))
+                    continue
                 below = self._take(folder, entry, path)
             except OSError as e:
                 self._lost(path, e)
@@ -189,11 +197,14 @@ class _Walker:
         return None
 
     def _take_file(self, disk: str, path: str, found: os.stat_result) -> None:
-        if not self._readable(disk, found):
+        # Most answers come from the mode alone.
+        mine = found.st_uid == self._user and found.st_mode & stat.S_IRUSR
+        if not mine and not _may_read(disk):
             self._problem(path, ProblemKind.UNREADABLE, "the file may not be read")
             return
-        stamp = FileStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        self._files[path] = File(stamp, mtime_ns=stamp.mtime_ns)
+        mtime_ns = found.st_mtime_ns
+        stamp = FileStamp(found.st_size, mtime_ns, found.st_ctime_ns, found.st_ino)
+        self._files[path] = File(stamp, None, mtime_ns)
 
     def _take_link(self, folder: Folder, entry: os.DirEntry[str], path: str) -> Folder | None:
         """Note a link as what it points to; return that when it is a folder to read."""
@@ -219,19 +230,16 @@ class _Walker:
     def _left_out(self, path: str, *, is_dir: bool) -> bool:
         """Return whether an entry is excluded or has an impossible name, and note it."""
         if self._matcher.excluded(path, is_dir=is_dir):
-            self._excluded += 1
-            self._hidden.append(path)
+            self._leave_out(path)
             return True
         fault = name_fault(path)
         if fault is not None:
             self._problem(path, ProblemKind.NAME, fault[1])
         return fault is not None
 
-    def _readable(self, disk: str, found: os.stat_result) -> bool:
-        """Return whether we may read a file; most answers come from its mode alone."""
-        if found.st_uid == self._user and found.st_mode & stat.S_IRUSR:
-            return True
-        return os.access(disk, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
+    def _leave_out(self, path: str) -> None:
+        self._excluded += 1
+        self._hidden.append(path)
 
     def _lost(self, path: str, e: OSError) -> None:
         """Note an entry that could not be looked at; one that vanished is no problem."""
@@ -267,6 +275,10 @@ class _Walker:
         text = raw.decode("utf-8", "surrogateescape")
         self._ignore_files[folder.path] = text
         self._bad += self._matcher.add_ignore_file(folder.path, text, shown)
+
+
+def _may_read(disk: str) -> bool:
+    return os.access(disk, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _unreadable_root(root: Path, e: OSError) -> BmSyncError:
