@@ -14,7 +14,15 @@ from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, worst
-from bm_sync.model.config import FolderRemote, Manifest, Placement, Project, Remote
+from bm_sync.model.config import (
+    BackendRemote,
+    FolderRemote,
+    Manifest,
+    NamedRemote,
+    Placement,
+    Project,
+    Remote,
+)
 from bm_sync.model.plan import Accept, MakeDir, Plan, ProjectPlan, Reason, Totals
 from bm_sync.model.tree import Side
 from bm_sync.plan import planner
@@ -102,9 +110,27 @@ def failed(project: Project, site: Site, error: BmSyncError) -> ProjectPlan:
     return replace(
         blank(project, site),
         failure=error.what,
-        failure_hint=error.hint,
+        failure_hint=error.hint or _hint(project, error),
         failure_exit=int(error.exit),
     )
+
+
+_HINTS = {
+    Fault.AUTH: "check the keys of remote '{name}' ({origin})",
+    Fault.CONFIG: "check the options of remote '{name}' ({origin})",
+    Fault.FORBIDDEN: "check what the account of remote '{name}' may do",
+    Fault.TRANSIENT: "is it running, and reachable from here? bm-sync doctor looks at every remote",
+    Fault.DAEMON: "run it again; bm-sync doctor looks at rclone",
+}
+
+
+def _hint(project: Project, error: BmSyncError) -> str | None:
+    """Return what to do about a remote that cannot be read."""
+    remote = project.remote
+    if not isinstance(error, RcloneError) or not isinstance(remote, BackendRemote | NamedRemote):
+        return None
+    hint = _HINTS.get(error.fault)
+    return hint and hint.format(name=remote.name, origin=remote.origin)
 
 
 def _local_only(project: Project, site: Site) -> ProjectPlan:
