@@ -15,7 +15,7 @@ from itertools import groupby
 
 from bm_sync.filters.pattern import bytewise
 from bm_sync.filters.rules import BadPattern, check, parse
-from bm_sync.filters.ruleset import RuleSet, Verdict
+from bm_sync.filters.ruleset import Glance, RuleSet, Verdict
 from bm_sync.model.config import BUILT_IN, FilterSet, Links, Rule
 
 _FOLDER, _PARTIAL = ".bm-sync", ".bmpart"
@@ -33,6 +33,7 @@ class _Folder:
 
     excluded: Verdict | None
     places: tuple[RuleSet, ...]
+    glance: Glance
 
     def excludes(self, path: str, name: str, is_dir: bool) -> bool:  # noqa: FBT001 - see `inside`
         """Return whether an entry of this folder is excluded, by its path and last name."""
@@ -42,6 +43,8 @@ class _Folder:
         """Return the verdict on an entry of this folder, by its path and last name."""
         if not path.isascii():
             path, name = bytewise(path), bytewise(name)
+        if not self.glance.may_match(path, name):
+            return _INCLUDED
         for place in self.places:
             verdict = place.last(path, name, is_dir=is_dir)
             if verdict is not None:
@@ -186,12 +189,15 @@ class Matcher:
             name = step.rpartition("/")[2]
             verdict = folder.excluded or folder.judge(step, name, is_dir=True)
             excluded = verdict if verdict.excluded else None
-            folder = _Folder(excluded, () if excluded else tuple(self._places_in(step)))
+            places = () if excluded else tuple(self._places_in(step))
+            glance = folder.glance if places == folder.places else Glance(places)
+            folder = _Folder(excluded, places, glance)
             self._folders[step] = folder
         return folder
 
     def _root(self) -> _Folder:
-        return _Folder(None, tuple(self._places_in("")))
+        places = tuple(self._places_in(""))
+        return _Folder(None, places, Glance(places))
 
     def _places_in(self, folder: str) -> Iterator[RuleSet]:
         """Yield the places that speak in a folder, the strongest first."""
