@@ -55,7 +55,10 @@ def start_of_help() -> list[Row]:
 
 
 def validate() -> list[Row]:
-    """`bm-sync validate` of 30 and of 1,000 projects, each text seen for the first time."""
+    """`bm-sync validate` of 30 and of 1,000 projects.
+
+    A document that was accepted before is known by its digest; a new one costs jsonschema's import.
+    """
     rows = []
     for projects, target in ((30, 0.150), (1000, 1.0)):
         with scratch() as place:
@@ -66,8 +69,8 @@ def validate() -> list[Row]:
                 projects: int = projects,
                 counter: Iterator[int] = counter,
             ) -> float:
-                lines = [f"# text {next(counter)}", "version: 1", "remotes:"]
-                lines += ["  shelf: {type: local, root: ./cloud}", "projects:"]
+                lines = ["version: 1", "remotes: {shelf: {type: local, root: ./cloud}}"]
+                lines += [f"vars: {{round: round{next(counter)}}}", "projects:"]
                 lines += [
                     f"  p{n}: {{local: ./p{n}, remote: shelf, tags: [daily]}}"
                     for n in range(projects)
@@ -75,12 +78,18 @@ def validate() -> list[Row]:
                 (place.root / "sync.yaml").write_text("\n".join(lines))
                 return place.run(BM_SYNC, "validate")
 
-            new = median(fresh, 5)
-            again = median(partial(place.run, BM_SYNC, "validate"), 5)
-        figure = f"{new * 1000:.0f} ms new text, {again * 1000:.0f} ms known text"
-        rows.append(
-            Row(f"validate {projects} projects", figure, f"< {target * 1000:.0f} ms", new < target)
-        )
+            fresh()
+            times = {"new document": median(fresh, 7)}
+            times["seen before"] = median(partial(place.run, BM_SYNC, "validate"), 7)
+        rows += [
+            Row(
+                f"validate {projects} projects, {kind}",
+                f"{seconds * 1000:.0f} ms",
+                f"< {target * 1000:.0f} ms",
+                seconds < target,
+            )
+            for kind, seconds in times.items()
+        ]
     return rows
 
 
