@@ -143,7 +143,8 @@ def s3_project(
     store = place.root / "store"
     store.mkdir()
     fill(place.root / "local", objects, 1024)
-    with serve_s3(store) as server, counting(server.port) as proxy:
+    # Only the server writes below `store`, so it may remember its listings, as it does by default.
+    with serve_s3(store, "--dir-cache-time=5m") as server, counting(server.port) as proxy:
         options = dict(server.options)
         secret = options.pop("secret_access_key")
         flags = [f"--s3-{k.replace('_', '-')}={v}" for k, v in options.items()]

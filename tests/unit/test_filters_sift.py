@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from bm_sync.filters.matcher import Matcher
-from bm_sync.filters.sift import oversize, refilter, sift, without
+from bm_sync.filters.sift import name_fault, oversize, refilter, sift, without
 from bm_sync.model.config import FilterSet, Origin, Rule
 from bm_sync.model.tree import File, ObjectStamp, Problem, ProblemKind, Side, Tree
 
@@ -120,3 +120,8 @@ def test_a_path_too_large_on_either_side_leaves_both() -> None:
     assert without(remote, big).dirs == {}
     assert oversize(local, remote, None) == frozenset()
     assert without(local, frozenset({"nothing"})) is local
+
+
+@pytest.mark.parametrize("name", ["\n", ".\n", "a/..\n", "a\n"])
+def test_a_name_that_ends_in_a_line_break_is_a_name(name: str) -> None:
+    assert name_fault(name) is None

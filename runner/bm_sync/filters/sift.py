@@ -13,7 +13,7 @@ from bm_sync.filters.matcher import Matcher
 from bm_sync.model.tree import File, Problem, ProblemKind, Side, Tree
 
 NAME_BYTES = 255  # NAME_MAX of Linux and macOS; every path ends up as a local file
-_ODD = re.compile(r"^/|//|/$|(?:^|/)\.\.?(?:/|$)|\x00")
+_ODD = re.compile(r"^/|//|/\Z|(?:^|/)\.\.?(?:/|\Z)|\x00")
 
 
 def sift(
