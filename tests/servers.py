@@ -29,6 +29,7 @@ USER = "someone"
 PASSWORD = "canary-password-of-the-tests"
 BUCKET = "bucket"
 _READY_WITHIN_S = 60.0
+REMEMBERED_S = 0.15  # as long as a server may tell an old listing of the folder behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def serve_s3(folder: Path, *extra: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def serve_webdav(folder: Path, *extra: str) -> Iterator[Server]:
     """Run `rclone serve webdav`."""
-    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "10ms", *extra)
+    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "100ms", *extra)
     with _serving("webdav", folder, *flags) as (port, pid):
         options = {
             "url": f"http://127.0.0.1:{port}",
@@ -103,7 +104,7 @@ def serve_webdav(folder: Path, *extra: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def serve_sftp(folder: Path, *extra: str) -> Iterator[Server]:
     """Run `rclone serve sftp`."""
-    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "10ms", *extra)
+    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "100ms", *extra)
     with _serving("sftp", folder, *flags) as (port, pid):
         options = {"host": "127.0.0.1", "port": str(port), "user": USER, "pass": PASSWORD}
         yield Server("sftp", tuple(options.items()), port, folder, pid)

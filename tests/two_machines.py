@@ -42,12 +42,13 @@ EVERYWHERE = (*FOLDERS, *BUCKETS, *SERVERS)
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine with one project."""
+    """One machine with one project; it waits `stale_s` until a server tells what was edited."""
 
     home: Path
     remote: Remote
     policy: Policy = field(default_factory=lambda: Policy("test", guards=UNGUARDED))
     filters: FilterSet = FilterSet()
+    stale_s: float = 0.0
 
     @property
     def folder(self) -> Path:
@@ -89,6 +90,7 @@ class Machine:
 
     async def applying(self, on_event: Callable[[Event], None] = lambda _: None) -> ProjectRun:
         """Apply within a running loop."""
+        await asyncio.sleep(self.stale_s)
         applied = await api.apply(self.manifest, Selection(), self.setup, on_event=on_event)
         assert applied.run is not None
         (run,) = applied.run.projects

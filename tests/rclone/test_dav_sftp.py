@@ -25,7 +25,9 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Machine, Path
     server: servers.Server = request.getfixturevalue(request.param)
     assert server.folder is not None
     remote = server.remote(tmp_path.name)
-    return Machine(tmp_path / "here", remote), server.folder / tmp_path.name / "notes"
+    return Machine(
+        tmp_path / "here", remote, stale_s=servers.REMEMBERED_S
+    ), server.folder / tmp_path.name / "notes"
 
 
 def write(folder: Path, files: dict[str, str]) -> None:

@@ -70,7 +70,8 @@ _TABLE: tuple[tuple[Fault, str], ...] = (
         (
             r"connection refused|connection reset|reset by peer|broken pipe|no such host"
             r"|timed? ?out"
-            r"|timeout|request send failed|StatusCode: (5\d\d|429|408|0\b)|429 Too Many|SlowDown"
+            r"|timeout|request send failed|StatusCode: (5\d\d|429|423|408|0\b)"
+            r"|429 Too Many|423 Locked|SlowDown"
             r"|\b50[0234] |server misbehaving|unexpected EOF|\bEOF\b|GOAWAY|TLS handshake"
             r"|network is unreachable|no route to host|i/o deadline|deadline exceeded"
             r"|rateLimitExceeded|use of closed network connection|couldn't connect|connection lost"
