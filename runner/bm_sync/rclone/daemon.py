@@ -199,9 +199,9 @@ class Daemon:
             "RCLONE_RC_USER": self.user,
             "RCLONE_RC_PASS": self.password.reveal(),
             "TZ": "UTC",
-            # measured, plan of 100,000 objects with Python: 375 MB, 420 MB with 160MiB; 15 % slower
+            # measured, S3 listing of 100,000: 225 MB at the same CPU time, 294 MB without the limit
             "GOGC": "50",
-            "GOMEMLIMIT": "100MiB",
+            "GOMEMLIMIT": "160MiB",
         }
 
     def _listen(self, chunk: str) -> None:
