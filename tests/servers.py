@@ -29,7 +29,8 @@ USER = "someone"
 PASSWORD = "canary-password-of-the-tests"
 BUCKET = "bucket"
 _READY_WITHIN_S = 60.0
-REMEMBERED_S = 0.15  # as long as a server may tell an old listing of the folder behind it
+FORGETFUL = ("--dir-cache-time", "100ms")  # for a test that edits the folder behind a server
+REMEMBERED_S = 0.15  # as long as a forgetful server may tell an old listing of that folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def free_port() -> int:
 def serve_s3(folder: Path, *extra: str) -> Iterator[Server]:
     """Run `rclone serve s3`; `folder` holds one directory for each bucket."""
     (folder / BUCKET).mkdir(parents=True, exist_ok=True)
-    flags = ("--auth-key", f"{KEY_ID},{SECRET_KEY}", "--dir-cache-time", "100ms", *extra)
+    flags = ("--auth-key", f"{KEY_ID},{SECRET_KEY}", *extra)
     with _serving("s3", folder, *flags) as (port, pid):
         yield Server("s3", s3_options("Rclone", port), port, folder, pid, BUCKET)
 
@@ -90,7 +91,7 @@ def serve_s3(folder: Path, *extra: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def serve_webdav(folder: Path, *extra: str) -> Iterator[Server]:
     """Run `rclone serve webdav`."""
-    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "100ms", *extra)
+    flags = ("--user", USER, "--pass", PASSWORD, *extra)
     with _serving("webdav", folder, *flags) as (port, pid):
         options = {
             "url": f"http://127.0.0.1:{port}",
@@ -104,7 +105,7 @@ def serve_webdav(folder: Path, *extra: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def serve_sftp(folder: Path, *extra: str) -> Iterator[Server]:
     """Run `rclone serve sftp`."""
-    flags = ("--user", USER, "--pass", PASSWORD, "--dir-cache-time", "100ms", *extra)
+    flags = ("--user", USER, "--pass", PASSWORD, *extra)
     with _serving("sftp", folder, *flags) as (port, pid):
         options = {"host": "127.0.0.1", "port": str(port), "user": USER, "pass": PASSWORD}
         yield Server("sftp", tuple(options.items()), port, folder, pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,19 @@ DOWN = [(Mode.MIRROR, Direction.DOWN), (Mode.PULL, Direction.UP)]
 FIRST = {"equal.md": "equal", "edited.md": "old", "gone.md": "gone", "sub/deep.md": "deep"}
 
 
-@pytest.fixture(params=KINDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Machine, Path]:
+@pytest.fixture(scope="module", params=KINDS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[servers.Server]:
+    """Run a server that soon sees what is edited in the folder behind it."""
+    serve = getattr(servers, request.param)
+    with serve(tmp_path_factory.mktemp(request.param), *servers.FORGETFUL) as found:
+        yield found
+
+
+@pytest.fixture
+def world(server: servers.Server, tmp_path: Path) -> tuple[Machine, Path]:
     """Return a machine, and the folder behind the server that holds the project's remote side."""
-    server: servers.Server = request.getfixturevalue(request.param)
     assert server.folder is not None
     remote = server.remote(tmp_path.name)
     return Machine(

@@ -31,6 +31,7 @@ S3 = "operation error S3: PutObject, https response error StatusCode: "
         (f"{S3}404, api error NoSuchBucket: The specified bucket", Fault.STORE_MISSING),
         (f"{S3}404, api error NoSuchKey", Fault.MISSING),
         (f"{S3}0, RequestID: , request send failed, dial tcp: connection refused", Fault.TRANSIENT),
+        ("Update SetModTime failed: SetModTime failed: file does not exist", Fault.TRANSIENT),
         ("copy mkParentDir failed: Locked: 423 Locked", Fault.TRANSIENT),
         ("Get http://h/: dial tcp: lookup h: no such host", Fault.TRANSIENT),
         ("read tcp 1.2.3.4: i/o timeout", Fault.TRANSIENT),

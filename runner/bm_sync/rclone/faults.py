@@ -74,6 +74,7 @@ _TABLE: tuple[tuple[Fault, str], ...] = (
             r"|429 Too Many|423 Locked|SlowDown"
             r"|\b50[0234] |server misbehaving|unexpected EOF|\bEOF\b|GOAWAY|TLS handshake"
             r"|network is unreachable|no route to host|i/o deadline|deadline exceeded"
+            r"|SetModTime failed: .*(not found|no such file|does not exist)"
             r"|rateLimitExceeded|use of closed network connection|couldn't connect|connection lost"
         ),
     ),
