@@ -82,6 +82,12 @@ class RcloneMissingError(BmSyncError):
     exit = Exit.RCLONE
 
 
+class NotSignedInError(BmSyncError):
+    """No usable sign-in at the cloud service, or no subscription; a person has to act."""
+
+    exit = Exit.NOT_SIGNED_IN
+
+
 class StalePlanError(BmSyncError):
     """A saved plan no longer fits what is there."""
 

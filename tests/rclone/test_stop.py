@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from two_machines import EVERYWHERE, Machine, converged, remote_of
 
-from bm_sync.model.config import FolderRemote, Remote
+from bm_sync.model.config import BackendRemote, FolderRemote, Remote
 
 BIG = os.urandom(1 << 20) * 12
 SMALL = {f"{number}.md": f"small {number}".encode() for number in range(3)}
@@ -47,7 +47,7 @@ class Desk:
         if isinstance(self.remote, FolderRemote):
             remote["root"] = str(self.remote.root)
         else:
-            assert not hasattr(self.remote, "rclone")
+            assert isinstance(self.remote, BackendRemote)
             options = dict(self.remote.options)
             remote = {"type": self.remote.type, "options": options, "root": self.remote.root}
         declared = {

@@ -238,7 +238,9 @@ def test_a_backend_is_never_declared_with_its_options_in_its_name(
         ("locl", "did you mean 'local'?"),
         ("google cloud storage", "write gcs"),
         ("folder", "write local"),
-        ("basic-memory-cloud", "local for a folder, or a backend of rclone"),
+        ("basic-memory", "did you mean 'basic-memory-cloud'?"),
+        ("bm-cloud", "write basic-memory-cloud"),
+        ("dictaphone", "local for a folder, or a backend of rclone"),
     ],
 )
 def test_an_unknown_backend_is_refused_with_a_hint(tmp_path: Path, kind: str, hint: str) -> None:

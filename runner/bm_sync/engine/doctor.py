@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError
-from bm_sync.model.config import BackendRemote, FolderRemote, Manifest, NamedRemote, Project
+from bm_sync.model.config import DistantRemote, FolderRemote, Manifest, Project
 from bm_sync.model.report import Finding, Health, Setup
 from bm_sync.state.store import State
 
@@ -96,7 +96,7 @@ def _folder(remote: FolderRemote) -> Finding:
     )
 
 
-async def _remote(remote: BackendRemote | NamedRemote, site: Site) -> AsyncIterator[Finding]:
+async def _remote(remote: DistantRemote, site: Site) -> AsyncIterator[Finding]:
     subject = f"remote {remote.name}"
     try:
         fs, _ = await site.connected(remote)

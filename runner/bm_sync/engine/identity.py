@@ -11,7 +11,16 @@ import json
 import os
 from pathlib import Path
 
-from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Project, Remote
+from bm_sync.model.config import (
+    CLOUD_TYPE,
+    BackendRemote,
+    CloudRemote,
+    FolderRemote,
+    NamedRemote,
+    Project,
+    Remote,
+)
+from bm_sync.model.permalink import permalink
 
 # Options of rclone backends that say where the data lie (https://rclone.org/overview/); all others
 # say how to get there.
@@ -59,6 +68,8 @@ def remote_identity(remote: Remote) -> list[object]:
             ]
         case NamedRemote():
             return ["rclone", remote.rclone, remote.root]
+        case CloudRemote():
+            return [CLOUD_TYPE, remote.host, remote.workspace]
 
 
 def digest_of(value: object) -> str:
@@ -86,7 +97,8 @@ def key_before_link(project: Project) -> str:
 
 def _key(project: Project, local: str | None) -> str:
     remote = remote_identity(project.remote) if project.remote is not None else None
-    return digest_of([local, remote, project.path])
+    cloud = isinstance(project.remote, CloudRemote)
+    return digest_of([local, remote, permalink(project.path) if cloud else project.path])
 
 
 def joined(root: str, path: str) -> str:
@@ -99,7 +111,7 @@ def remote_label(project: Project) -> str:
     match project.remote:
         case None:
             return "-"
-        case FolderRemote(name=name):
+        case FolderRemote(name=name) | CloudRemote(name=name):
             return f"{name}:{project.path}"
         case BackendRemote(name=name, root=root) | NamedRemote(name=name, root=root):
             return f"{name}:{joined(root, project.path)}"

@@ -13,7 +13,8 @@ from bm_sync.engine.identity import remote_key
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.opening import machine_suffix
 from bm_sync.engine.retry import persistent
-from bm_sync.model.config import BackendRemote, NamedRemote, Retry
+from bm_sync.errors import NotSignedInError
+from bm_sync.model.config import CloudRemote, DistantRemote, Retry
 from bm_sync.model.report import Setup
 from bm_sync.paths import home_dir
 from bm_sync.rclone.client import Rclone
@@ -53,16 +54,19 @@ class Site:
         """Return how names of this machine's half uploads end."""
         return machine_suffix(self.setup)
 
-    async def connected(self, remote: BackendRemote | NamedRemote) -> tuple[Fs, Features]:
+    async def connected(self, remote: DistantRemote) -> tuple[Fs, Features]:
         """Return the root of a remote and what it can do; asked once in a run."""
         key = remote_key(remote)
+        if isinstance(remote, CloudRemote):
+            what = f"remote '{remote.name}' ({remote.origin}): not signed in"
+            raise NotSignedInError(what)
         async with self._connecting.setdefault(key, asyncio.Lock()):
             if key not in self._connected:
                 fs = await self.rclone.connect(remote, self.setup.env)
                 self._connected[key] = fs, await self.rclone.features(fs)
             return self._connected[key]
 
-    async def conditions(self, remote: BackendRemote | NamedRemote, base: Fs, retry: Retry) -> bool:
+    async def conditions(self, remote: DistantRemote, base: Fs, retry: Retry) -> bool:
         """Return whether uploads may say which version they replace; probed once per remote.
 
         Where the probe itself fails nothing is relied on, and a later run asks again.

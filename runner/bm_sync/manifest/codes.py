@@ -53,6 +53,7 @@ class Code(StrEnum):
     HOME = "BMS034"
     WRITABLE = "BMS035"
     REFUSED = "BMS036"
+    ADDRESS = "BMS037"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,15 @@ from bm_sync.manifest.nodes import Spot
 from bm_sync.manifest.projects import Placed
 from bm_sync.manifest.shown import escaped, listed, quoted
 from bm_sync.manifest.values import Surroundings
-from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Remote, SecretRef
+from bm_sync.model.config import (
+    BackendRemote,
+    CloudRemote,
+    FolderRemote,
+    NamedRemote,
+    Remote,
+    SecretRef,
+)
+from bm_sync.model.permalink import permalink
 
 # Backends whose files are told by where they are, not by who asks; all others by every option.
 _PLACE = {
@@ -75,6 +83,9 @@ def _place(remote: Remote, path: str) -> Key:
             return (f"rclone:{name}", *_parts(root), *_parts(path))
         case BackendRemote(root=root):
             return (_identity(remote), *_parts(root), *_parts(path))
+        case CloudRemote(host=host, workspace=workspace):
+            # two names of one workspace are told apart only when the service is asked
+            return (f"cloud:{host or ''}\0{(workspace or '').casefold()}", permalink(path))
         case _:
             assert_never(remote)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bm_sync.manifest.cloud import wrong_cloud_path
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
 from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Spot
@@ -92,7 +93,13 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         tags=tuple(dict.fromkeys(str(tag.value) for tag in words(node, "tags"))),
         origin=around.origin(entry.key.spot),
     )
-    return Placed(project, _spot(node, "local"), _spot(node, "path") or entry.key.spot)
+    at = _spot(node, "path") or entry.key.spot
+    wrong = wrong_cloud_path(project)
+    if wrong is not None:
+        what = f"{quoted(project.path)} cannot be a project's path: {wrong}"
+        hint = "write path: NAME without slashes, or leave it out"
+        around.report.error(Code.REMOTE_PATH, at, what, hint)
+    return Placed(project, _spot(node, "local"), at)
 
 
 def _remote(said: Node | None, rooms: Rooms) -> Remote | None:

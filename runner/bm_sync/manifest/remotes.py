@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bm_sync.manifest.cloud import build_cloud
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, kind
 from bm_sync.manifest.places import absolute, local_folder, remote_path, wrong_file
@@ -12,6 +13,7 @@ from bm_sync.manifest.secrets import has_password, only_variable
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.model.config import (
+    CLOUD_TYPE,
     BackendRemote,
     FolderRemote,
     NamedRemote,
@@ -38,6 +40,9 @@ _RENAMED = {
     "tardigrade": "storj",
     "folder": "local",
     "file": "local",
+    "basic memory cloud": CLOUD_TYPE,
+    "basicmemory": CLOUD_TYPE,
+    "bm-cloud": CLOUD_TYPE,
 }
 # Options that make rclone start a program on this machine.
 _RUNS_COMMAND = frozenset({("sftp", "ssh"), ("webdav", "bearer_token_command")})
@@ -72,6 +77,8 @@ def _remote(name: str, key: Scalar, node: Mapping, around: Surroundings) -> Remo
         root = node.get("root")
         path = local_folder(root, around, "root") if isinstance(root, Scalar) else None
         return None if path is None else FolderRemote(name, path)
+    if said.value == CLOUD_TYPE:
+        return build_cloud(name, key, node, around)
     return _backend(name, key, node, around)
 
 
@@ -108,7 +115,7 @@ def _is_backend(said: Scalar, around: Surroundings) -> bool:
         around.report.error(Code.CONNECTION_STRING, said.spot, what, hint)
         return False
     renamed = _RENAMED.get(word.casefold())
-    near = f"write {renamed}" if renamed else did_you_mean(word, [*BACKENDS, "local"])
+    near = f"write {renamed}" if renamed else did_you_mean(word, [*BACKENDS, "local", CLOUD_TYPE])
     hint = near or "local for a folder, or a backend of rclone"
     around.report.error(Code.BACKEND, said.spot, f"rclone has no backend {quoted(word)}", hint)
     return False

@@ -11,7 +11,9 @@ from typing import TypeAlias, assert_never
 from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.shown import MASK, escaped, without_password
 from bm_sync.model.config import (
+    CLOUD_TYPE,
     BackendRemote,
+    CloudRemote,
     FilterSet,
     FolderRemote,
     Limit,
@@ -53,6 +55,14 @@ def _remote(remote: Remote) -> Json:
         case BackendRemote(type=kind, options=options, root=root):
             said: dict[str, Json] = {name: _option(name, value) for name, value in options}
             return {"type": kind, "options": said, "root": root}
+        case CloudRemote():
+            return {
+                "type": CLOUD_TYPE,
+                "host": remote.host,
+                "workspace": None if remote.workspace is None else escaped(remote.workspace),
+                "transport": remote.transport,
+                "storage": remote.storage,
+            }
         case _:
             assert_never(remote)
 

@@ -224,7 +224,8 @@ def _likeness(rule: Schema, node: Mapping) -> int:
         score += 2
         choices = known[name].get("enum")
         if choices is not None and isinstance(entry.value, Scalar):
-            score += 3 if entry.value.value in choices else -10
+            right, telling = entry.value.value in choices, len(choices) == 1
+            score += 3 if right else -10 if telling else 0
     return score
 
 

@@ -252,7 +252,31 @@ class NamedRemote:
     origin: Origin
 
 
-Remote = FolderRemote | BackendRemote | NamedRemote
+CLOUD_TYPE = "basic-memory-cloud"
+# Basic Memory's own client has it built in (basic-memory 0.24.1, cli/commands/cloud).
+CLOUD_STORAGE = "https://fly.storage.tigris.dev"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudRemote:
+    """A workspace of Basic Memory Cloud (`type: basic-memory-cloud`).
+
+    `host` is the service's URL without a slash at the end, None for the one that the environment
+    or Basic Memory's own configuration names. `workspace` is a slug, a name or an id, None for the
+    account's default. `transport` names the way to the files, `auto` for whichever the account may
+    use. `storage` is the URL of the object store, which the service does not tell.
+    """
+
+    name: str
+    host: str | None
+    workspace: str | None
+    transport: Literal["auto", "s3", "webdav"]
+    storage: str
+    origin: Origin
+
+
+DistantRemote = BackendRemote | NamedRemote | CloudRemote
+Remote = FolderRemote | DistantRemote
 
 
 class Placement(StrEnum):
