@@ -27,6 +27,8 @@ class CountingProxy:
     port: int
     counts: Counter[str] = field(default_factory=Counter)
     instead: Instead | None = None
+    watched: tuple[str, str] = ("", "")  # a header with its value
+    without: Counter[str] = field(default_factory=Counter)  # requests by kind that lack it
 
     def take(self) -> dict[str, int]:
         """Return the counts since the last time and begin anew."""
@@ -94,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = _body_of(self)
         kind = kind_of(self.command, self.path, self.headers)
         proxy.counts[kind] += 1
+        name, value = proxy.watched
+        proxy.without[kind] += bool(name) and self.headers.get(name) != value
         status = proxy.instead(kind, self.path) if proxy.instead else None
         if status is None:
             self._pass_on(body, self.server.target_port)

@@ -8,21 +8,26 @@ operation has ended, or 3 s have passed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone import contents, userconf
 from bm_sync.rclone.binary import Binary
+from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Wanted, spoken
-from bm_sync.rclone.remotes import DECLARED, Fs, declared, declared_fs, local_fs
-from bm_sync.rclone.session import Session
+from bm_sync.rclone.remotes import DECLARED, Definition, Fs, declared, declared_fs, local_fs
+from bm_sync.rclone.renewal import Renewals
+from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
 from bm_sync.secret import Secret
 
+T = TypeVar("T")
 _NOT_EMPTY = ("directory not empty", "not empty")
 
 
@@ -43,6 +48,7 @@ class Rclone:
         self._env = env
         settings = DaemonSettings(binary, run_dir, env, log_file, bandwidth)
         self._session = Session(settings, partial_suffix)
+        self._renewals = Renewals(self._session.define, self._ask)
         self._connected = 0
 
     def launch(self) -> None:
@@ -92,14 +98,35 @@ class Rclone:
             for section in sections:
                 await self._session.define(section)
             return declared_fs(remote, sections[0].name, sections[0].type)
-        self._connected += 1
-        name = DECLARED.format(self._connected)
+        name = self._new_name()
         await self._session.define(declared(remote, name, env))
         return declared_fs(remote, name, remote.type)
 
+    async def connect_bucket(
+        self, bucket: Bucket, renew: Callable[[], Awaitable[Bucket | None]]
+    ) -> Fs:
+        """Make a bucket of Basic Memory Cloud known and return its root.
+
+        When the store refuses the keys, `renew` is asked for others and the operation goes on.
+        """
+        name = self._new_name()
+
+        async def again() -> Definition | None:
+            other = await renew()
+            return None if other is None else bucket_definition(other, name)
+
+        await self._session.define(bucket_definition(bucket, name))
+        top = bucket_fs(bucket, name)
+        self._renewals.watch(top, again)
+        return top
+
+    def _new_name(self) -> str:
+        self._connected += 1
+        return DECLARED.format(self._connected)
+
     async def features(self, fs: Fs) -> Features:
         """Return what the backend can do."""
-        return await (await self._session.live()).listings.features(fs)
+        return await self._with(lambda live: live.listings.features(fs), fs)
 
     async def list_tree(self, fs: Fs, *, features: Features) -> RemoteListing:
         """Return everything below `fs` by one recursive listing.
@@ -108,7 +135,7 @@ class Rclone:
         a missing folder is Fault.MISSING. Times are read only where they cost nothing, and for
         objects of a bucket that have no hash.
         """
-        return await (await self._session.live()).listings.tree(fs, features)
+        return await self._with(lambda live: live.listings.tree(fs, features), fs)
 
     async def list_some(
         self, fs: Fs, paths: Collection[str], *, features: Features, mtime: bool, content: bool
@@ -118,8 +145,8 @@ class Rclone:
         The stamps are those that `list_tree` gives, with times too when `mtime` is set. Without
         `content` hashes are left out; where a listing has none see `contents`.
         """
-        listings = (await self._session.live()).listings
-        return await listings.some(fs, paths, features, Wanted(mtime, content))
+        wanted = Wanted(mtime, content)
+        return await self._with(lambda live: live.listings.some(fs, paths, features, wanted), fs)
 
     async def contents(
         self, fs: Fs, paths: Collection[str], *, features: Features, scratch: Path
@@ -129,12 +156,15 @@ class Rclone:
         The server computes them where it can (`slow_hash`); what is left is downloaded below
         `scratch`, hashed and removed. Files that are gone are absent.
         """
-        live = await self._session.live()
-        known = await contents.by_server(live.listings, fs, paths, features)
-        rest = [path for path in paths if path not in known]
-        if not rest:
-            return known
-        return known | await contents.by_download(live.transfers, fs, rest, scratch)
+
+        async def learn(live: Live) -> dict[str, str]:
+            known = await contents.by_server(live.listings, fs, paths, features)
+            rest = [path for path in paths if path not in known]
+            if not rest:
+                return known
+            return known | await contents.by_download(live.transfers, fs, rest, scratch)
+
+        return await self._with(learn, fs)
 
     async def stat(
         self, fs: Fs, path: str, *, features: Features | None = None
@@ -143,8 +173,8 @@ class Rclone:
 
         It may be a folder.
         """
-        listings = (await self._session.live()).listings
-        return await listings.stat(fs, path, features.hash if features else None)
+        hashed = features.hash if features else None
+        return await self._with(lambda live: live.listings.stat(fs, path, hashed), fs)
 
     async def copy_batch(
         self,
@@ -161,8 +191,15 @@ class Rclone:
         """
         if not paths:
             return BatchResult(None)
+        begun = self._renewals.ages((src, dst))
         transfers = (await self._session.live()).transfers
-        return await transfers.batch(Pair(src, dst), paths, opts, on_progress)
+        result = await transfers.batch(Pair(src, dst), paths, opts, on_progress)
+        told = (result.fault, *result.failed.values())
+        refused = next((e for e in told if e is not None and e.fault is Fault.AUTH), None)
+        if refused is None or not await self._renewals.helped(refused, (src, dst), begun):
+            return result
+        # what did not arrive is worth another try
+        return replace(result, fault=RcloneError(refused.what, fault=Fault.TRANSIENT))
 
     async def copy_file(  # noqa: PLR0913 - two places and a condition
         self,
@@ -180,13 +217,15 @@ class Rclone:
         (`md5:...`) or ETag of the version to replace, `if_none` that there is none. A refusal is
         Fault.CHANGED.
         """
-        transfers = (await self._session.live()).transfers
-        await transfers.copy(Pair(src, dst), src_path, dst_path, Condition(if_match, if_none))
+        pair, condition = Pair(src, dst), Condition(if_match, if_none)
+        await self._with(
+            lambda live: live.transfers.copy(pair, src_path, dst_path, condition), src, dst
+        )
 
     async def move_file(self, src: Fs, src_path: str, dst: Fs, dst_path: str) -> None:
         """Move one file, replacing what stands there; on the server where the backend can."""
-        transfers = (await self._session.live()).transfers
-        await transfers.move(Pair(src, dst), src_path, dst_path)
+        pair = Pair(src, dst)
+        await self._with(lambda live: live.transfers.move(pair, src_path, dst_path), src, dst)
 
     async def delete_file(self, fs: Fs, path: str) -> None:
         """Delete one file; Fault.MISSING when there is none."""
@@ -216,9 +255,10 @@ class Rclone:
 
     async def about(self, fs: Fs) -> Space | None:
         """Return the room on the remote; None when the backend cannot tell."""
-        rc = (await self._session.live()).rc
         try:
-            return space_of(await rc.do("operations/about", {"fs": fs.root}))
+            return space_of(
+                await self._with(lambda live: live.rc.do("operations/about", {"fs": fs.root}), fs)
+            )
         except RcloneError as e:
             if "doesn't support about" in e.what:
                 return None
@@ -229,16 +269,29 @@ class Rclone:
 
         It writes a small object below `.bm-sync/` and removes it; the caller remembers the answer.
         """
-        return await (await self._session.live()).probes.conditions(fs)
+        return await self._with(lambda live: live.probes.conditions(fs), fs)
 
     async def clock_skew_s(self, fs: Fs) -> float | None:
         """Return how far the store's clock is ahead, to about 2 s; None where it cannot be told."""
-        return await (await self._session.live()).probes.clock_skew_s(fs)
+        return await self._with(lambda live: live.probes.clock_skew_s(fs), fs)
 
     async def ping(self, fs: Fs) -> None:
         """Ask the remote for the names directly at `fs`; raises RcloneError when it fails."""
-        await (await self._session.live()).listings.ping(fs)
+        await self._with(lambda live: live.listings.ping(fs), fs)
 
     async def _do(self, method: str, fs: Fs, path: str) -> None:
-        rc = (await self._session.live()).rc
-        await rc.do(method, {"fs": fs.root, "remote": spoken(path)})
+        params = {"fs": fs.root, "remote": spoken(path)}
+        await self._with(lambda live: live.rc.do(method, params), fs)
+
+    async def _with(self, act: Callable[[Live], Awaitable[T]], *places: Fs) -> T:
+        """Do something, again when the store refused keys that could be renewed."""
+        begun = self._renewals.ages(places)
+        try:
+            return await act(await self._session.live())
+        except RcloneError as e:
+            if not await self._renewals.helped(e, places, begun):
+                raise
+        return await act(await self._session.live())
+
+    async def _ask(self, fs: Fs) -> None:
+        await (await self._session.live()).listings.ping(fs)

@@ -31,6 +31,7 @@ _POLL_LAST_S = 0.2
 _STATS_EVERY_S = 0.5
 _MAX_CONNECTIONS = 64
 _FORGOTTEN = "job not found"
+_ROOTS = ("fs", "srcFs", "dstFs")
 
 
 class Rc:
@@ -53,6 +54,7 @@ class Rc:
         )
         self._numbers = itertools.count(1)
         self.secrets: list[Secret] = [password]
+        self.headers: dict[str, tuple[tuple[str, str], ...]] = {}  # by name of remote
         self.doubtful = False  # a call found nobody; the process may be dying unseen
 
     def error(self, text: str) -> RcloneError:
@@ -181,11 +183,25 @@ class Rc:
         if not task.cancelled():
             task.exception()  # seen, so that the loop does not report it
 
+    def _headed(self, body: Answer) -> Answer:
+        """Return the parameters of a call with the headers of the remotes that it names.
+
+        rclone 1.75 has no option for headers of one S3 remote. It takes them from the call in which
+        a root is first used, and keeps the root; so every call that names one has them.
+        """
+        named = {str(body.get(key, "")).partition(":")[0] for key in _ROOTS}
+        told = [h for name in named for h in self.headers.get(name, ())]
+        if not told:
+            return body
+        headers = [{"Key": key, "Value": value} for key, value in told]
+        return {**body, "_config": {**body.get("_config", {}), "Headers": headers}}
+
     async def _post(
         self, method: str, body: Answer, hook: Hook | None, timeout_s: float | None
     ) -> Answer:
         import httpx
 
+        body = self._headed(body)
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._http.post(f"/{method}", content=json.dumps(body))

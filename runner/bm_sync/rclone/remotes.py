@@ -57,12 +57,16 @@ class Fs:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One remote as `config/create` takes it; `obscure`: passwords are in clear."""
+    """One remote as `config/create` takes it; `obscure`: passwords are in clear.
+
+    `headers` go with every request to it.
+    """
 
     name: str
     type: str
     options: tuple[tuple[str, str | Secret], ...]
     obscure: bool
+    headers: tuple[tuple[str, str], ...] = ()
 
     def parameters(self) -> dict[str, str]:
         """Return the options with the secrets in clear, for the socket only."""

@@ -129,6 +129,8 @@ def _well(live: Live | None) -> TypeGuard[Live]:
 
 async def _define(rc: Rc, definition: Definition) -> None:
     rc.secrets.extend(definition.secrets)
+    if definition.headers:
+        rc.headers[definition.name] = definition.headers
     await rc.do("config/create", definition.call())
 
 

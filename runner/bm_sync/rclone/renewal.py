@@ -1,0 +1,98 @@
+"""Gets new keys for a remote when its store refuses the old ones, for all that wait at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import Definition, Fs
+
+Renew = Callable[[], Awaitable[Definition | None]]
+"""Returns the remote with new keys, None when there will be none any more."""
+
+_CLOCK = "RequestTimeTooSkewed"  # no key helps against a wrong clock
+
+Ages = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A remote whose keys can be renewed; `age` counts how often they were."""
+
+    renew: Renew
+    top: Fs
+    age: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Renewals:
+    """The remotes of one rclone whose keys can be renewed."""
+
+    def __init__(
+        self,
+        define: Callable[[Definition], Awaitable[None]],
+        ask: Callable[[Fs], Awaitable[None]],
+    ) -> None:
+        self._define = define
+        self._ask = ask
+        self._watched: dict[str, _Watched] = {}
+
+    def watch(self, top: Fs, renew: Renew) -> None:
+        """Renew the keys of the remote whose root is `top` by `renew`."""
+        self._watched[_remote(top)] = _Watched(renew, top)
+
+    def ages(self, places: Sequence[Fs]) -> Ages:
+        """Return how old the keys are that an operation on `places` begins with."""
+        return tuple(w.age for w in self._of(places))
+
+    async def helped(self, error: RcloneError, places: Sequence[Fs], begun: Ages) -> bool:
+        """Return whether an operation that was refused may go on with new keys.
+
+        `begun` are the ages when it began. Raises what `renew` raises.
+        """
+        if not _may_be_keys(error):
+            return False
+        found = [
+            await self._renewed(watched, age, error)
+            for watched, age in zip(self._of(places), begun, strict=True)
+        ]
+        return any(found)
+
+    async def _renewed(self, watched: _Watched, begun: int, error: RcloneError) -> bool:
+        async with watched.lock:
+            if watched.age != begun:
+                return True
+            if error.fault is Fault.FORBIDDEN and not await self._refuses(watched.top):
+                return False
+            definition = await watched.renew()
+            if definition is None:
+                return False
+            await self._define(definition)
+            watched.age += 1
+            return True
+
+    async def _refuses(self, top: Fs) -> bool:
+        """Return whether the store refuses the keys themselves.
+
+        The answer to a HEAD has no body to tell it by; that to a listing has.
+        """
+        try:
+            await self._ask(top)
+        except RcloneError as e:
+            return e.fault is Fault.AUTH
+        return False
+
+    def _of(self, places: Sequence[Fs]) -> list[_Watched]:
+        names = dict.fromkeys(_remote(fs) for fs in places)
+        return [self._watched[name] for name in names if name in self._watched]
+
+
+def _may_be_keys(error: RcloneError) -> bool:
+    return error.fault in (Fault.AUTH, Fault.FORBIDDEN) and _CLOCK not in error.what
+
+
+def _remote(fs: Fs) -> str:
+    """Return the name under which the daemon knows the remote of `fs`."""
+    return fs.root.partition(":")[0]
