@@ -57,7 +57,7 @@ PURE_MODULES = {
 # A package that speaks to the outside stands in the rooms that are about it.
 HOMES = {
     "argparse": {"cli"},
-    "fcntl": {"state", "rclone"},
+    "fcntl": {"state", "rclone", "cloud"},
     "httpx": {"rclone", "cloud"},
     "jsonschema": {"manifest"},
     "pathspec": {"filters"},
