@@ -15,7 +15,7 @@ from bm_sync.model.config import FolderRemote, Manifest, Mode, Placement
 from bm_sync.paths import schema_file
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted((ROOT / "examples").iterdir())
+EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/*/sync.yaml"))
 NAMES = [example.name for example in EXAMPLES]
 
 
