@@ -54,6 +54,7 @@ class Code(StrEnum):
     WRITABLE = "BMS035"
     REFUSED = "BMS036"
     ADDRESS = "BMS037"
+    ENGINE = "BMS038"
 
 
 @dataclass(frozen=True, slots=True)

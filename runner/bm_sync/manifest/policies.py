@@ -17,6 +17,7 @@ from bm_sync.model.config import (
     Compare,
     Conflict,
     Direction,
+    Engine,
     Guards,
     KeepVersions,
     Limit,
@@ -100,6 +101,7 @@ class Policies:
                 pass
         merged = _over(own, base)
         self._check_direction(own, merged)
+        self._check_engine(own, merged)
         return merged
 
     def _is_known(self, said: Scalar, name: str) -> bool:
@@ -128,6 +130,17 @@ class Policies:
             hint = "remove it; push goes up and pull goes down by itself"
             self.around.report.error(Code.DIRECTION, said.key.spot, what, hint)
 
+    def _check_engine(self, own: Mapping, merged: Mapping) -> None:
+        said = own.entries.get("engine") or own.entries.get("mode")
+        mode = merged.get("mode")
+        if said is None or is_broken(mode) or is_broken(own.get("extends")):
+            return
+        one_way = text_of(merged, "mode") or Mode.TWO_WAY
+        if text_of(merged, "engine") == Engine.BISYNC and one_way != Mode.TWO_WAY:
+            what = f"engine bisync is for mode two-way; this policy is {one_way}"
+            hint = "remove it; the other modes have one engine"
+            self.around.report.error(Code.ENGINE, said.key.spot, what, hint)
+
     def _build(self, node: Mapping, name: str) -> Policy:
         return Policy(
             name=name,
@@ -140,6 +153,7 @@ class Policies:
             retry=_retry(group(node, "retry")),
             limits=_limits(group(node, "limits")),
             verify=Verify(text_of(node, "verify") or "checksum"),
+            engine=Engine(text_of(node, "engine") or "reconcile"),
         )
 
     def _guards(self, node: Mapping) -> Guards:

@@ -112,6 +112,7 @@ def _policy(policy: Policy) -> Json:
             "timeout": limits.timeout_s,
         },
         "verify": policy.verify.value,
+        "engine": policy.engine.value,
     }
     return said
 

@@ -63,6 +63,13 @@ class Verify(StrEnum):
     SIZE = "size"
 
 
+class Engine(StrEnum):
+    """Who carries a two-way plan out: bm-sync's own hands, or `rclone bisync`."""
+
+    RECONCILE = "reconcile"
+    BISYNC = "bisync"
+
+
 class Links(StrEnum):
     """What happens to symbolic links; links that leave the project are never followed."""
 
@@ -172,6 +179,7 @@ class Policy:
     retry: Retry = Retry()
     limits: Limits = Limits()
     verify: Verify = Verify.CHECKSUM
+    engine: Engine = Engine.RECONCILE
 
 
 @dataclass(frozen=True, slots=True)
