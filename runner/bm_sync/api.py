@@ -158,6 +158,37 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
     )
 
 
+async def prunable(manifest: Manifest, selection: Selection, setup: Setup) -> Plan:
+    """Return what the filters exclude but what lies on the remotes. Changes nothing anywhere."""
+    projects = select(manifest, selection)
+    async with _peeking(setup, projects) as site:
+        from bm_sync.engine import prune as pruning
+        from bm_sync.engine.prepare import plan_of
+
+        return plan_of(manifest, await pruning.prepare_all(projects, site), site.clock())
+
+
+async def prune(  # noqa: PLR0913 - what to do, and whom to tell
+    manifest: Manifest,
+    selection: Selection,
+    setup: Setup,
+    *,
+    confirm: Confirm,
+    on_event: OnEvent = lambda _: None,
+    command: str = "prune",
+) -> Applied:
+    """Remove from the remotes what the filters exclude: exactly the list that `confirm` is shown.
+
+    It goes into the trash there. Local files and cloud-only projects are never touched.
+    """
+    from bm_sync.engine import prune as pruning
+    from bm_sync.engine import reconcile
+
+    projects = select(manifest, selection)
+    watch = reconcile.Watch(confirm, on_event, command)
+    return await reconcile.apply(manifest, projects, setup, pruning.prepare_all, watch)
+
+
 async def check(
     manifest: Manifest, selection: Selection, setup: Setup, *, sample: int | None = None
 ) -> tuple[ProjectCheck, ...]:

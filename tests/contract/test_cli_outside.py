@@ -333,6 +333,7 @@ _ANSWERS = (
     ("why", "notes", "a.md"),
     ("doctor",),
     ("reset", "notes"),
+    ("prune", "--ignored"),
     ("plan", "nosuch"),
     ("plann",),
     ("plan", "--accept", "x"),

@@ -29,6 +29,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("history", "list the runs, or every action of one run"),
             ("conflicts", "list the conflicts that nobody has settled, and what to do"),
             ("why", "tell why a path is synced or not"),
+            ("prune", "remove from the remotes what the filters exclude"),
             ("reset", "forget what both sides last agreed on"),
             ("doctor", "check rclone, the state, the remotes and the folders"),
         ),

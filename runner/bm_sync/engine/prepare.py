@@ -41,11 +41,16 @@ class Wants:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A project with its plan; `seen` is None when there is nothing to reconcile or it failed."""
+    """A project with its plan; `seen` is None when there is nothing to reconcile or it failed.
+
+    `partial`: the plan is not all that the project needs, so carrying it out does not bring both
+    sides together.
+    """
 
     project: Project
     plan: ProjectPlan
     seen: Seen | None = None
+    partial: bool = False
 
 
 async def prepare_all(

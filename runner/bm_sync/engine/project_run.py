@@ -14,7 +14,7 @@ from bm_sync.engine.journal import bug
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared, project_exit
-from bm_sync.engine.record import iso, record
+from bm_sync.engine.record import iso, record, record_gone
 from bm_sync.engine.scope import Hand, Scope
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit
@@ -55,7 +55,11 @@ class ProjectRunner:
             await self._act()
         ended = self._ended()
         self._site.state.end_project(
-            self._run, ended, local=self._plan.local, remote=self._plan.remote
+            self._run,
+            ended,
+            local=self._plan.local,
+            remote=self._plan.remote,
+            converging=not self._prepared.partial,
         )
         self._emit(ProjectEnded(ended))
         return ended
@@ -105,9 +109,17 @@ class ProjectRunner:
             self._error = BmSyncError(
                 f"a bug in bm-sync: {type(e).__name__}: {e}", hint="please report it with the log"
             )
-        if self._prepared.seen is not None:
-            learn(self._plan.actions, self._ledger)
-            record(self._prepared.seen, self._plan, self._ledger, self._site.state, self._run)
+        self._record()
+
+    def _record(self) -> None:
+        seen = self._prepared.seen
+        if seen is None:
+            return
+        if self._prepared.partial:
+            record_gone(seen, self._plan, self._ledger, self._site.state)
+            return
+        learn(self._plan.actions, self._ledger)
+        record(seen, self._plan, self._ledger, self._site.state, self._run)
 
     async def _move(self) -> None:
         if self._prepared.seen is None:

@@ -39,6 +39,13 @@ def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str
     _conflicts(seen, plan, ledger, state, run)
 
 
+def record_gone(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State) -> None:
+    """Let the baseline forget what was removed, and leave all else in it as it is."""
+    if seen.remembered.baseline.known:
+        gone = Change(project=plan.project, drop=ledger.drop, drop_dirs=ledger.drop_dirs)
+        state.record(plan.key, gone)
+
+
 def _memory(seen: Seen, ledger: Ledger) -> Mapping[tuple[Side, str], tuple[Stamp, str]]:
     """Return the contents worth remembering: hashed, still standing, and not agreed on.
 

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     EQUAL = "equal on both sides"
     GONE = "gone from both sides"
     FOLDER = "folder"
+    IGNORED = "excluded by the filters"
+    LEFT = "synced once, excluded since"
 
 
 @dataclass(frozen=True, slots=True)

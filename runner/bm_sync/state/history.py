@@ -24,12 +24,16 @@ _PROJECT = (
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A project's part of a run, with its two roots as a person reads them (None: unknown)."""
+    """A project's part of a run, with its two roots as a person reads them (None: unknown).
+
+    `converging`: a run that ended well brought both sides together.
+    """
 
     run: str
     project: ProjectRun
     local: str | None = None
     remote: str | None = None
+    converging: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ def _put_actions(
 
 def _put_last(connection: sqlite3.Connection, ended: Ended) -> None:
     project = ended.project
-    converged = project.status in (Status.IN_SYNC, Status.CHANGED)
+    converged = ended.converging and project.status in (Status.IN_SYNC, Status.CHANGED)
     connection.execute("INSERT OR IGNORE INTO projects (key) VALUES (?)", (project.key,))
     connection.execute(
         "UPDATE projects SET name = ?, local = coalesce(?, local), remote = coalesce(?, remote),"

@@ -129,14 +129,16 @@ class State:
         *,
         local: str | None = None,
         remote: str | None = None,
+        converging: bool = True,
     ) -> None:
         """Write what a run did to a project.
 
-        `local` and `remote` are its roots as a person reads them (None: as remembered). A project
-        in which nothing happened is written together with the next one or at the end, so that many
-        quiet projects cost one transaction.
+        `local` and `remote` are its roots as a person reads them (None: as remembered). Without
+        `converging` the run did something else than bring both sides together. A project in which
+        nothing happened is written together with the next one or at the end, so that many quiet
+        projects cost one transaction.
         """
-        self._quiet.append(history.Ended(run_id, project, local, remote))
+        self._quiet.append(history.Ended(run_id, project, local, remote, converging=converging))
         if project.status is not Status.IN_SYNC or project.actions:
             self._write_quiet()
 

@@ -129,8 +129,8 @@ def problem_lines(problems: Sequence[Problem], view: View) -> list[str]:
     return said + ([f"  … and {rest:,} more (--all-files)"] if rest else [])
 
 
-def filter_lines(change: FilterChange, view: View) -> list[str]:
-    """Return what a change of the filters lets in and takes out of the set."""
+def filter_lines(project: str, change: FilterChange, view: View) -> list[str]:
+    """Return what a change of the filters lets in and takes out of the set of a project."""
     said = []
     first = _FIRST if view.cap is not None else max(len(change.enters), len(change.leaves))
     if change.enters:
@@ -140,4 +140,6 @@ def filter_lines(change: FilterChange, view: View) -> list[str]:
         number = count(len(change.leaves), "path leaves", "paths leave")
         gone = f"filters changed: {number} the set, untouched on both sides"
         said.append(f"{gone}: {some(change.leaves, first)}")
+        look = view.command("prune", "--ignored", project, "--dry-run")
+        said += commands([("which of them lie on the remote", look)])
     return said

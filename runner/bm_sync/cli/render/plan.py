@@ -86,7 +86,7 @@ def _words(project: ProjectPlan, view: View) -> Block | None:
         said += stop_lines(project.project, project.stops, view)
     said += clash_lines(project.project, project.clashes, view, recorded=False)
     said += problem_lines(project.problems, view)
-    said += filter_lines(project.filter_change, view)
+    said += filter_lines(project.project, project.filter_change, view)
     said += [escape(note) for note in project.notes]
     return (project.project, said) if said else None
 

@@ -20,14 +20,17 @@ from bm_sync.model.report import (
 )
 from bm_sync.model.run import Status
 
-_HEADS = ("PROJECT", "STATE", "LAST RUN", "RESULT", "CONFLICTS", "FILES", "SIZE", "LOCAL", "REMOTE")
+_HEADS = (
+    *("PROJECT", "STATE", "LAST SYNC", "LAST RUN", "RESULT"),
+    *("CONFLICTS", "FILES", "SIZE", "LOCAL", "REMOTE"),
+)
 
 
 def status_text(rows: Sequence[ProjectStatus], view: View) -> str:
     """Return the table of all projects as last seen."""
     if not rows:
         return "no project is declared\n"
-    table = columns([_HEADS, *(_status_row(row, view) for row in rows)], "<<<<>>><<")
+    table = columns([_HEADS, *(_status_row(row, view) for row in rows)], "<<<<<>>><<")
     said: list[Block] = [
         (row.project, [escape(row.message)]) for row in rows if row.message is not None
     ]
@@ -46,6 +49,7 @@ def _status_row(row: ProjectStatus, view: View) -> tuple[str, ...]:
     return (
         row.project,
         row.placement.value if row.placement else "undeclared",
+        age(row.converged, view.now) if row.converged else "never",
         age(row.last_time, view.now) if row.last_time else "never",
         status_words(Status(row.result)) if row.result else "-",
         str(row.conflicts) if row.conflicts else "-",
