@@ -88,6 +88,12 @@ class NotSignedInError(BmSyncError):
     exit = Exit.NOT_SIGNED_IN
 
 
+class PinnedError(BmSyncError):
+    """A remote answers for another place than the one that was met first; nothing may move."""
+
+    exit = Exit.STOPPED
+
+
 class StalePlanError(BmSyncError):
     """A saved plan no longer fits what is there."""
 

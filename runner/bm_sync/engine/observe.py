@@ -14,6 +14,7 @@ from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import joined, key_before_link, project_key
 from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.listed import Listed, list_far, looked_again, reach
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, Walked, walk, walk_aside
 from bm_sync.filters.matcher import Matcher
@@ -32,9 +33,6 @@ from bm_sync.model.tree import (
     Side,
     Tree,
 )
-from bm_sync.rclone.faults import Fault, RcloneError
-from bm_sync.rclone.remotes import Fs
-from bm_sync.rclone.wire import Features, RemoteListing
 from bm_sync.state.values import HashMemory, Remembered
 
 
@@ -43,7 +41,7 @@ class Seen:
     """A project with what was seen of it.
 
     `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
-    hash its sides are compared by.
+    hash its sides are compared by. `absent`: the cloud has no such project.
     """
 
     project: Project
@@ -58,6 +56,7 @@ class Seen:
     algorithm: str
     bad_patterns: tuple[BadPattern, ...] = ()
     hashed: HashMemory = field(default_factory=dict)
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +68,25 @@ class _Far:
     store: Store | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """What a remote behind rclone told, before the filters."""
-
-    base: Fs
-    fs: Fs
-    features: Features
-    listing: RemoteListing
-    root: Root
-
-
 async def observe(project: Project, site: Site) -> Seen:
     """Look at both sides; raises BmSyncError when one cannot be read at all."""
     assert project.local is not None and project.remote is not None  # noqa: S101, PT018
     key = project_key(project)
     matcher = Matcher(project.filters)
-    asked = asyncio.create_task(_list(project, site))
+    await reach(project, site)
+    asked = asyncio.create_task(list_far(project, site))
     try:
-        await asyncio.sleep(0)  # rclone starts and the remote lists while we read here
-        remembered = site.state.project(key)
+        # the remote lists while we read here; the walk comes first, as it leaves the loop free
         near = await walk_aside(
             project.local,
             matcher,
             gitignore=project.filters.gitignore,
             links=project.filters.links,
         )
+        remembered = site.state.project(key)
         listed = await asked
+        if listed is not None and not listed.listing.entries and remembered.baseline.files:
+            listed = await looked_again(project, listed, site)
     finally:
         asked.cancel()
     local = _checked_root(near, project, site)
@@ -125,6 +116,7 @@ async def observe(project: Project, site: Site) -> Seen:
         remote_folder=far.folder,
         store=far.store,
         algorithm=_algorithm(far.store),
+        absent=listed is not None and listed.place.absent,
         bad_patterns=bad,
     )
 
@@ -142,30 +134,10 @@ def _checked_root(near: Walked, project: Project, site: Site) -> Tree:
 
 async def far_side(project: Project, matcher: Matcher, site: Site) -> Tree:
     """Return the remote side alone, filtered by the rules the matcher knows."""
-    return _far(project, await _list(project, site), matcher, site).tree
+    return _far(project, await list_far(project, site), matcher, site).tree
 
 
-_MISSING = {Fault.MISSING: Root.MISSING, Fault.STORE_MISSING: Root.STORE_MISSING}
-
-
-async def _list(project: Project, site: Site) -> _Listed | None:
-    """Ask the remote for everything; a folder of this machine is walked instead, later."""
-    remote = project.remote
-    if remote is None or isinstance(remote, FolderRemote):
-        return None
-    retry = project.policy.retry
-    base, features = await site.patiently(retry, lambda: site.connected(remote))
-    fs = base.at(project.path)
-    try:
-        listing = await site.patiently(retry, lambda: site.rclone.list_tree(fs, features=features))
-    except RcloneError as e:
-        if e.fault not in _MISSING:
-            raise
-        return _Listed(base, fs, features, RemoteListing(()), _MISSING[e.fault])
-    return _Listed(base, fs, features, listing, Root.FOLDER)
-
-
-def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site) -> _Far:
+def _far(project: Project, listed: Listed | None, matcher: Matcher, site: Site) -> _Far:
     """Return the remote side, filtered by the rules known so far."""
     remote = project.remote
     if isinstance(remote, FolderRemote):
@@ -174,8 +146,8 @@ def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site)
             folder, matcher, gitignore=False, links=project.filters.links, side=Side.REMOTE
         )
         return _Far(walked.tree, folder=_real(folder))
-    assert listed is not None and remote is not None  # noqa: S101, PT018 - see `_list`
-    entries = listed.listing.entries
+    assert listed is not None and remote is not None  # noqa: S101, PT018 - see `list_far`
+    place, entries = listed.place, listed.listing.entries
     files = {
         e.path: File(ObjectStamp(e.size, e.content, e.mtime_ns), e.content, e.mtime_ns)
         for e in entries
@@ -186,7 +158,7 @@ def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site)
         [e.path for e in entries if e.is_dir],
         matcher,
         side=Side.REMOTE,
-        has_folders=listed.features.has_folders,
+        has_folders=place.features.has_folders,
     )
     names = tuple(
         Problem(n, Side.REMOTE, ProblemKind.NAME, "no file of this machine can have this name")
@@ -201,15 +173,15 @@ def _far(project: Project, listed: _Listed | None, matcher: Matcher, site: Site)
         tree,
         dirs=mark_above({**tree.dirs, **dict.fromkeys(closed, True)}, closed),
         root=listed.root,
-        case_insensitive=listed.features.case_insensitive,
+        case_insensitive=place.features.case_insensitive,
         problems=tree.problems + names + unreadable,
     )
     store = Store(
-        fs=listed.fs,
-        base=listed.base,
-        features=listed.features,
+        fs=place.fs,
+        base=place.base,
+        features=place.features,
         names=files.keys(),
-        conditions=lambda: site.conditions(remote, listed.base, project.policy.retry),
+        conditions=lambda: site.conditions(remote, place.base, project.policy.retry),
         litter=tuple(p for p in files if p.endswith(site.partial_suffix)),
     )
     return _Far(tree, store=store)

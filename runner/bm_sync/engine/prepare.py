@@ -13,17 +13,16 @@ from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site
-from bm_sync.errors import BmSyncError, Exit, worst
+from bm_sync.errors import BmSyncError, Exit, PinnedError, worst
 from bm_sync.model.config import (
-    BackendRemote,
+    CloudRemote,
     FolderRemote,
     Manifest,
-    NamedRemote,
     Placement,
     Project,
     Remote,
 )
-from bm_sync.model.plan import Accept, MakeDir, Plan, ProjectPlan, Reason, Totals
+from bm_sync.model.plan import Accept, Guard, MakeDir, Plan, ProjectPlan, Reason, Stop, Totals
 from bm_sync.model.tree import Side
 from bm_sync.plan import planner
 from bm_sync.plan.intent import Intent
@@ -76,9 +75,13 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
         if project.placement is Placement.CLOUD_ONLY:
             return Prepared(project, await _cloud_only(project, site))
         seen = await answer(await observe(project, site), project.policy, site)
+    except PinnedError as e:
+        return Prepared(project, _pinned(project, site, e))
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e))
     plan = planner.make(project.name, seen.key, seen.observation, intent(project, site, wants))
+    if seen.absent:
+        plan = _with_project(plan)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
     return Prepared(project, replace(plan, notes=plan.notes + notes), seen)
 
@@ -120,6 +123,14 @@ def failed(project: Project, site: Site, error: BmSyncError) -> ProjectPlan:
     )
 
 
+def _pinned(project: Project, site: Site, error: PinnedError) -> ProjectPlan:
+    """Return the plan of a project whose remote is another one than before."""
+    return replace(
+        blank(project, site),
+        stops=(Stop(Guard.STORE, Side.REMOTE, error.what, hint=error.hint),),
+    )
+
+
 _HINTS = {
     Fault.AUTH: "check the keys of remote '{name}' ({origin})",
     Fault.CONFIG: "check the options of remote '{name}' ({origin})",
@@ -132,10 +143,24 @@ _HINTS = {
 def _hint(project: Project, error: BmSyncError) -> str | None:
     """Return what to do about a remote that cannot be read."""
     remote = project.remote
-    if not isinstance(error, RcloneError) or not isinstance(remote, BackendRemote | NamedRemote):
+    if not isinstance(error, RcloneError) or isinstance(remote, FolderRemote | None):
         return None
+    if isinstance(remote, CloudRemote) and error.fault is Fault.AUTH:
+        return "new keys are refused, too; bm-sync cloud status tells what the account may do"
     hint = _HINTS.get(error.fault)
     return hint and hint.format(name=remote.name, origin=remote.origin)
+
+
+_CREATED = "the project will be made on the cloud"
+
+
+def _with_project(plan: ProjectPlan) -> ProjectPlan:
+    """Return a plan that begins with making the project on the cloud."""
+    action = MakeDir("", Side.REMOTE, Reason.FOLDER)
+    totals = replace(plan.totals, folders=plan.totals.folders + 1)
+    return replace(
+        plan, actions=(action, *plan.actions), totals=totals, notes=(*plan.notes, _CREATED)
+    )
 
 
 def _local_only(project: Project, site: Site) -> ProjectPlan:
@@ -149,10 +174,11 @@ async def _cloud_only(project: Project, site: Site) -> ProjectPlan:
     """Plan a project without a local folder: it is made on the remote when it is missing."""
     assert project.remote is not None  # noqa: S101 - that is what cloud-only means
     plan = blank(project, site)
+    cloud = isinstance(project.remote, CloudRemote)
     if await _stands(project, project.remote, site):
         return replace(plan, notes=("cloud only: no local copy",))
     action = MakeDir("", Side.REMOTE, Reason.FOLDER)
-    note = "cloud only: the folder will be made on the remote"
+    note = _CREATED if cloud else "cloud only: the folder will be made on the remote"
     return replace(plan, actions=(action,), totals=Totals(folders=1), notes=(note,))
 
 
@@ -161,12 +187,14 @@ async def _stands(project: Project, remote: Remote, site: Site) -> bool:
     if isinstance(remote, FolderRemote):
         return (remote.root / project.path).is_dir()
     retry = project.policy.retry
-    base, features = await site.patiently(retry, lambda: site.connected(remote))
-    if not features.has_folders:
+    place = await site.patiently(retry, lambda: site.place(project))
+    if isinstance(remote, CloudRemote):
+        return not place.absent
+    if not place.features.has_folders:
         return True
     try:
         await site.patiently(
-            retry, lambda: site.rclone.list_tree(base.at(project.path), features=features)
+            retry, lambda: site.rclone.list_tree(place.fs, features=place.features)
         )
     except RcloneError as e:
         if e.fault is Fault.MISSING:

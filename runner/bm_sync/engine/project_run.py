@@ -18,7 +18,8 @@ from bm_sync.engine.record import iso, record, record_gone
 from bm_sync.engine.scope import Hand, Scope
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit
-from bm_sync.model.config import FolderRemote
+from bm_sync.model.config import CloudRemote, FolderRemote
+from bm_sync.model.plan import MakeDir
 from bm_sync.model.run import (
     Event,
     Outcome,
@@ -122,10 +123,13 @@ class ProjectRunner:
         record(seen, self._plan, self._ledger, self._site.state, self._run)
 
     async def _move(self) -> None:
-        if self._prepared.seen is None:
+        seen = self._prepared.seen
+        if seen is None:
             await self._make_remote()
             return
-        hands = self._hands(self._prepared.seen)
+        if seen.absent:
+            await self._make_project()
+        hands = self._hands(seen)
         try:
             await carry_out(self._plan.moves, hands, self._ledger)
         finally:
@@ -142,11 +146,22 @@ class ProjectRunner:
                 return
             case FolderRemote(root=root):
                 (root / project.path).mkdir(parents=True, exist_ok=True)
-            case remote:
-                base, _ = await self._site.connected(remote)
-                await self._site.rclone.mkdir(base.at(project.path), "")
+            case CloudRemote():
+                await self._site.cloud.create(project)
+            case _:
+                place = await self._site.place(project)
+                await self._site.rclone.mkdir(place.fs, "")
         for action in self._plan.moves:
             self._ledger.settle(action, Outcome.DONE)
+
+    async def _make_project(self) -> None:
+        """Make the cloud's project before anything is sent there; the plan has said so."""
+        if not any(isinstance(a, MakeDir) and not a.path for a in self._plan.moves):
+            raise BmSyncError(
+                "the project is not on the cloud any more",
+                hint="plan again: bm-sync plan shows what would be made anew",
+            )
+        await self._site.cloud.create(self._prepared.project)
 
     def _hands(self, seen: Seen) -> Hands:
         project = self._prepared.project

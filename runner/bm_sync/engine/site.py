@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bm_sync.engine.identity import remote_key
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.opening import machine_suffix
+from bm_sync.engine.place import Place
 from bm_sync.engine.retry import persistent
-from bm_sync.errors import NotSignedInError
-from bm_sync.model.config import CloudRemote, DistantRemote, Retry
+from bm_sync.model.config import CloudRemote, DistantRemote, FolderRemote, Project, Retry
 from bm_sync.model.report import Setup
 from bm_sync.paths import home_dir
 from bm_sync.rclone.client import Rclone
@@ -22,6 +22,9 @@ from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
 from bm_sync.state.store import State
+
+if TYPE_CHECKING:
+    from bm_sync.engine.cloud import Workspaces
 
 T = TypeVar("T")
 _CONDITIONS = "conditions"
@@ -43,6 +46,7 @@ class Site:
     _connected: dict[str, tuple[Fs, Features]] = field(default_factory=dict)
     _connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
     _conditions: dict[str, bool] = field(default_factory=dict)
+    _cloud: Workspaces | None = None
 
     @property
     def home(self) -> Path:
@@ -54,12 +58,29 @@ class Site:
         """Return how names of this machine's half uploads end."""
         return machine_suffix(self.setup)
 
+    @property
+    def cloud(self) -> Workspaces:
+        """Return the workspaces of Basic Memory Cloud; only who has one loads what it takes."""
+        if self._cloud is None:
+            from bm_sync.engine.cloud import Workspaces
+
+            self._cloud = Workspaces(self)
+        return self._cloud
+
+    async def place(self, project: Project) -> Place:
+        """Return where a project lies on its remote, which is none of this machine's folders."""
+        remote = project.remote
+        assert remote is not None and not isinstance(remote, FolderRemote)  # noqa: S101, PT018
+        if isinstance(remote, CloudRemote):
+            return await self.cloud.place(project)
+        base, features = await self.connected(remote)
+        return Place(base.at(project.path), base, features)
+
     async def connected(self, remote: DistantRemote) -> tuple[Fs, Features]:
         """Return the root of a remote and what it can do; asked once in a run."""
-        key = remote_key(remote)
         if isinstance(remote, CloudRemote):
-            what = f"remote '{remote.name}' ({remote.origin}): not signed in"
-            raise NotSignedInError(what)
+            return await self.cloud.connected(remote)
+        key = remote_key(remote)
         async with self._connecting.setdefault(key, asyncio.Lock()):
             if key not in self._connected:
                 fs = await self.rclone.connect(remote, self.setup.env)

@@ -1,0 +1,226 @@
+"""One workspace of Basic Memory Cloud in one run: who asks, what is known of it, its keys.
+
+The tenant and the bucket that were met first are pinned: whenever the service is asked again, it
+has to answer the same. Keys are made only when there are none or the store refuses them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from bm_sync.cloud import facts as remembered
+from bm_sync.cloud.account import Account
+from bm_sync.cloud.client import Cloud
+from bm_sync.cloud.facts import Facts
+from bm_sync.cloud.faults import CloudError, CloudFault
+from bm_sync.cloud.places import host_of
+from bm_sync.cloud.tokens import Keys
+from bm_sync.errors import PinnedError
+from bm_sync.model import cloud
+from bm_sync.model.cloud import CloudProject
+from bm_sync.model.config import CloudRemote
+from bm_sync.model.setup import Setup
+from bm_sync.rclone.bucket import Bucket
+
+_OWNER = "owner"  # who may mint keys (basic-memory issue 1262)
+
+
+class Workspace:
+    """One workspace, asked as little as possible."""
+
+    def __init__(self, remote: CloudRemote, setup: Setup) -> None:
+        self.remote = remote
+        self.state_dir = setup.state_dir
+        self.host = host_of(remote.host, setup.env)
+        self.account = Account.find(self.host, setup.env, setup.state_dir)
+        self._facts: Facts | None = None
+        self._asking = asyncio.Lock()
+        self._used: Keys | None = None
+        self._minted = False
+        self._listed = False
+
+    async def facts(self) -> Facts:
+        """Return what is known; the service is asked when that is nothing, or of another account.
+
+        Raises CloudError, PinnedError.
+        """
+        async with self._asking:
+            if self._facts is None:
+                known = remembered.read(self.state_dir, self.remote)
+                self._facts = known if self._fits(known) else await self._learn()
+            assert self._facts is not None  # noqa: S101 - just set
+            return self._facts
+
+    async def project(self, name: str) -> CloudProject | None:
+        """Return a project by its name in any spelling; None when the service has none."""
+        known = cloud.named((await self.facts()).projects, name)
+        if known is not None:
+            return known
+        async with self._asking:
+            return cloud.named((await self._list()).projects, name)
+
+    async def is_gone(self, name: str) -> bool:
+        """Return whether the service, asked now, has no project of that name."""
+        await self.facts()
+        async with self._asking:
+            return cloud.named((await self._list()).projects, name) is None
+
+    async def create(self, name: str) -> CloudProject:
+        """Make a project and return it; one that is there is returned."""
+        tenant = (await self.facts()).tenant_id
+        async with self._asking, Cloud(self.host, self.account) as service:
+            made = await service.create_project(tenant, name)
+            others = tuple(p for p in self._known.projects if p.id != made.id)
+            await self._remember(lambda facts: replace(facts, projects=(*others, made)))
+            return made
+
+    async def learn(self, change: Callable[[Facts], Facts]) -> Facts:
+        """Remember something more and return what is known then."""
+        async with self._asking:
+            return await self._remember(change)
+
+    def bucket(self, facts: Facts) -> Bucket:
+        """Return the bucket with its keys, as rclone reaches it."""
+        assert facts.keys is not None  # noqa: S101 - see `_fits`
+        keys = self._used = facts.keys
+        return Bucket(
+            self.remote.name, self.remote.storage, facts.bucket, keys.access_key, keys.secret_key
+        )
+
+    async def renewed(self) -> Bucket | None:
+        """Return the bucket with other keys than those that were refused; None when it had some.
+
+        Another process may have made them. Raises CloudError, PinnedError.
+        """
+        async with self._asking, remembered.held(self.state_dir, self.remote) as page:
+            mine, kept = self._known, page.read()
+            if kept is not None and self._other_keys(kept):
+                self._facts = kept
+                return self.bucket(kept)
+            if self._minted:
+                return None
+            self._minted = True
+            async with Cloud(self.host, self.account) as service:
+                self._compare(mine, await service.mount(mine.tenant_id))
+                keys = await service.mint(mine.tenant_id)
+            self._facts = replace(kept or mine, keys=keys)
+            page.write(self._facts)
+            return self.bucket(self._facts)
+
+    def _other_keys(self, kept: Facts) -> bool:
+        return self._fits(kept) and kept.keys != self._used
+
+    @property
+    def _known(self) -> Facts:
+        assert self._facts is not None  # noqa: S101 - the callers asked for them before
+        return self._facts
+
+    def _fits(self, known: Facts | None) -> bool:
+        """Return whether what is remembered is of this account and enough for the transport."""
+        if known is None or known.host != self.host.url:
+            return False
+        wanted = self.remote.transport
+        right_way = known.transport is not None and wanted in ("auto", known.transport)
+        complete = known.transport != "s3" or known.keys is not None
+        return known.account == self.account.fingerprint and right_way and complete
+
+    async def _learn(self) -> Facts:
+        """Ask the service for everything, unless another process has done so meanwhile."""
+        async with remembered.held(self.state_dir, self.remote) as page:
+            known = page.read()
+            if known is None or not self._fits(known):
+                known = await self._asked(known)
+                page.write(known)
+            return known
+
+    async def _asked(self, before: Facts | None) -> Facts:
+        async with Cloud(self.host, self.account) as service:
+            found = await self._workspace(service)
+            mount = await service.mount(found.tenant_id if found else None)
+            if before is not None:
+                self._compare(before, mount)
+            facts = Facts(
+                host=self.host.url,
+                workspace=self.remote.workspace,
+                account=self.account.fingerprint,
+                tenant_id=mount.tenant_id,
+                bucket=mount.bucket,
+                workspace_type=found.type if found else "personal",
+                slug=found.slug if found else "",
+                role=found.role if found else "",
+                dav=before.dav if before is not None else {},
+            )
+            return await self._by_transport(service, facts, before)
+
+    async def _workspace(self, service: Cloud) -> cloud.Workspace | None:
+        """Return the workspace that the manifest names; None for the default of an old service."""
+        wanted = self.remote.workspace
+        try:
+            known = await service.workspaces()
+        except CloudError as e:
+            if e.fault is CloudFault.MISSING and wanted is None:
+                return None  # services before 0.19 have one workspace and do not list it
+            raise
+        found = cloud.chosen(known, wanted)
+        if found is None and wanted is not None:
+            names = ", ".join(w.slug or w.name for w in known)
+            raise CloudError(
+                f"{self.host.name} has no workspace '{wanted}' for this account",
+                fault=CloudFault.MISSING,
+                hint=f"there are: {names}" if names else "the account has no workspace there",
+            )
+        return found
+
+    async def _by_transport(self, service: Cloud, facts: Facts, before: Facts | None) -> Facts:
+        """Return the facts with the way to the files, and the keys where that way needs some."""
+        wanted = self.remote.transport
+        if wanted == "webdav" or (wanted == "auto" and facts.role not in ("", _OWNER)):
+            return replace(facts, transport="webdav")
+        try:
+            keys = await self._keys(service, facts, before)
+        except CloudError as e:
+            if wanted == "auto" and e.fault is CloudFault.FORBIDDEN:
+                return replace(facts, transport="webdav")
+            raise
+        return replace(facts, transport="s3", keys=keys)
+
+    async def _keys(self, service: Cloud, facts: Facts, before: Facts | None) -> Keys:
+        """Return the keys that are known, where this account could have made them, else new ones.
+
+        Keys are the bucket's, not the account's, and every sign-in may look like another account.
+        """
+        mine = before is not None and (before.account == facts.account or facts.role == _OWNER)
+        if mine and before is not None and before.keys is not None:
+            return before.keys
+        self._minted = True
+        return await service.mint(facts.tenant_id)
+
+    def _compare(self, before: Facts, now: cloud.Mount) -> None:
+        """Raise PinnedError when the service answers for another place than before."""
+        if (before.tenant_id, before.bucket) == (now.tenant_id, now.bucket):
+            return
+        what = "another workspace" if before.tenant_id != now.tenant_id else "another bucket"
+        raise PinnedError(
+            f"remote '{self.remote.name}' is {what} than before; nothing is moved",
+            hint=f"look there, then: bm-sync cloud repin {self.remote.name}",
+        )
+
+    async def _list(self) -> Facts:
+        """Return the facts with the projects as they are now; asked once in a run."""
+        if not self._listed:
+            async with Cloud(self.host, self.account) as service:
+                projects = await service.projects(self._known.tenant_id)
+            self._listed = True
+            await self._remember(lambda facts: replace(facts, projects=projects))
+        return self._known
+
+    async def _remember(self, change: Callable[[Facts], Facts]) -> Facts:
+        """Keep what was learnt, beside what other processes have learnt meanwhile."""
+        async with remembered.held(self.state_dir, self.remote) as page:
+            kept = page.read()
+            before = kept if kept is not None and self._fits(kept) else self._known
+            self._facts = change(before)
+            page.write(self._facts)
+            return self._facts
