@@ -146,4 +146,7 @@ def running(
             told = json.loads(line)
             yield Standin(told["host"], told["storage"], told["pid"], folder)
         finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_WITHIN_S)
             process.kill()

@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     """Start both servers, say where they are in one line of JSON, and wait to be ended."""
     options = _parser().parse_args(argv)
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.default_int_handler)
+        signal.signal(name, lambda *_: sys.exit(0))
     folder = options.folder.absolute()
     (folder / "buckets").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="standin-") as private:
@@ -39,8 +39,6 @@ def main(argv: Sequence[str]) -> int:
         rclone = _serve_s3(folder / "buckets", socket)
         try:
             _run(options, folder, socket, rclone)
-        except KeyboardInterrupt:
-            sys.stderr.write("the stand-in ends\n")
         finally:
             rclone.kill()
             rclone.wait()
