@@ -189,8 +189,11 @@ def ctrl_c_without_a_terminal(here: World) -> Said:
     return Said(process.returncode, out, first + err)
 
 
-# Exit.NOT_SIGNED_IN belongs to `bm-sync login`, which is not there yet. Exit.BUG is below: nothing
-# that a user does may reach it.
+def nobody_signed_in(here: World) -> Said:
+    return here.run("cloud", "status")
+
+
+# Exit.BUG is below: nothing that a user does may reach it.
 WAYS: tuple[tuple[Exit, Callable[[World], Said], str], ...] = (
     (Exit.OK, converged, "4 files moved"),
     (Exit.FAILED, a_path_with_a_problem, "a.md"),
@@ -199,6 +202,7 @@ WAYS: tuple[tuple[Exit, Callable[[World], Said], str], ...] = (
     (Exit.USAGE, a_wrong_manifest, "did you mean 'local'?"),
     (Exit.STOPPED, a_guard, "stopped by max_delete (sync.yaml:5)"),
     (Exit.STOPPED, a_conflict_that_waits, "bm-sync conflicts notes"),
+    (Exit.NOT_SIGNED_IN, nobody_signed_in, "sign in with: bm-sync login"),
     (Exit.LOCKED, a_project_that_is_held, OWNER.since),
     (Exit.LOCKED, a_reset_of_a_project_that_is_held, OWNER.since),
     (Exit.RCLONE, no_rclone, "/nowhere/rclone"),
@@ -242,7 +246,7 @@ def test_the_numbers_are_those_that_scripts_rely_on() -> None:
 
 
 def test_every_code_has_a_way_to_it() -> None:
-    assert {code for code, _, _ in WAYS} == set(Exit) - {Exit.NOT_SIGNED_IN, Exit.BUG}
+    assert {code for code, _, _ in WAYS} == set(Exit) - {Exit.BUG}
 
 
 def test_a_bug_exits_70_with_its_log_in_the_envelope(

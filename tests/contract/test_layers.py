@@ -27,7 +27,7 @@ LAYERS = (
     {"log"},
     {"plan", "manifest", "state", "cloud", "rclone", "schedule"},
     {"engine"},
-    {"api"},
+    {"api", "cloud_api", "past_api"},
     {"cli"},
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer}

@@ -7,6 +7,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "declare",
         (
             ("init", "write a commented starter manifest"),
+            ("import", "write a manifest from what Basic Memory or rclone has declared"),
             ("validate", "find every slip in the manifest"),
             ("show", "print the manifest with everything resolved, or a saved plan"),
             ("schema", "print the JSON Schema of the manifest, a plan, a run or an envelope"),
@@ -34,6 +35,19 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("doctor", "check rclone, the state, the remotes and the folders"),
         ),
     ),
+    (
+        "Basic Memory Cloud",
+        (
+            ("login", "sign in to Basic Memory Cloud"),
+            ("logout", "forget the sign-in on this machine"),
+            ("cloud", "look at the account and the projects there, delete a project there"),
+        ),
+    ),
 )
+
+def module(command: str) -> str:
+    """Return the module of a command; `import` is a word that Python keeps for itself."""
+    return f"bm_sync.cli.commands.{'import_' if command == 'import' else command}"
+
 
 SUMMARIES = {name: summary for _, commands in GROUPS for name, summary in commands}

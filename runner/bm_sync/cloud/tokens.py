@@ -110,7 +110,7 @@ def owner(access: Secret) -> str | None:
 
 def fingerprint(*parts: str) -> str:
     """Return 16 hexadecimal digits that tell one account from another and give nothing away."""
-    text = json.dumps(["bm-sync account", *parts])
+    text = json.dumps(["account", *parts])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

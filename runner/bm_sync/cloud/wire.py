@@ -51,7 +51,7 @@ def refusal(host: Host, reply: Reply, what: str) -> CloudError | None:
     if reply.status in _SUCCESS:
         return None
     said = reply.object()
-    lapsed = _lapsed(said) if reply.status == 403 else None  # noqa: PLR2004 - Forbidden
+    lapsed = _lapsed(host, said) if reply.status == 403 else None  # noqa: PLR2004 - Forbidden
     if lapsed is not None:
         return lapsed
     if reply.status in _REDIRECT:
@@ -169,16 +169,17 @@ def _project(said: Mapping[str, object], default: object) -> CloudProject:
     )
 
 
-def _lapsed(said: Mapping[str, object]) -> SubscriptionError | None:
+def _lapsed(host: Host, said: Mapping[str, object]) -> SubscriptionError | None:
     """Return the subscription error, which comes bare or inside `detail`."""
     detail = said.get("detail")
     body = detail if isinstance(detail, dict) else said
     if body.get("error") != "subscription_required":
         return None
-    message = _shown(body.get("message")) or "Active subscription required"
+    message = _shown(body.get("message")) or "an active one is needed"
     url = body.get("subscribe_url")
     good = isinstance(url, str) and url.startswith("https://") and url.isprintable()
-    return SubscriptionError(message, url=url if good and isinstance(url, str) else PRICING)
+    what = f"subscription required at {host.name}: {message}"
+    return SubscriptionError(what, url=url if good and isinstance(url, str) else PRICING)
 
 
 def _words(said: Mapping[str, object]) -> str | None:

@@ -1,0 +1,116 @@
+"""What the commands about the cloud return: login, logout, status, projects, rm, repin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bm_sync.model.cloud import CloudProject, Workspace
+from bm_sync.model.report import ResetReport
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is not as it should be; `exit` is the code it calls for."""
+
+    what: str
+    hint: str | None
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignInReport:
+    """A sign-in that was kept.
+
+    `shadowed` names a credential that counts before it. `note` is about a service that is not ready
+    yet, `trouble` about a subscription.
+    """
+
+    host: str
+    how: Literal["login", "api-key"]
+    kept: str
+    shadowed: str | None = None
+    note: str | None = None
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignOutReport:
+    """What `logout` removed.
+
+    `keys` counts pairs of storage keys. `remains` says what still signs in there, and `ending` how
+    that is ended.
+    """
+
+    host: str
+    removed: bool
+    keys: int
+    remains: str | None = None
+    ending: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLine:
+    """A cloud remote of the manifest: the workspace it means, the bucket of that one."""
+
+    name: str
+    workspace: str | None
+    tenant_id: str | None = None
+    bucket: str | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloudStatus:
+    """How things stand at one service.
+
+    `how` and `source` say as what we are signed in; `made` and `expires` are ISO 8601 in UTC, None
+    where that is not known or does not end. `renewable` says whether the token renews itself.
+    """
+
+    host: str
+    how: Literal["api-key", "login", "basic-memory", "none"]
+    source: str
+    account: str
+    made: str | None
+    expires: str | None
+    renewable: bool
+    service: Literal["healthy", "down", "unknown"]
+    version: str | None
+    subscription: Literal["active", "lapsed", "unknown"]
+    workspaces: tuple[Workspace, ...] = ()
+    remotes: tuple[RemoteLine, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLine:
+    """A project on the cloud, or one that is declared and not there (`project` is then None).
+
+    `declared` are the manifest's projects that mean it.
+    """
+
+    remote: str | None
+    name: str
+    project: CloudProject | None
+    declared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalReport:
+    """A deletion that the service took on: `status` is its word for how far that is."""
+
+    host: str
+    project: CloudProject
+    status: str
+    declared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepinReport:
+    """What `cloud repin` forgot: the pin, if there was one, and the baselines of the projects."""
+
+    remote: str
+    tenant_id: str | None
+    bucket: str | None
+    projects: tuple[ResetReport, ...]
