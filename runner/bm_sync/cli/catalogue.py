@@ -7,7 +7,6 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "declare",
         (
             ("init", "write a commented starter manifest"),
-            ("import", "write a manifest from what Basic Memory or rclone has declared"),
             ("validate", "find every slip in the manifest"),
             ("show", "print the manifest with everything resolved, or a saved plan"),
             ("schema", "print the JSON Schema of the manifest, a plan, a run or an envelope"),
@@ -44,10 +43,3 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
 )
-
-def module(command: str) -> str:
-    """Return the module of a command; `import` is a word that Python keeps for itself."""
-    return f"bm_sync.cli.commands.{'import_' if command == 'import' else command}"
-
-
-SUMMARIES = {name: summary for _, commands in GROUPS for name, summary in commands}
