@@ -16,6 +16,7 @@ from bm_sync.model.config import FolderRemote, Mode, Placement, Project
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/sync.yaml"))
+EXAMPLES = [path for path in EXAMPLES if path.name != "basic-memory-cloud"]  # tests/cloud has it
 BACKUP = ROOT / "examples/mirror-backup-s3"
 BUCKETS = ("notes-backup", "notes-bucket")
 

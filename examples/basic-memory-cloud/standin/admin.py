@@ -218,9 +218,12 @@ def _reset_counts(reach: Reach, _: Said) -> object:
 
 
 def _put_file(reach: Reach, said: Said) -> object:
-    """Write a file as another device would; `key` begins with the project's path."""
+    """Write a file as another device would; `key` begins with the project's path.
+
+    `content` is base64, `text` is the text itself.
+    """
     bucket = _workspace(reach, said).bucket
-    content = base64.b64decode(said["content"])
+    content = said["text"].encode() if "text" in said else base64.b64decode(said["content"])
     with tempfile.NamedTemporaryFile() as spool, reach.objects.alone(bucket, said["key"]):
         Path(spool.name).write_bytes(content)
         reach.objects.put(bucket, said["key"], Path(spool.name), said.get("mtime_s"))
