@@ -20,6 +20,7 @@ from bm_sync.model.plan import (
     Move,
     ProjectPlan,
     RemoveDir,
+    Restore,
     Trash,
 )
 from bm_sync.model.tree import (
@@ -235,6 +236,8 @@ class World:
                 self._keep_both(action)
             case Adopt() | Forget() | AdoptDir():
                 self._remember(action)
+            case Restore():
+                raise AssertionError("only a plan that takes back restores")
             case MakeDir(path=path, side=side):
                 assert path not in self.place(side).dirs
                 self._clear_way(side, path + "/_")

@@ -24,16 +24,22 @@ _Hashed = dict[tuple[Side, str], tuple[Stamp, str]]
 async def answer(seen: Seen, policy: Policy, site: Site) -> Seen:
     """Return what was seen with every content and time that the plan needs to know."""
     asked = diff.questions(seen.observation, policy)
-    hashed: _Hashed = {}
-    if asked.remote:
-        told = await _remote_contents(seen, asked.remote, site, hashed)
-        seen = _with(seen, Side.REMOTE, told)
-    if asked.local:
-        told = await _folder_contents(seen, Side.LOCAL, asked.local, site, hashed)
-        seen = _with(seen, Side.LOCAL, told)
+    seen = await told_of(seen, asked.local, asked.remote, site)
     times = diff.needs_mtime(seen.observation, policy)
     if times and seen.store is not None:
         seen = _with_times(seen, await _times(seen, times, site))
+    return seen
+
+
+async def told_of(seen: Seen, local: Collection[str], remote: Collection[str], site: Site) -> Seen:
+    """Return what was seen with the contents of these paths of each side, as far as they are."""
+    hashed: _Hashed = dict(seen.hashed)
+    if remote:
+        told = await _remote_contents(seen, remote, site, hashed)
+        seen = _with(seen, Side.REMOTE, told)
+    if local:
+        told = await _folder_contents(seen, Side.LOCAL, local, site, hashed)
+        seen = _with(seen, Side.LOCAL, told)
     return replace(seen, hashed=hashed)
 
 

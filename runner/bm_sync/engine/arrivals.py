@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from bm_sync.engine import contents, placing
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import ChangedError, Spot
-from bm_sync.engine.scope import Errand, Hand, Scope, agreed, as_file, known_content, salvage
+from bm_sync.engine.scope import Errand, Giver, Scope, agreed, as_file, known_content, salvage
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Verify
 from bm_sync.model.run import Outcome
@@ -40,7 +40,7 @@ class Arrivals:
         self._scope = scope
         self.touched = False
 
-    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+    async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Bring files into staging, check them, put them in place."""
         for batch in _batches(errands):
             pending = {e.path: e for e in batch}
@@ -55,7 +55,7 @@ class Arrivals:
             for errand in pending.values():
                 self._settle(errand, Outcome.DROPPED, "it vanished at the source")
 
-    async def _bring(self, pending: dict[str, Errand], source: Hand) -> None:
+    async def _bring(self, pending: dict[str, Errand], source: Giver) -> None:
         self._staging.open()
         limits = self._scope.policy.limits
         copying = self._scope.rclone.copy_batch(
@@ -74,7 +74,7 @@ class Arrivals:
         if pending and result.fault is not None:
             raise result.fault
 
-    async def _take(self, pending: dict[str, Errand], source: Hand) -> None:
+    async def _take(self, pending: dict[str, Errand], source: Giver) -> None:
         """Put in place what has arrived whole."""
         arrived = [e for e in pending.values() if self._staging.holds(e.path)]
         if arrived:
@@ -83,12 +83,12 @@ class Arrivals:
         for errand in arrived:
             del pending[errand.path]
             if errand.path in good:
-                await self._put(errand)
+                await self.put(errand)
             else:
                 self._settle(errand, Outcome.DROPPED, "it changed at the source meanwhile")
 
     async def _one_by_one(
-        self, pending: dict[str, Errand], source: Hand, fault: RcloneError
+        self, pending: dict[str, Errand], source: Giver, fault: RcloneError
     ) -> None:
         """Settle what a batch left, each file with its own cause where they are few."""
         alone = len(pending) <= _ALONE
@@ -106,7 +106,7 @@ class Arrivals:
             del pending[errand.path]
             self._settle(errand, Outcome.FAILED, cause.what)
 
-    async def _put(self, errand: Errand) -> None:
+    async def put(self, errand: Errand) -> None:
         """Check a staged file and put it in place."""
         content = known_content(errand.source, errand.content)
         if self._scope.policy.verify is Verify.CHECKSUM or content is None:

@@ -15,8 +15,8 @@ from itertools import islice
 from bm_sync.engine.distant import Distant
 from bm_sync.engine.landing import Landing
 from bm_sync.engine.retry import repeatable
-from bm_sync.engine.scope import Errand, Hand, agreed, as_object, salvage
-from bm_sync.model.plan import Copy
+from bm_sync.engine.scope import Errand, Giver, agreed, as_object, salvage
+from bm_sync.model.plan import Copy, Restore
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
 from bm_sync.plan.case import fold
@@ -38,7 +38,7 @@ class Departures:
         self._content: dict[str, str] = {}
         self.landing = Landing(distant)
 
-    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+    async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Upload all errands whose source is still what was planned."""
         good = await source.vouch(errands)
         ready = []
@@ -50,7 +50,7 @@ class Departures:
         await self._new([e for e in ready if e.target is None], source)
         await self._replacing([e for e in ready if e.target is not None], source)
 
-    async def _learn(self, errand: Errand, source: Hand) -> bool:
+    async def _learn(self, errand: Errand, source: Giver) -> bool:
         """Know the content that goes up; false when the file is no longer the planned version."""
         algorithm = self._scope.algorithm
         if errand.content is not None and errand.content.startswith(f"{algorithm}:"):
@@ -61,7 +61,7 @@ class Departures:
             self._content[errand.path] = content
         return content is not None
 
-    async def _new(self, errands: Sequence[Errand], source: Hand) -> None:
+    async def _new(self, errands: Sequence[Errand], source: Giver) -> None:
         """Upload names that are new on the remote, in one batch.
 
         A server may take two names for one (case, NFC); such twins never go up together.
@@ -93,11 +93,11 @@ class Departures:
             if await self._scope.persist(partial(rclone.stat, fs, path)) is not None:
                 self._settle(pending.pop(path), Outcome.FAILED, _INDISTINCT)
 
-    async def _replacing(self, errands: Sequence[Errand], source: Hand) -> None:
+    async def _replacing(self, errands: Sequence[Errand], source: Giver) -> None:
         """Keep the versions that will be replaced, look at them again, upload over them."""
         if not errands:
             return
-        by_action = {e.action: e for e in errands if isinstance(e.action, Copy)}
+        by_action = {e.action: e for e in errands if isinstance(e.action, Copy | Restore)}
         kept = await self._distant.keep((a, e.path) for a, e in by_action.items() if not e.kept_as)
         ready = [by_action[a] for a in kept] + [e for e in errands if e.kept_as]
         seen = await self._distant.look([e.path for e in ready])
@@ -113,12 +113,12 @@ class Departures:
         self._settle(errand, Outcome.DROPPED, _NEWER if seen else "the file has vanished")
         return False
 
-    async def _upload_if(self, pending: dict[str, Errand], source: Hand) -> None:
+    async def _upload_if(self, pending: dict[str, Errand], source: Giver) -> None:
         """Upload each file on the condition that it replaces the version that was kept."""
         rclone, here = self._scope.rclone, await source.fs()
-        by_action = {e.action: e for e in pending.values() if isinstance(e.action, Copy)}
+        by_action = {e.action: e for e in pending.values() if isinstance(e.action, Copy | Restore)}
 
-        async def put(action: Copy) -> None:
+        async def put(action: Copy | Restore) -> None:
             etag = _etag(by_action[action].target)
             await rclone.copy_file(here, action.path, self._store.fs, action.path, if_match=etag)
 
@@ -128,7 +128,7 @@ class Departures:
         for errand in sent.values():
             self._settle(errand, Outcome.FAILED, "the upload did not take")
 
-    async def _upload(self, pending: dict[str, Errand], source: Hand, *, new_only: bool) -> None:
+    async def _upload(self, pending: dict[str, Errand], source: Giver, *, new_only: bool) -> None:
         if not pending:
             return
 
@@ -145,7 +145,7 @@ class Departures:
             self._settle(errand, Outcome.DROPPED, _VANISHED)
 
     async def _send(
-        self, pending: dict[str, Errand], source: Hand, *, new_only: bool
+        self, pending: dict[str, Errand], source: Giver, *, new_only: bool
     ) -> BatchResult:
         limits = self._scope.policy.limits
         target = self.landing.fs if self.landing.needed else self._store.fs
@@ -167,7 +167,7 @@ class Departures:
         return result
 
     async def _conclude(
-        self, pending: dict[str, Errand], source: Hand, sent: Collection[str]
+        self, pending: dict[str, Errand], source: Giver, sent: Collection[str]
     ) -> None:
         """Settle what has gone up; see `_verify` for `sent`."""
         if self.landing.needed:
@@ -175,7 +175,7 @@ class Departures:
         await self._verify(pending, source, sent)
 
     async def _sort_out(
-        self, pending: dict[str, Errand], source: Hand, fault: RcloneError, *, new_only: bool
+        self, pending: dict[str, Errand], source: Giver, fault: RcloneError, *, new_only: bool
     ) -> None:
         """Settle what a batch left, in batches so small that each file's own end is told."""
         unseen: dict[str, Errand] = {}
@@ -202,7 +202,7 @@ class Departures:
         pending.clear()
         await self._insist(unseen, source)
 
-    async def _insist(self, unseen: dict[str, Errand], source: Hand) -> None:
+    async def _insist(self, unseen: dict[str, Errand], source: Giver) -> None:
         """Upload names that the store refused as not new, though nothing was seen there.
 
         SeaweedFS 4.48 does so where a folder of that name has just been emptied.
@@ -219,7 +219,7 @@ class Departures:
             self._settle(errand, Outcome.FAILED, cause.what)
 
     async def _verify(
-        self, pending: dict[str, Errand], source: Hand, sent: Collection[str]
+        self, pending: dict[str, Errand], source: Giver, sent: Collection[str]
     ) -> None:
         """Settle every pending errand whose file now stands on the remote.
 
@@ -279,10 +279,12 @@ def _without_twins(errands: Sequence[Errand], names: Collection[str]) -> list[li
 
 
 def _etag(stamp: Stamp | None) -> str | None:
-    """Return the ETag of a version whose MD5 it is, None for uploads in parts."""
-    told = as_object(stamp).content if stamp is not None else None
-    algorithm, _, value = (told or "").partition(":")
-    return value if algorithm == "md5" else None
+    """Return the ETag of a version, None where it is not known (uploads in parts)."""
+    if stamp is None:
+        return None
+    seen = as_object(stamp)
+    algorithm, _, value = (seen.content or "").partition(":")
+    return value if algorithm == "md5" else seen.tag
 
 
 def _tells(stamp: Stamp) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bm_sync.engine.scope import Scope
-from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Trash
+from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Stamp
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -17,7 +17,7 @@ from bm_sync.rclone.wire import Features
 
 _LIST_PER_LOOK = 500  # objects whose listing costs about as much as one look at a single file
 
-Acting = TypeVar("Acting", bound=Copy | Trash | Move | KeepBoth | MakeDir | RemoveDir)
+Acting = TypeVar("Acting", bound=Copy | Restore | Trash | Move | KeepBoth | MakeDir | RemoveDir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Distant:
                 )
             )
             found = [e for e in seen.values() if not e.is_dir]
-        return {e.path: ObjectStamp(e.size, e.content, e.mtime_ns) for e in found}
+        return {e.path: ObjectStamp(e.size, e.content, e.mtime_ns, e.tag) for e in found}
 
     async def keep(self, items: Iterable[tuple[Acting, str]]) -> list[Acting]:
         """Copy versions into the trash server-side; return the actions whose version is kept."""

@@ -12,8 +12,9 @@ from functools import partial
 
 from bm_sync.engine.departures import Departures
 from bm_sync.engine.distant import Distant, Store
-from bm_sync.engine.scope import Errand, Hand, Scope, as_object
-from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Trash
+from bm_sync.engine.putting_back import PuttingBack
+from bm_sync.engine.scope import Errand, Giver, Scope, as_object
+from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -30,6 +31,7 @@ class DistantHand:
         self._store = store
         self._scope = scope
         self._departures = Departures(self._distant)
+        self._putting_back = PuttingBack(self._distant)
 
     async def recover(self) -> None:
         """Remove half uploads of killed runs of this machine."""
@@ -149,9 +151,13 @@ class DistantHand:
             for _ in await self._distant.each([item], self._remove_dir):
                 self._scope.ledger.settle(item, Outcome.DONE)
 
-    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+    async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Upload files and compare what then stands there with what was planned."""
         await self._departures.receive(errands, source)
+
+    async def put_back(self, items: Sequence[Restore]) -> None:
+        """Copy versions that are kept here to their places, server-side; look before and after."""
+        await self._putting_back.put_back(items)
 
     async def finish(self) -> None:
         """Leave nothing behind where uploads arrived."""

@@ -1,14 +1,17 @@
 """Carries out the plan of one project, in the order that keeps every promise at every moment.
 
 First what must give way to a folder or a file of the same name, then new folders, conflict copies,
-renames, copies, deletions, empty folders. Whatever ends it, the ledger tells what was done.
+renames, copies, what comes back from the trash, deletions, empty folders. Whatever ends it, the
+ledger tells what was done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bm_sync.engine import undo_act
+from bm_sync.engine.keepers import Keeper
 from bm_sync.engine.ledger import Ledger, side_of
 from bm_sync.engine.scope import Errand, Hand, agreed
 from bm_sync.model.plan import (
@@ -21,6 +24,7 @@ from bm_sync.model.plan import (
     MakeDir,
     Move,
     RemoveDir,
+    Restore,
     Trash,
 )
 from bm_sync.model.run import Outcome
@@ -29,10 +33,11 @@ from bm_sync.model.tree import Agreed, Side, Stamp
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Both sides of a project."""
+    """Both sides of a project, and what gives the trash of both when it is needed."""
 
     local: Hand
     remote: Hand
+    keepers: Callable[[], Mapping[Side, Keeper]]
 
     def on(self, side: Side) -> Hand:
         """Return the hand that acts on a side."""
@@ -61,6 +66,7 @@ async def carry_out(actions: Sequence[Action], hands: Hands, ledger: Ledger) -> 
     for hand in hands.both:
         await _rename([a for a in actions if isinstance(a, Move) and _on(a, hand)], hand, ledger)
     await _copy([a for a in actions if isinstance(a, Copy)], hands, ledger)
+    await _restore([a for a in actions if isinstance(a, Restore)], hands, ledger)
     for hand in hands.both:
         await hand.trash([a for a in trash if not a.early and a.side is hand.side])
         await hand.remove_dirs([a for a in removed if not a.early and a.side is hand.side])
@@ -113,10 +119,27 @@ async def _rename(items: Sequence[Move], hand: Hand, ledger: Ledger) -> None:
     stamps = await hand.rename(items)
     for item in items:
         if item.path in stamps and ledger.outcome(item) is Outcome.DONE:
-            there = item.remote if hand.side is Side.LOCAL else item.local
-            assert there is not None  # noqa: S101 - the other side has the new name already
+            there = _there(item, hand.side, ledger)
             ledger.forget(item.old_path)
             ledger.agree(item.path, agreed(hand.side, item.content, stamps[item.path], there))
+
+
+def _there(item: Move, side: Side, ledger: Ledger) -> Stamp:
+    """Return the stamp of the other side's file: it has the name already, or got it just now."""
+    row = ledger.put.get(item.path)
+    if row is not None:
+        return row.remote if side is Side.LOCAL else row.local
+    there = item.remote if side is Side.LOCAL else item.local
+    assert there is not None  # noqa: S101 - an invariant of the planner
+    return there
+
+
+async def _restore(items: Sequence[Restore], hands: Hands, ledger: Ledger) -> None:
+    if items:
+        keepers = hands.keepers()
+        for hand in hands.both:
+            mine = [i for i in items if i.side is hand.side]
+            await undo_act.restore(mine, hand, keepers, ledger)
 
 
 async def _copy(items: Sequence[Copy], hands: Hands, ledger: Ledger) -> None:

@@ -15,13 +15,15 @@ from bm_sync.engine import atomic, placing
 from bm_sync.engine.arrivals import FAILURES, Arrivals, outcome_of
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import ChangedError, Spot
-from bm_sync.engine.scope import Errand, Hand, Scope, as_file
+from bm_sync.engine.scope import Errand, Giver, Scope, as_file
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Links
-from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Trash
+from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import FileStamp, Side, Stamp
 from bm_sync.rclone.remotes import Fs
+
+_BACK_AT_ONCE = 500
 
 
 class FolderHand:
@@ -124,9 +126,18 @@ class FolderHand:
                     raise ChangedError("the folder is not empty")
                 self._scope.ledger.drop_dirs.add(item.path)
 
-    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+    async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Bring files into staging, check them, put them in place."""
         await self._arrivals.receive(errands, source)
+
+    async def put_back(self, items: Sequence[Restore]) -> None:
+        """Copy versions that are kept here into staging, then put them in place."""
+        for first in range(0, len(items), _BACK_AT_ONCE):
+            some = items[first : first + _BACK_AT_ONCE]
+            ready = [errand for item in some if (errand := self._staged(item)) is not None]
+            self._staging.flush()
+            for errand in ready:
+                await self._arrivals.put(errand)
 
     async def finish(self) -> None:
         """Write everything to the disk, remove the staging folder and an empty home."""
@@ -134,6 +145,16 @@ class FolderHand:
             with self.jail.parent(".") as (folder, _):
                 atomic.flush(folder)
         self._staging.clear()
+
+    def _staged(self, item: Restore) -> Errand | None:
+        """Copy a kept version into staging; settle the action when that cannot be done."""
+        kept = Spot(self._staging.home if item.in_trash else self.jail, item.kept)
+        try:
+            stamp = placing.fetch(kept, self._staging.spot(item.path))
+        except FAILURES as e:
+            self._scope.ledger.settle(item, outcome_of(e), f"the version that was kept: {e}")
+            return None
+        return Errand(item.path, stamp, item.target, item.content, None, item)
 
     def _rename(self, old: Spot, expected: FileStamp, new: Spot) -> FileStamp:
         if self.jail.is_link(old.path):

@@ -12,7 +12,7 @@ from functools import partial
 
 from bm_sync.engine.distant import Distant
 from bm_sync.engine.scope import HOME, Errand
-from bm_sync.model.plan import Copy, KeepBoth
+from bm_sync.model.plan import Copy, KeepBoth, Restore
 from bm_sync.model.run import Outcome
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
@@ -52,7 +52,7 @@ class Landing:
         arrived = await self._arrived()
         whole = {p: e for p, e in pending.items() if arrived.get(p) == e.size}
         seen = await self._distant.look(list(whole))
-        by_action: dict[Copy | KeepBoth, Errand] = {}
+        by_action: dict[Copy | KeepBoth | Restore, Errand] = {}
         for path, errand in whole.items():
             if seen.get(path) == errand.target:
                 by_action[errand.action] = errand
@@ -61,7 +61,7 @@ class Landing:
                 what = "another version has appeared on the remote"
                 self._scope.ledger.settle(errand.action, Outcome.DROPPED, what)
 
-        async def move(action: Copy | KeepBoth) -> None:
+        async def move(action: Copy | KeepBoth | Restore) -> None:
             path = by_action[action].path
             store, rclone = self._distant.store, self._scope.rclone
             await rclone.move_file(self.fs, path, store.fs, path)

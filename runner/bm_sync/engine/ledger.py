@@ -18,11 +18,12 @@ from bm_sync.model.plan import (
     Move,
     ProjectPlan,
     RemoveDir,
+    Restore,
     Totals,
     Trash,
 )
 from bm_sync.model.run import ActionEnded, Done, Event, Outcome
-from bm_sync.model.tree import Agreed, Side
+from bm_sync.model.tree import Agreed, Side, Stamp
 
 _Key = tuple[str, str, Side | None]
 
@@ -30,7 +31,7 @@ _Key = tuple[str, str, Side | None]
 def side_of(action: Action) -> Side | None:
     """Return the side that an action changes; None for those that move nothing."""
     match action:
-        case Copy(to=side) | Trash(side=side) | Move(side=side):
+        case Copy(to=side) | Trash(side=side) | Move(side=side) | Restore(side=side):
             return side
         case MakeDir(side=side) | RemoveDir(side=side) | KeepBoth(loser=side):
             return side
@@ -53,6 +54,7 @@ class Ledger:
         self.drop: set[str] = set()
         self.put_dirs: set[str] = set()
         self.drop_dirs: set[str] = set()
+        self.landed: dict[tuple[Side, str], tuple[str | None, Stamp]] = {}
         self.retries = 0
 
     def settle(
@@ -80,6 +82,19 @@ class Ledger:
         """Return how an action ended, None while it has not."""
         done = self._done.get(_key(action))
         return done.outcome if done else None
+
+    def done(self, action: Action) -> Done | None:
+        """Return an action with how it ended, None while it has not."""
+        return self._done.get(_key(action))
+
+    def land(self, path: str, side: Side) -> None:
+        """Set aside what was agreed of a version that came to one side only so far.
+
+        It came from the trash; what the other side holds has to follow before both agree.
+        """
+        row = self.put.pop(path, None)
+        if row is not None:
+            self.landed[side, path] = row.content, row.local if side is Side.LOCAL else row.remote
 
     def agree(self, path: str, agreed: Agreed) -> None:
         """Note that both sides hold the same version of `path`, seen on both."""
@@ -121,14 +136,15 @@ def _not_reached(action: Action) -> Done:
 
 def _add(total: Totals, done: Done) -> Totals:
     up = done.side is Side.REMOTE
-    if done.kind == "copy" and up:
+    if done.kind in _BRINGING and up:
         return replace(total, up=total.up + 1, bytes_up=total.bytes_up + done.size)
-    if done.kind == "copy":
+    if done.kind in _BRINGING:
         return replace(total, down=total.down + 1, bytes_down=total.bytes_down + done.size)
     field = _COUNTED.get(done.kind, {}).get(up)
     return replace(total, **{field: getattr(total, field) + 1}) if field else total
 
 
+_BRINGING = frozenset({"copy", "restore"})
 _COUNTED = {
     "trash": {True: "delete_remote", False: "delete_local"},
     "move": {True: "move", False: "move"},

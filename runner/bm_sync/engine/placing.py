@@ -139,6 +139,18 @@ def duplicate(spot: Spot, expected: FileStamp, copy: Spot, staged: Spot) -> File
         return _placed(target, ours)
 
 
+def fetch(kept: Spot, staged: Spot) -> FileStamp:
+    """Copy a kept version into staging; return its stamp where it is kept."""
+    with kept.open() as source, staged.open(make=True) as target:
+        stamp = look(source)
+        if stamp is None:
+            raise FileNotFoundError(errno.ENOENT, "it is not there any more")
+        with suppress(FileNotFoundError):
+            os.unlink(target[1], dir_fd=target[0])
+        _copy(source, target)
+        return stamp
+
+
 def require(place: Place, expected: FileStamp) -> None:
     """Raise ChangedError unless exactly the version `expected` stands at `place`.
 

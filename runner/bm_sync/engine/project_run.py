@@ -6,19 +6,22 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from bm_sync.engine import undo_act
 from bm_sync.engine.distant_hand import DistantHand
+from bm_sync.engine.effects import effects
 from bm_sync.engine.execute import Hands, carry_out, learn
 from bm_sync.engine.folder_hand import FolderHand
 from bm_sync.engine.jail import BlockedError
 from bm_sync.engine.journal import bug
+from bm_sync.engine.keepers import keepers_of
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared, project_exit
-from bm_sync.engine.record import iso, record, record_gone
+from bm_sync.engine.record import iso, record, record_part
 from bm_sync.engine.scope import Hand, Scope
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit
-from bm_sync.model.config import CloudRemote, FolderRemote
+from bm_sync.model.config import CloudRemote, Engine, FolderRemote
 from bm_sync.model.plan import MakeDir
 from bm_sync.model.run import (
     Event,
@@ -117,10 +120,14 @@ class ProjectRunner:
         if seen is None:
             return
         if self._prepared.partial:
-            record_gone(seen, self._plan, self._ledger, self._site.state)
-            return
-        learn(self._plan.actions, self._ledger)
-        record(seen, self._plan, self._ledger, self._site.state, self._run)
+            undo_act.learn(self._plan, self._ledger)
+            learn(self._plan.actions, self._ledger)
+            record_part(seen, self._plan, self._ledger, self._site.state)
+        else:
+            learn(self._plan.actions, self._ledger)
+            record(seen, self._plan, self._ledger, self._site.state, self._run)
+        done = effects(seen, self._plan, self._ledger, self._run)
+        self._site.state.past.put(self._run, self._plan.key, self._plan.project, done)
 
     async def _move(self) -> None:
         seen = self._prepared.seen
@@ -129,9 +136,15 @@ class ProjectRunner:
             return
         if seen.absent:
             await self._make_project()
-        hands = self._hands(seen)
+        scope = self._scope(seen)
+        hands = self._hands(seen, scope)
         try:
-            await carry_out(self._plan.moves, hands, self._ledger)
+            if self._by_bisync():
+                from bm_sync.engine import bisync
+
+                await bisync.carry_out(self._plan.moves, seen, hands, scope)
+            else:
+                await carry_out(self._plan.moves, hands, self._ledger)
         finally:
             for hand in hands.both:
                 await hand.finish()
@@ -163,21 +176,28 @@ class ProjectRunner:
             )
         await self._site.cloud.create(self._prepared.project)
 
-    def _hands(self, seen: Seen) -> Hands:
-        project = self._prepared.project
+    def _by_bisync(self) -> bool:
+        """Return whether rclone bisync does it; taking a run back and pruning it cannot."""
+        whole = not self._prepared.partial
+        return whole and self._prepared.project.policy.engine is Engine.BISYNC
+
+    def _scope(self, seen: Seen) -> Scope:
         scope = Scope(
-            project=project.name,
+            project=self._prepared.project.name,
             key=self._plan.key,
             run=self._run,
-            policy=project.policy,
+            policy=self._prepared.project.policy,
             site=self._site,
             ledger=self._ledger,
             emit=self._emit,
         )
         scope.algorithm = seen.algorithm
-        links = project.filters.links
+        return scope
+
+    def _hands(self, seen: Seen, scope: Scope) -> Hands:
+        links = self._prepared.project.filters.links
         local = FolderHand(Side.LOCAL, seen.local_root, seen.local_root, scope, links)
-        return Hands(local, _remote_hand(seen, scope))
+        return Hands(local, _remote_hand(seen, scope), lambda: keepers_of(seen, self._site))
 
     def _ended(self) -> ProjectRun:
         plan, ledger = self._plan, self._ledger

@@ -39,11 +39,22 @@ def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str
     _conflicts(seen, plan, ledger, state, run)
 
 
-def record_gone(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State) -> None:
-    """Let the baseline forget what was removed, and leave all else in it as it is."""
+def record_part(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State) -> None:
+    """Teach the baseline what became of some paths, and leave all else in it as it is."""
     if seen.remembered.baseline.known:
-        gone = Change(project=plan.project, drop=ledger.drop, drop_dirs=ledger.drop_dirs)
-        state.record(plan.key, gone)
+        part = Change(
+            project=plan.project,
+            put=ledger.put,
+            drop=ledger.drop,
+            put_dirs=ledger.put_dirs - ledger.drop_dirs,
+            drop_dirs=ledger.drop_dirs,
+        )
+        state.record(plan.key, part)
+    known = state.conflicts(plan.key)
+    settled = ledger.drop | ledger.put.keys()
+    left = tuple(c for c in known if (c.kept or c.path) not in settled)
+    if left != known:
+        state.put_conflicts(plan.key, left)
 
 
 def _memory(seen: Seen, ledger: Ledger) -> Mapping[tuple[Side, str], tuple[Stamp, str]]:

@@ -15,7 +15,7 @@ from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.retry import persistent
 from bm_sync.engine.site import Site
 from bm_sync.model.config import Policy
-from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Trash
+from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Event, Retrying, Transferring
 from bm_sync.model.tree import Agreed, FileStamp, ObjectStamp, Side, Stamp
 from bm_sync.rclone.client import Rclone
@@ -42,7 +42,7 @@ class Errand:
     target: Stamp | None
     content: str | None
     kept_as: str | None
-    action: Copy | KeepBoth
+    action: Copy | KeepBoth | Restore
 
     @property
     def size(self) -> int:
@@ -107,7 +107,20 @@ class Scope:
         self.emit(Transferring(self.project, files + seen.files, size + seen.bytes, seen.rate))
 
 
-class Hand(Protocol):
+class Giver(Protocol):
+    """Where files come from: the other side of a project, or what its trash keeps."""
+
+    async def fs(self) -> Fs:
+        """Return the root as rclone reads it."""
+
+    async def content(self, path: str, algorithm: str) -> str | None:
+        """Return the content of one file, None when it cannot be told."""
+
+    async def vouch(self, errands: Sequence[Errand]) -> set[str]:
+        """Return the paths of which the version that was planned still stands there."""
+
+
+class Hand(Giver, Protocol):
     """Acts on one side of a project; settles every action in the ledger, raises only for all."""
 
     side: Side
@@ -118,17 +131,8 @@ class Hand(Protocol):
     async def prepare(self) -> None:
         """Make ready for writing: the root is made when it is missing."""
 
-    async def fs(self) -> Fs:
-        """Return the root as rclone reads it."""
-
     async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
         """Return the stamps of those files that are there."""
-
-    async def content(self, path: str, algorithm: str) -> str | None:
-        """Return the content of one file, None when it cannot be told."""
-
-    async def vouch(self, errands: Sequence[Errand]) -> set[str]:
-        """Return the paths of which this side still holds the version that was planned."""
 
     async def trash(self, items: Sequence[Trash]) -> None:
         """Move files into the trash."""
@@ -145,8 +149,11 @@ class Hand(Protocol):
     async def remove_dirs(self, items: Sequence[RemoveDir]) -> None:
         """Remove folders that are empty."""
 
-    async def receive(self, errands: Sequence[Errand], source: Hand) -> None:
+    async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Bring files from the other side and put them in place."""
+
+    async def put_back(self, items: Sequence[Restore]) -> None:
+        """Bring versions back that this side itself keeps."""
 
     async def finish(self) -> None:
         """Make what was done durable and leave nothing behind."""

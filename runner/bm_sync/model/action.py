@@ -29,6 +29,8 @@ class Reason(StrEnum):
     EQUAL = "equal on both sides"
     GONE = "gone from both sides"
     FOLDER = "folder"
+    TAKEN_BACK = "taken back"
+    BROUGHT_BACK = "brought back"
     IGNORED = "excluded by the filters"
     LEFT = "synced once, excluded since"
 
@@ -85,7 +87,8 @@ class Trash:
 class Move:
     """Rename `old_path` to `path` on `side`, because the other side did.
 
-    The stamp of `side` is the one at `old_path`, that of the other side the one at `path`.
+    The stamp of `side` is the one at `old_path`, that of the other side the one at `path`. A rename
+    that is taken back is for both sides, and both stamps are those at `old_path`.
     """
 
     kind: ClassVar[str] = "move"
@@ -117,6 +120,36 @@ class KeepBoth:
     local: Stamp | None
     remote: Stamp | None
     gives_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Bring a version that was kept back to `path` on `side`; what stands there goes to the trash.
+
+    It stands at `kept` on side `keeper`: a path in the trash, below the side's base and beginning
+    with `.bm-sync/`, or a conflict copy, a path of the project. It stays there.
+    """
+
+    kind: ClassVar[str] = "restore"
+    path: str
+    side: Side
+    keeper: Side
+    kept: str
+    size: int
+    reason: Reason
+    local: Stamp | None
+    remote: Stamp | None
+    content: str | None = None
+
+    @property
+    def target(self) -> Stamp | None:
+        """Return the stamp of the version that is replaced, if any."""
+        return self.local if self.side is Side.LOCAL else self.remote
+
+    @property
+    def in_trash(self) -> bool:
+        """Return whether the version stands in the trash."""
+        return self.kept.startswith(".bm-sync/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,5 +222,5 @@ class RemoveDir:
     remote: None = None
 
 
-Action = Copy | Trash | Move | KeepBoth | Adopt | Forget | AdoptDir | MakeDir | RemoveDir
+Action = Copy | Trash | Move | KeepBoth | Restore | Adopt | Forget | AdoptDir | MakeDir | RemoveDir
 MEMORY_ONLY = (Adopt, Forget, AdoptDir)

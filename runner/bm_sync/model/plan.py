@@ -20,6 +20,7 @@ from bm_sync.model.action import (
     Move,
     Reason,
     RemoveDir,
+    Restore,
     Trash,
 )
 from bm_sync.model.config import BUILT_IN, Direction, Loser, Mode, Origin
@@ -42,6 +43,7 @@ __all__ = [
     "ProjectPlan",
     "Reason",
     "RemoveDir",
+    "Restore",
     "Stop",
     "Totals",
     "Trash",

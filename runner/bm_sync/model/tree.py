@@ -43,13 +43,15 @@ class FileStamp(NamedTuple):
 class ObjectStamp(NamedTuple):
     """The stamp of a file behind rclone: size and content where hashes are listed, else the time.
 
-    `mtime_ns` is None when it was not asked for (buckets); equality of stamps is equality of all
-    three.
+    `mtime_ns` is None when it was not asked for (buckets). `tag` is what a server calls the version
+    where that says nothing about its content (an opaque ETag). Equality of stamps is equality of
+    all four.
     """
 
     size: int
     content: str | None
     mtime_ns: int | None
+    tag: str | None = None
 
 
 Stamp = FileStamp | ObjectStamp
@@ -80,6 +82,7 @@ class ProblemKind(StrEnum):
     SPECIAL = "special"
     CLASH = "clash"
     CASE = "case"
+    CHANGED = "changed"  # after the run that is to be taken back
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bm_sync.model.plan import (
     Forget,
     Guard,
     KeepBoth,
+    Restore,
     Stop,
     Trash,
 )
@@ -75,6 +76,8 @@ def _overwrites(action: Action, side: Side) -> bool:
     match action:
         case Copy(to=to, target=target):
             return to is side and target is not None
+        case Restore(side=place, target=target):
+            return place is side and target is not None
         case KeepBoth(gives_way=True, loser=loser):
             return loser is side
         case _:
@@ -193,7 +196,7 @@ def _max_bytes(case: _Case) -> Iterator[Stop]:
         return
     side = Side.REMOTE if figures.bytes_up >= figures.bytes_down else Side.LOCAL
     what = f"{size} bytes would move, the limit is {guards.max_bytes}"
-    paths = tuple(a.path for a in case.actions if isinstance(a, Copy | KeepBoth))
+    paths = tuple(a.path for a in case.actions if isinstance(a, Copy | KeepBoth | Restore))
     origin = guards.max_bytes_origin
     yield Stop(Guard.MAX_BYTES, side, what, paths, accept=f"bytes={size}", origin=origin)
 

@@ -16,6 +16,7 @@ from bm_sync.model.plan import (
     MakeDir,
     Move,
     RemoveDir,
+    Restore,
     Trash,
 )
 
@@ -37,7 +38,7 @@ def _rank(action: Action) -> tuple[int, int, str, bool]:
             step = 2, depth
         case Move():
             step = 3, 0
-        case KeepBoth() | Copy():
+        case KeepBoth() | Copy() | Restore():
             step = 4, 0
         case Trash():
             step = 5, 0

@@ -18,7 +18,9 @@ from bm_sync.model.plan import (
     MakeDir,
     Move,
     ProjectPlan,
+    Reason,
     RemoveDir,
+    Restore,
     Trash,
 )
 from bm_sync.model.tree import Observation, Side, Stamp
@@ -50,7 +52,7 @@ def _misfit(action: Action, observation: Observation) -> list[str]:
     match action:
         case Forget(folder=True):
             found = _folder_back(action.path, observation)
-        case Copy() | Trash() | Adopt() | Forget():
+        case Copy() | Trash() | Restore() | Adopt() | Forget():
             found = _moved(observation, action.path, action.local, action.remote)
         case KeepBoth():
             found = _moved(observation, action.path, action.local, action.remote)
@@ -94,6 +96,11 @@ def _how(saved: Stamp | None, now: Stamp | None) -> str:
 
 
 def _move_misfit(action: Move, observation: Observation) -> list[str]:
+    if action.reason is Reason.TAKEN_BACK:
+        return [
+            *_moved(observation, action.old_path, action.local, action.remote),
+            *_one_moved(observation, action.side, action.path, None),
+        ]
     old, new = (action.local, action.remote)
     if action.side is Side.REMOTE:
         old, new = new, old

@@ -12,6 +12,7 @@ from bm_sync.model.plan import (
     MakeDir,
     Move,
     RemoveDir,
+    Restore,
     Totals,
     Trash,
 )
@@ -24,7 +25,7 @@ def totals(actions: Iterable[Action], *, conflicts: int) -> Totals:
     moved: Counter[Side] = Counter()
     for action in actions:
         match action:
-            case Copy(to=to, size=size):
+            case Copy(to=to, size=size) | Restore(side=to, size=size):
                 files["up" if to is Side.REMOTE else "down"] += 1
                 moved[to] += size
             case KeepBoth(loser=loser, size=size):

@@ -118,8 +118,27 @@ CREATE TABLE facts (
 ) WITHOUT ROWID;
 """
 
+_EFFECTS = """
+CREATE TABLE effects (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    run TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    project NOT NULL,
+    kind TEXT NOT NULL,
+    path NOT NULL,
+    side TEXT NOT NULL,
+    content TEXT,
+    old_path,
+    kept,
+    kept_size NOT NULL DEFAULT 0,
+    kept_content TEXT,
+    UNIQUE (key, run, n)
+);
+"""
+
 # Step n brings a file of version n to version n + 1.
-STEPS: tuple[str, ...] = (_FIRST,)
+STEPS: tuple[str, ...] = (_FIRST, _EFFECTS)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -18,6 +18,7 @@ from bm_sync.model.report import OpenConflict
 from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.state import baselines, contents, database, history, open_conflicts, rows
 from bm_sync.state.machine import Here, machine_id
+from bm_sync.state.past import Past
 from bm_sync.state.values import Change, Fact, Remembered, Seen
 
 
@@ -167,6 +168,11 @@ class State:
         """
         with self._db.reading() as connection:
             return history.run(connection, name)
+
+    @property
+    def past(self) -> Past:
+        """Return what is remembered of what runs did to files."""
+        return Past(self._db)
 
     def conflicts(self, key: str) -> tuple[OpenConflict, ...]:
         """Return the open conflicts of a project, by path."""

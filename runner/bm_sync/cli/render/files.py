@@ -19,6 +19,7 @@ from bm_sync.model.plan import (
     MakeDir,
     Move,
     RemoveDir,
+    Restore,
     Trash,
 )
 from bm_sync.model.run import Done, Outcome
@@ -37,6 +38,9 @@ def action_row(action: Action) -> Row:  # noqa: PLR0911 - a table
         case Copy():
             word = "copy" if action.target is None else "replace"
             return _row(action.to, word, action.size, action.path, action.reason)
+        case Restore():
+            word = "restore" if action.target is None else "put back"
+            return _row(action.side, word, action.size, action.path, action.reason)
         case Trash():
             return _row(action.side, "delete", action.size, action.path, action.reason)
         case Move():

@@ -1,0 +1,217 @@
+"""What the trash of a side holds, for a folder of this machine and for a place behind rclone.
+
+Places are paths below the side's base, `.bm-sync/trash/RUN/PROJECT/PATH`. Nothing here decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import posixpath
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from bm_sync.engine import contents
+from bm_sync.engine.distant import Store
+from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.observe import Seen
+from bm_sync.engine.scope import HOME
+from bm_sync.engine.site import Site
+from bm_sync.model.config import FolderRemote, Retry
+from bm_sync.model.tree import ObjectStamp, Side, Stamp
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import Fs
+
+TRASH = f"{HOME}/trash"
+
+
+class Keeper(Protocol):
+    """The trash of one side."""
+
+    label: str
+
+    async def look(self, places: Collection[str]) -> dict[str, Stamp]:
+        """Return the stamps of those plain files that are there."""
+
+    async def content(self, place: str, algorithm: str) -> str | None:
+        """Return the digest of a kept version, None when it cannot be read."""
+
+    async def fs(self, folder: str) -> Fs:
+        """Return a folder below the base as rclone reads it."""
+
+    async def fetch(self, place: str, target: Path) -> None:
+        """Copy a kept version into a file of this machine; raises BmSyncError."""
+
+    async def runs(self) -> tuple[str, ...]:
+        """Return the names of the runs that keep something, the oldest first."""
+
+    async def files(self, folder: str) -> Mapping[str, int]:
+        """Return the size of every file below a folder."""
+
+    async def purge(self, run: str, project: str) -> None:
+        """Remove for good what a run keeps of a project."""
+
+
+def keepers_of(seen: Seen, site: Site) -> dict[Side, Keeper]:
+    """Return the trash of both sides of a project that was observed."""
+    remote = seen.project.remote
+    there: Keeper
+    if isinstance(remote, FolderRemote):
+        there = FolderKeeper(remote.root, site)
+    else:
+        assert seen.store is not None  # noqa: S101 - see `observe`
+        there = StoreKeeper(seen.store, site, seen.project.policy.retry)
+    return {Side.LOCAL: FolderKeeper(seen.local_root, site), Side.REMOTE: there}
+
+
+class FolderKeeper:
+    """The trash below a folder of this machine."""
+
+    def __init__(self, base: Path, site: Site) -> None:
+        self.label = str(base)
+        self._jail = Jail(base)
+        self._site = site
+
+    async def look(self, places: Collection[str]) -> dict[str, Stamp]:
+        """Return the stamps of those plain files that are there."""
+        seen: dict[str, Stamp] = {}
+        for place in places:
+            with suppress(BlockedError, OSError):
+                stamp = self._jail.look(place)
+                if stamp is not None:
+                    seen[place] = stamp
+        return seen
+
+    async def content(self, place: str, algorithm: str) -> str | None:
+        """Return the digest of a kept version."""
+        if not contents.computable(algorithm):
+            return await self._site.hash_by_rclone(self._jail, place, algorithm)
+        read = await contents.digest(self._jail, place, algorithm)
+        return read[1] if read else None
+
+    async def fs(self, folder: str) -> Fs:
+        """Return a folder below the base as rclone reads it."""
+        return self._site.rclone.local(self._jail.root / folder)
+
+    async def fetch(self, place: str, target: Path) -> None:
+        """Copy a kept version."""
+        with os.fdopen(self._jail.open(place), "rb") as source, target.open("wb") as copy:
+            await asyncio.to_thread(shutil.copyfileobj, source, copy)
+
+    async def runs(self) -> tuple[str, ...]:
+        """Return the names of the runs that keep something."""
+        with (
+            suppress(FileNotFoundError, BlockedError),
+            self._jail.parent(f"{TRASH}/.") as (here, _),
+        ):
+            return tuple(sorted(entry.name for entry in os.scandir(here)))
+        return ()
+
+    async def files(self, folder: str) -> Mapping[str, int]:
+        """Return the size of every file below a folder."""
+        found: dict[str, int] = {}
+        with (
+            suppress(FileNotFoundError, BlockedError),
+            self._jail.parent(f"{folder}/.") as (top, _),
+        ):
+            for here, _, names, descriptor in os.fwalk(dir_fd=top, follow_symlinks=False):
+                for name in names:
+                    info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    if stat.S_ISREG(info.st_mode):
+                        found[posixpath.normpath(f"{here}/{name}")] = info.st_size
+        return found
+
+    async def purge(self, run: str, project: str) -> None:
+        """Remove for good what a run keeps of a project, and the folders that are empty then."""
+        folder = f"{TRASH}/{run}/{project}"
+        with suppress(FileNotFoundError, BlockedError), self._jail.parent(folder) as (here, name):
+            shutil.rmtree(name, dir_fd=here)
+        for empty in (f"{TRASH}/{run}", TRASH):
+            with suppress(BlockedError, FileNotFoundError):
+                self._jail.remove_dir(empty)
+
+
+class StoreKeeper:
+    """The trash on a remote behind rclone."""
+
+    def __init__(self, store: Store, site: Site, retry: Retry) -> None:
+        self.label = store.base.label
+        self._store = store
+        self._site = site
+        self._retry = retry
+
+    async def look(self, places: Collection[str]) -> dict[str, Stamp]:
+        """Return the stamps of those files that are there."""
+        features = self._store.features
+        if not places:
+            return {}
+        found = await self._site.patiently(
+            self._retry,
+            lambda: self._site.rclone.list_some(
+                self._store.base,
+                list(places),
+                features=features,
+                mtime=not features.slow_mtime,
+                content=features.hash is not None,
+            ),
+        )
+        return {
+            path: ObjectStamp(e.size, e.content, e.mtime_ns, e.tag)
+            for path, e in found.items()
+            if not e.is_dir
+        }
+
+    async def content(self, place: str, algorithm: str) -> str | None:
+        """Return the digest of a kept version; it is downloaded where the remote tells none."""
+        store = self._store
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            told = await self._site.patiently(
+                self._retry,
+                lambda: self._site.rclone.contents(
+                    store.base, [place], features=store.features, scratch=Path(scratch)
+                ),
+            )
+        found = told.get(place)
+        return found if found is not None and found.startswith(f"{algorithm}:") else None
+
+    async def fs(self, folder: str) -> Fs:
+        """Return a folder below the base as rclone reads it."""
+        return self._store.base.at(folder)
+
+    async def fetch(self, place: str, target: Path) -> None:
+        """Copy a kept version."""
+        here = self._site.rclone.local(target.parent)
+        await self._site.patiently(
+            self._retry,
+            lambda: self._site.rclone.copy_file(self._store.base, place, here, target.name),
+        )
+
+    async def runs(self) -> tuple[str, ...]:
+        """Return the names of the runs that keep something."""
+        return tuple(sorted({path.partition("/")[0] for path in await self.files(TRASH)}))
+
+    async def files(self, folder: str) -> Mapping[str, int]:
+        """Return the size of every file below a folder."""
+        fs, features = self._store.base.at(folder), self._store.features
+        try:
+            listing = await self._site.patiently(
+                self._retry, lambda: self._site.rclone.list_tree(fs, features=features)
+            )
+        except RcloneError as e:
+            if e.fault is Fault.MISSING:
+                return {}
+            raise
+        return {e.path: e.size for e in listing.entries if not e.is_dir}
+
+    async def purge(self, run: str, project: str) -> None:
+        """Remove for good what a run keeps of a project, and the folders that are empty then."""
+        rclone, base = self._site.rclone, self._store.base
+        await rclone.purge(base, f"{TRASH}/{run}/{project}")
+        if self._store.features.has_folders:
+            for empty in (f"{TRASH}/{run}", TRASH):
+                await rclone.rmdir(base, empty)

@@ -1,0 +1,113 @@
+"""Carries out what only a plan that brings versions back has, and tells what is agreed then."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from bm_sync.engine.keepers import Keeper
+from bm_sync.engine.ledger import Ledger
+from bm_sync.engine.scope import Errand, Hand
+from bm_sync.model.config import Mode
+from bm_sync.model.plan import Action, Move, ProjectPlan, Reason, Restore, Trash
+from bm_sync.model.run import Outcome
+from bm_sync.model.tree import Agreed, Side, Stamp
+from bm_sync.rclone.remotes import Fs
+
+Keepers = Callable[[], Mapping[Side, Keeper]]
+
+_BACK = (Reason.TAKEN_BACK, Reason.BROUGHT_BACK)
+
+
+class _Given:
+    """Kept versions as the other side receives them: a folder in the trash, which never changes."""
+
+    def __init__(self, keeper: Keeper, folder: str) -> None:
+        self._keeper = keeper
+        self._folder = folder
+
+    async def fs(self) -> Fs:
+        """Return the folder as rclone reads it."""
+        return await self._keeper.fs(self._folder)
+
+    async def content(self, path: str, algorithm: str) -> str | None:
+        """Return the digest of a kept version."""
+        return await self._keeper.content(f"{self._folder}/{path}", algorithm)
+
+    async def vouch(self, errands: Sequence[Errand]) -> set[str]:
+        """Return all paths: what is kept does not change."""
+        return {errand.path for errand in errands}
+
+
+async def restore(
+    items: Sequence[Restore],
+    hand: Hand,
+    keepers: Mapping[Side, Keeper],
+    ledger: Ledger,
+) -> None:
+    """Bring versions back to one side: first what it keeps itself, then what the other keeps."""
+    try:
+        await hand.put_back([i for i in items if i.keeper is hand.side])
+        by_folder: dict[str, list[Restore]] = defaultdict(list)
+        for item in items:
+            if item.keeper is not hand.side:
+                by_folder[item.kept.removesuffix(f"/{item.path}")].append(item)
+        for folder, group in by_folder.items():
+            await _receive(group, folder, hand, keepers[hand.side.other], ledger)
+    finally:
+        for item in items:
+            ledger.land(item.path, hand.side)
+
+
+async def _receive(
+    items: Sequence[Restore], folder: str, hand: Hand, keeper: Keeper, ledger: Ledger
+) -> None:
+    kept = await keeper.look([item.kept for item in items])
+    errands = []
+    for item in items:
+        stamp = kept.get(item.kept)
+        if stamp is None:
+            ledger.settle(item, Outcome.DROPPED, "the version is not kept any more")
+        else:
+            errands.append(Errand(item.path, stamp, item.target, item.content, None, item))
+    await hand.receive(errands, _Given(keeper, folder))
+
+
+def learn(plan: ProjectPlan, ledger: Ledger) -> None:
+    """Note what both sides agree on where a path went back on both; else the memory stays.
+
+    Then the next run sees what one side has, and brings the other after it.
+    """
+    for path, actions in _by_path(plan.actions).items():
+        old = {a.old_path for a in actions if isinstance(a, Move)}
+        if any(ledger.outcome(action) is not Outcome.DONE for action in actions):
+            ledger.put.pop(path, None)
+            ledger.drop -= {path, *old}
+        elif plan.mode is not Mode.TWO_WAY:
+            ledger.forget(path)
+            for name in old:
+                ledger.forget(name)
+        elif any(isinstance(action, Restore) for action in actions):
+            _agree(path, [a for a in actions if isinstance(a, Restore)], ledger)
+
+
+def _by_path(actions: Sequence[Action]) -> dict[str, list[Restore | Trash | Move]]:
+    found: dict[str, list[Restore | Trash | Move]] = defaultdict(list)
+    for action in actions:
+        if isinstance(action, Restore | Trash | Move) and action.reason in _BACK:
+            found[action.path].append(action)
+    return found
+
+
+def _agree(path: str, actions: Sequence[Restore], ledger: Ledger) -> None:
+    first = actions[0]
+    stamps: dict[Side, Stamp | None] = {Side.LOCAL: first.local, Side.REMOTE: first.remote}
+    content = first.content
+    for action in actions:
+        landed = ledger.landed.get((action.side, path))
+        if landed is not None:
+            content = content or landed[0]
+            stamps[action.side] = landed[1]
+    local, remote = stamps[Side.LOCAL], stamps[Side.REMOTE]
+    if local is not None and remote is not None:
+        ledger.agree(path, Agreed(content, local, remote))

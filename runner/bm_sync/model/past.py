@@ -1,0 +1,57 @@
+"""What a run did to the files of a project, as far as it can be taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bm_sync.model.plan import Accept
+from bm_sync.model.tree import Side
+
+
+class EffectKind(StrEnum):
+    """What happened at a path of one side."""
+
+    PUT = "put"  # a version came there, new or in the place of another
+    GONE = "gone"  # the version that stood there left
+    MOVED = "moved"  # the version of `old_path` came there by a rename
+    MADE_DIR = "made-dir"
+    REMOVED_DIR = "removed-dir"
+
+
+PRUNED = ""
+"""In the place of `Effect.kept`: a version was kept, and has been removed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One thing that a run did.
+
+    `content` is the digest of what stands at `path` since, None where nothing does. `kept` says
+    where the version before is: in the trash (a path below the side's base, beginning with
+    `.bm-sync/`), in a conflict copy (a path of the project), `PRUNED`, or None when none stood
+    there. `kept_content` is None where nobody had a hash.
+    """
+
+    kind: EffectKind
+    path: str
+    side: Side
+    content: str | None = None
+    old_path: str | None = None
+    kept: str | None = None
+    kept_size: int = 0
+    kept_content: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What is to be taken back.
+
+    `run` is None for the last run that changed something, else an id or the beginning of one.
+    `projects` are names or globs, `paths` globs of paths in the project; empty is all.
+    """
+
+    run: str | None = None
+    projects: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    accept: Accept = Accept()

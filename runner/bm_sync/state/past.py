@@ -1,0 +1,55 @@
+"""What runs did to files, as the engine asks for it: for undo, versions and retention."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from bm_sync.model.past import Effect
+from bm_sync.model.tree import Side
+from bm_sync.state import database, effects
+from bm_sync.state.effects import Held
+
+
+class Past:
+    """The part of the state about what runs did and what the trash holds."""
+
+    def __init__(self, db: database.Database) -> None:
+        self._db = db
+
+    def put(self, run: str, key: str, project: str, done: Sequence[Effect]) -> None:
+        """Write what a run did to a project; nothing writes nothing."""
+        if done:
+            with self._db.writing() as connection:
+                effects.put(connection, run, key, project, done)
+
+    def of_run(self, run: str, key: str) -> tuple[Effect, ...]:
+        """Return what a run did to a project, in the order it was planned."""
+        with self._db.reading() as connection:
+            return effects.of_run(connection, run, key)
+
+    def last_run(self, keys: Collection[str]) -> str | None:
+        """Return the newest run that changed a file of one of these projects."""
+        with self._db.reading() as connection:
+            return effects.last_run(connection, keys)
+
+    def names(self, key: str) -> frozenset[str]:
+        """Return the names that a project had when it kept versions."""
+        with self._db.reading() as connection:
+            return effects.names(connection, key)
+
+    def held(self, key: str) -> tuple[Held, ...]:
+        """Return what the trash holds of a project by run and side, the oldest run first."""
+        with self._db.reading() as connection:
+            return effects.held(connection, key)
+
+    def holds_older(self, key: str, run: str) -> bool:
+        """Return whether the trash holds anything of a run before `run`."""
+        with self._db.reading() as connection:
+            return effects.holds_older(connection, key, run)
+
+    def pruned(self, key: str, gone: Collection[tuple[str, Side]]) -> None:
+        """Note that what these runs kept on these sides is there no more."""
+        if gone:
+            with self._db.writing() as connection:
+                for run, side in gone:
+                    effects.pruned(connection, key, run, side)
