@@ -41,7 +41,8 @@ class Giver:
         self.answers = list(answers)
         self.asked = 0
 
-    async def __call__(self) -> Bucket | None:
+    async def __call__(self, refusal: RcloneError) -> Bucket | None:
+        assert refusal.fault is Fault.AUTH
         self.asked += 1
         await asyncio.sleep(0)
         return self.answers.pop(0) if self.answers else None
@@ -167,18 +168,18 @@ def test_a_single_look_and_a_batch_go_on_with_new_keys(
 
 
 def test_keys_that_are_refused_again_are_an_error(tmp_path: Path, proxy: CountingProxy) -> None:
-    giver = Giver(bucket(proxy, WRONG), None)
+    giver = Giver(bucket(proxy, WRONG))
 
     async def act(rclone: Rclone) -> None:
         top = await rclone.connect_bucket(bucket(proxy, WRONG), giver)
-        for _ in range(2):
+        for _ in range(3):
             with pytest.raises(RcloneError) as e:
                 await rclone.ping(top)
             assert e.value.fault is Fault.AUTH
             assert WRONG.reveal() not in e.value.what
 
     run(tmp_path, act)
-    assert giver.asked == 2  # the second answer was: no more
+    assert giver.asked == 2  # not again after the answer that there are no more
 
 
 def test_a_refusal_that_is_not_of_the_keys_renews_nothing(

@@ -17,6 +17,7 @@ from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import CloudRemote, Project
 from bm_sync.model.permalink import permalink
 from bm_sync.rclone.bucket import Bucket
+from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
 
@@ -65,6 +66,13 @@ class Workspaces:
                 self._roots[key] = fs, await self._site.rclone.features(fs)
             return self._roots[key]
 
+    async def describe(self, remote: CloudRemote) -> str:
+        """Return a workspace in words: which it is, as whom, by which way."""
+        facts = await self.workspace(remote).facts()
+        which = f"workspace '{facts.slug or facts.tenant_id}'"
+        role = f" ({facts.role})" if facts.role else ""
+        return f"{which}{role} at {self.workspace(remote).host.name} over {facts.transport}"
+
     async def create(self, project: Project) -> None:
         """Make a project on the cloud; one that is there already stays as it is."""
         made = await self.workspace(_remote(project)).create(project.path)
@@ -91,8 +99,8 @@ class Workspaces:
         match facts.transport:
             case "s3":
 
-                async def renew() -> Bucket | None:
-                    return await workspace.renewed()
+                async def renew(refusal: RcloneError) -> Bucket | None:
+                    return await workspace.renewed(mint=refusal.fault is Fault.AUTH)
 
                 return await self._site.rclone.connect_bucket(workspace.bucket(facts), renew)
             case "webdav" | None:

@@ -89,10 +89,11 @@ class Workspace:
             self.remote.name, self.remote.storage, facts.bucket, keys.access_key, keys.secret_key
         )
 
-    async def renewed(self) -> Bucket | None:
-        """Return the bucket with other keys than those that were refused; None when it had some.
+    async def renewed(self, *, mint: bool) -> Bucket | None:
+        """Return the bucket with other keys than those that were refused; None when there are none.
 
-        Another process may have made them. Raises CloudError, PinnedError.
+        Another process may have made them; else they are made here once, if `mint`. Raises
+        CloudError, PinnedError.
         """
         async with self._asking, remembered.held(self.state_dir, self.remote) as page:
             mine, kept = self._known, page.read()
@@ -101,9 +102,11 @@ class Workspace:
                 return self.bucket(kept)
             if self._minted:
                 return None
-            self._minted = True
             async with Cloud(self.host, self.account) as service:
                 self._compare(mine, await service.mount(mine.tenant_id))
+                if not mint:
+                    return None
+                self._minted = True
                 keys = await service.mint(mine.tenant_id)
             self._facts = replace(kept or mine, keys=keys)
             page.write(self._facts)

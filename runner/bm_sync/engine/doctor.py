@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError
-from bm_sync.model.config import DistantRemote, FolderRemote, Manifest, Project
+from bm_sync.model.config import CloudRemote, DistantRemote, FolderRemote, Manifest, Project
 from bm_sync.model.report import Finding, Health, Setup
 from bm_sync.state.store import State
 
@@ -105,7 +105,8 @@ async def _remote(remote: DistantRemote, site: Site) -> AsyncIterator[Finding]:
     except BmSyncError as e:
         yield Finding(subject, Health.FAULT, e.what, e.hint)
         return
-    yield Finding(subject, Health.OK, f"{fs.label} answers")
+    said = await site.cloud.describe(remote) if isinstance(remote, CloudRemote) else fs.label
+    yield Finding(subject, Health.OK, f"{said} answers")
     if skew is not None:
         health = Health.WARNING if abs(skew) > _SKEW_S else Health.OK
         yield Finding(f"{subject}: clock", health, f"differs from ours by {skew:+.0f} s")

@@ -21,7 +21,7 @@ from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Wanted, spoken
 from bm_sync.rclone.remotes import DECLARED, Definition, Fs, declared, declared_fs, local_fs
-from bm_sync.rclone.renewal import Renewals
+from bm_sync.rclone.renewal import Renewals, refusals
 from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
@@ -103,16 +103,17 @@ class Rclone:
         return declared_fs(remote, name, remote.type)
 
     async def connect_bucket(
-        self, bucket: Bucket, renew: Callable[[], Awaitable[Bucket | None]]
+        self, bucket: Bucket, renew: Callable[[RcloneError], Awaitable[Bucket | None]]
     ) -> Fs:
         """Make a bucket of Basic Memory Cloud known and return its root.
 
-        When the store refuses the keys, `renew` is asked for others and the operation goes on.
+        When the store refuses the keys (Fault.AUTH) or what they ask for (Fault.FORBIDDEN), `renew`
+        is asked for others and the operation goes on; it is not asked again after a None.
         """
         name = self._new_name()
 
-        async def again() -> Definition | None:
-            other = await renew()
+        async def again(refusal: RcloneError) -> Definition | None:
+            other = await renew(refusal)
             return None if other is None else bucket_definition(other, name)
 
         await self._session.define(bucket_definition(bucket, name))
@@ -194,12 +195,11 @@ class Rclone:
         begun = self._renewals.ages((src, dst))
         transfers = (await self._session.live()).transfers
         result = await transfers.batch(Pair(src, dst), paths, opts, on_progress)
-        told = (result.fault, *result.failed.values())
-        refused = next((e for e in told if e is not None and e.fault is Fault.AUTH), None)
-        if refused is None or not await self._renewals.helped(refused, (src, dst), begun):
-            return result
-        # what did not arrive is worth another try
-        return replace(result, fault=RcloneError(refused.what, fault=Fault.TRANSIENT))
+        for refused in refusals(result):
+            if await self._renewals.helped(refused, (src, dst), begun):
+                # what did not arrive is worth another try
+                return replace(result, fault=RcloneError(refused.what, fault=Fault.TRANSIENT))
+        return result
 
     async def copy_file(  # noqa: PLR0913 - two places and a condition
         self,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Definition, Fs
+from bm_sync.rclone.transfer import BatchResult
 
-Renew = Callable[[], Awaitable[Definition | None]]
-"""Returns the remote with new keys, None when there will be none any more."""
+Renew = Callable[[RcloneError], Awaitable[Definition | None]]
+"""Returns the remote with new keys after a refusal, None when there will be none any more."""
 
 _CLOCK = "RequestTimeTooSkewed"  # no key helps against a wrong clock
 
@@ -24,6 +25,7 @@ class _Watched:
     renew: Renew
     top: Fs
     age: int = 0
+    spent: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -64,29 +66,40 @@ class Renewals:
         async with watched.lock:
             if watched.age != begun:
                 return True
-            if error.fault is Fault.FORBIDDEN and not await self._refuses(watched.top):
-                return False
-            definition = await watched.renew()
+            refusal = await self._told(watched, error)
+            definition = await watched.renew(refusal) if refusal is not None else None
+            watched.spent = refusal is not None and definition is None
             if definition is None:
                 return False
             await self._define(definition)
             watched.age += 1
             return True
 
-    async def _refuses(self, top: Fs) -> bool:
-        """Return whether the store refuses the keys themselves.
+    async def _told(self, watched: _Watched, error: RcloneError) -> RcloneError | None:
+        """Return how the store refuses everybody with these keys, None when it does not.
 
         The answer to a HEAD has no body to tell it by; that to a listing has.
         """
+        if watched.spent:
+            return None
+        if error.fault is Fault.AUTH:
+            return error
         try:
-            await self._ask(top)
+            await self._ask(watched.top)
         except RcloneError as e:
-            return e.fault is Fault.AUTH
-        return False
+            return e if _may_be_keys(e) else None
+        return None
 
     def _of(self, places: Sequence[Fs]) -> list[_Watched]:
         names = dict.fromkeys(_remote(fs) for fs in places)
         return [self._watched[name] for name in names if name in self._watched]
+
+
+def refusals(result: BatchResult) -> list[RcloneError]:
+    """Return for each kind of refusal by the store one fault, the clearer kind first."""
+    told = [e for e in (result.fault, *result.failed.values()) if e is not None]
+    kinds = ([e for e in told if e.fault is kind] for kind in (Fault.AUTH, Fault.FORBIDDEN))
+    return [found[0] for found in kinds if found]
 
 
 def _may_be_keys(error: RcloneError) -> bool:
