@@ -149,7 +149,7 @@ def _far(project: Project, listed: Listed | None, matcher: Matcher, site: Site) 
     assert listed is not None and remote is not None  # noqa: S101, PT018 - see `list_far`
     place, entries = listed.place, listed.listing.entries
     files = {
-        e.path: File(ObjectStamp(e.size, e.content, e.mtime_ns), e.content, e.mtime_ns)
+        e.path: File(ObjectStamp(e.size, e.content, e.mtime_ns, e.tag), e.content, e.mtime_ns)
         for e in entries
         if not e.is_dir
     }

@@ -112,7 +112,7 @@ async def _everything(seen: Seen, site: Site) -> Tree:
         retry, lambda: site.rclone.list_tree(store.fs, features=store.features)
     )
     files = {
-        e.path: File(ObjectStamp(e.size, e.content, e.mtime_ns), e.content, e.mtime_ns)
+        e.path: File(ObjectStamp(e.size, e.content, e.mtime_ns, e.tag), e.content, e.mtime_ns)
         for e in listing.entries
         if not e.is_dir
     }

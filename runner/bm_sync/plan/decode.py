@@ -48,6 +48,7 @@ _stamp: Reader[Stamp] = reading.tagged(
                 "size": reading.size,
                 "content": reading.or_none(reading.text),
                 "mtime_ns": reading.or_none(reading.number),
+                "tag": reading.or_none(reading.text),
             },
         ),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from bm_sync.rclone.names import from_standard
@@ -26,7 +27,7 @@ class Features:
     `hash` is the best content hash it lists without reading files or asking again, `slow_hash` the
     best it can tell at a cost (None when it has none). `slow_mtime`: each time costs a request.
     `can_copy` and `can_move`: on the server, without the bytes passing here. `atomic_put`: no
-    reader ever sees half an upload under its name.
+    reader ever sees half an upload under its name. `can_delete`: as far as is known.
     """
 
     hash: str | None
@@ -39,12 +40,22 @@ class Features:
     bucket_based: bool
     mtime_precision_ns: int
     atomic_put: bool
+    can_delete: bool = True
+
+
+class Removal(Enum):
+    """How a file leaves a remote while its version is kept."""
+
+    COPY = auto()  # a copy into the trash, then a deletion
+    MOVE = auto()  # moved into the trash at once
+    NONE = auto()  # not at all
 
 
 class RemoteEntry(NamedTuple):
     """A file or folder of a listing.
 
     `mtime_ns` is None where it was not asked for, `content` (`md5:...`) where it is not known.
+    `tag` is what the server calls the version, where that says nothing about its content.
     A named tuple, as in `model.tree`: there is one for every file.
     """
 
@@ -53,6 +64,7 @@ class RemoteEntry(NamedTuple):
     mtime_ns: int | None
     content: str | None
     is_dir: bool
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,12 @@ def number_in(number: int | None) -> int | str | None:
 def stamp_in(stamp: Stamp) -> StampRow:
     """Return the five columns of a stamp: size, mtime, ctime, inode, content.
 
-    Only an object's stamp has no ctime.
+    Only an object's stamp has no ctime; its tag stands in the column of the inode.
     """
     if isinstance(stamp, FileStamp):
         times = (number_in(stamp.mtime_ns), number_in(stamp.ctime_ns))
         return (number_in(stamp.size), *times, number_in(stamp.inode), None)
-    return (number_in(stamp.size), number_in(stamp.mtime_ns), None, None, stamp.content)
+    return (number_in(stamp.size), number_in(stamp.mtime_ns), None, stamp.tag, stamp.content)
 
 
 def stamp_out(
@@ -72,7 +72,8 @@ def stamp_out(
 ) -> Stamp:
     """Return the stamp of five columns as SQLite gives them; raises TypeError for others."""
     if ctime is None:
-        return ObjectStamp(int(size), content, None if mtime is None else int(mtime))
+        tag = None if inode is None else str(inode)
+        return ObjectStamp(int(size), content, None if mtime is None else int(mtime), tag)
     return FileStamp(int(size), int(mtime), int(ctime), int(inode))  # type: ignore[arg-type] # None raises
 
 
