@@ -174,6 +174,7 @@ def _far(project: Project, listed: Listed | None, matcher: Matcher, site: Site) 
         dirs=mark_above({**tree.dirs, **dict.fromkeys(closed, True)}, closed),
         root=listed.root,
         case_insensitive=place.features.case_insensitive,
+        can_delete=place.features.can_delete,
         problems=tree.problems + names + unreadable,
     )
     store = Store(

@@ -29,6 +29,7 @@ from bm_sync.rclone.wire import (
 
 _IS_FOLDER = "is a directory not a file"
 _AT_ONCE = 8
+_LARGE = 20_000
 ONE_BY_ONE_AT_MOST = 100  # beyond, a listing of 1,000 a request costs less than a look at each
 
 
@@ -60,6 +61,8 @@ class Listings:
             if e.fault is not Fault.FORBIDDEN or not can.has_folders:
                 raise
             found = await self._by_folder(fs, can, unreadable)
+        if len(found) > _LARGE:
+            await self._rc.do("core/gc", {})  # rclone keeps a listing until it needs the room
         entries = [e for e in found if isinstance(e, RemoteEntry)]
         unusable = [e.name for e in found if isinstance(e, Unusable)]
         twice = _twice(entries)
