@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from bm_sync.filters import rules as patterns
+from bm_sync.manifest import bmignore
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
 from bm_sync.manifest.places import absolute, wrong_file
@@ -90,11 +92,15 @@ class Filters:
         return self._shared[name]
 
     def _file(self, said: Scalar) -> tuple[Rule, ...]:
-        """Read an ignore file; what is wrong with it is told with its own lines."""
-        content = self._read(said)
+        """Read an ignore file; its bad patterns match nothing, as for git, and are told."""
+        shown = str(said.value)
+        content = self._unwritten(said)
+        if content is not None:
+            shown = bmignore.SAID_BY
+        else:
+            content = self._read(said)
         if content is None:
             return ()
-        shown = str(said.value)
         good, bad = patterns.parse(content, shown, "")
         lines = content.split("\n")
         for b in bad:
@@ -102,10 +108,20 @@ class Filters:
             what = _sentence(b.what, line)
             self.around.report.elsewhere(
                 Diagnostic(
-                    Code.PATTERN, "error", what, shown, b.origin.line, 1, max(len(line), 1), line
+                    Code.PATTERN, "warning", what, shown, b.origin.line, 1, max(len(line), 1), line
                 )
             )
         return good
+
+    def _unwritten(self, said: Scalar) -> str | None:
+        """Return what stands for Basic Memory's ignore file while there is none yet."""
+        path = absolute(str(said.value), self.around)
+        if path.name != bmignore.NAME or wrong_file(str(path)) or os.path.lexists(path):
+            return None
+        what = f"there is no {quoted(said.value)} yet; Basic Memory's default patterns count"
+        hint = "Basic Memory writes it when it first needs it"
+        self.around.report.warning(Code.IGNORE_FILE, said.spot, what, hint)
+        return bmignore.DEFAULT
 
     def _read(self, said: Scalar) -> str | None:
         shown = str(said.value)
