@@ -6,15 +6,16 @@ impossible is raised as a BmSyncError. Rooms that only one command needs are loa
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync.engine.adopt import import_basic_memory as import_basic_memory  # noqa: PLC0414 - too
+from bm_sync.engine.adopt import import_rclone as import_rclone  # noqa: PLC0414 - told here too
 from bm_sync.engine.identity import project_key
+from bm_sync.engine.selecting import select
 from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.manifest import Loaded
 from bm_sync.manifest import load as load_manifest
@@ -48,31 +49,6 @@ OnEvent = Callable[["Event"], None]
 def load(file: Path, setup: Setup) -> Loaded:
     """Read a manifest; raises ManifestError with every slip in it."""
     return load_manifest(file, setup.env, state_dir=setup.state_dir)
-
-
-def select(manifest: Manifest, selection: Selection) -> tuple[Project, ...]:
-    """Return the projects that a name, a glob or a tag selects, in the manifest's order.
-
-    Raises UsageError when one selects nothing.
-    """
-    names = [p.name for p in manifest.projects]
-    for pattern in selection.names:
-        if not any(fnmatch.fnmatchcase(n, pattern) for n in names):
-            close = difflib.get_close_matches(pattern, names, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"declared are: {', '.join(names)}"
-            raise UsageError(f"no project '{pattern}' in {manifest.file}", hint=hint)
-    known = {t for p in manifest.projects for t in p.tags}
-    for tag in selection.tags:
-        if tag not in known:
-            hint = f"known tags: {', '.join(sorted(known))}" if known else "no project has tags"
-            raise UsageError(f"no project in {manifest.file} has the tag '{tag}'", hint=hint)
-    return tuple(p for p in manifest.projects if _selected(p, selection))
-
-
-def _selected(project: Project, selection: Selection) -> bool:
-    by_name = any(fnmatch.fnmatchcase(project.name, n) for n in selection.names)
-    by_tag = any(t in project.tags for t in selection.tags)
-    return (by_name or not selection.names) and (by_tag or not selection.tags)
 
 
 @asynccontextmanager

@@ -334,6 +334,7 @@ _ANSWERS = (
     ("doctor",),
     ("reset", "notes"),
     ("prune", "--ignored"),
+    ("import", "rclone"),
     ("login", "--api-key", "-"),
     ("logout",),
     ("cloud", "status"),

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bm_sync.cli.answer import Answer, Io
+from bm_sync.cli.catalogue import module
 from bm_sync.errors import BmSyncError, UsageError
 
 
@@ -38,7 +39,7 @@ def _cwd() -> Path:
 def run(args: Namespace) -> int:
     """Run the command of `args`, print what it answers, return its exit code."""
     io = surroundings()
-    command = import_module(f"bm_sync.cli.commands.{args.command}")
+    command = import_module(module(args.command))
     with _logging(args.verbose, io):
         answer: Answer = command.run(args, io)
     show(answer, args, io)

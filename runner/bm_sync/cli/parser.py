@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from bm_sync import __version__
-from bm_sync.cli.catalogue import GROUPS, SUMMARIES
+from bm_sync.cli.catalogue import GROUPS, SUMMARIES, module
 from bm_sync.errors import UsageError
 
 _ABOUT = "Declare what is kept in sync, see every file before it moves, apply exactly that."
@@ -60,7 +60,7 @@ class CommandParser(Parser):
             return super().parse_known_args(args, namespace)
         self._declared = True
         command = self.prog.rsplit(" ", 1)[-1]
-        import_module(f"bm_sync.cli.commands.{command}").add(self)
+        import_module(module(command)).add(self)
         self.description = f"{SUMMARIES[command]}."
         add_globals(self)
         found, unknown = self.parse_known_intermixed_args(args, namespace)

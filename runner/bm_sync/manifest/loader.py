@@ -37,7 +37,11 @@ def load(file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Load
     """
     from bm_sync.manifest.source import read
 
-    text = read(file)
+    return load_text(read(file), file, env, state_dir=state_dir)
+
+
+def load_text(text: str, file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Loaded:
+    """Load the text of a manifest as if it stood in `file`; raises ManifestError as `load` does."""
     report = Report(file, text)
     manifest = None
     try:

@@ -44,8 +44,11 @@ def decode(data: bytes, file: Path) -> str:
 
 
 def others_may_write(file: Path) -> bool:
-    """Whether every user of this machine may change the file."""
-    return bool(file.stat().st_mode & stat.S_IWOTH)
+    """Whether every user of this machine may change the file; one that is not there yet, nobody."""
+    try:
+        return bool(file.stat().st_mode & stat.S_IWOTH)
+    except FileNotFoundError:
+        return False
 
 
 def _screened(text: str, file: Path) -> str:

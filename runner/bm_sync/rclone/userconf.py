@@ -43,6 +43,20 @@ async def definitions(
     return tuple(_definition(n, sections[n]) for n in _with_references(name, sections))
 
 
+async def overview(binary: Binary, env: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """Return each remote of the user's rclone.conf: its name, its type, and what it builds on.
+
+    What it builds on is "" or names of other remotes. Nothing secret is in it. Raises as
+    `definitions` does.
+    """
+    sections = await _dump(binary, env)
+    found = []
+    for name, section in sections.items():
+        below = dict.fromkeys(_referred(section.values(), sections))
+        found.append((name, section.get("type", ""), ", ".join(n for n in below if n != name)))
+    return tuple(found)
+
+
 def _with_references(name: str, sections: Sections) -> list[str]:
     found, todo = [], [name]
     while todo:

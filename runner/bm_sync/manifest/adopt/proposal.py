@@ -1,0 +1,145 @@
+"""Puts the new manifest together and proves that it loads before anybody sees it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bm_sync.errors import UsageError
+from bm_sync.manifest.adopt.draft import CLOUD, Draft, Drafted, LeftOut, draft
+from bm_sync.manifest.adopt.ignored import Ignoring, ignoring
+from bm_sync.manifest.adopt.memory import CONFIG, MemoryConfig
+from bm_sync.manifest.adopt.yaml_text import comments, flow, scalar, short_path
+from bm_sync.manifest.diagnostic import ManifestError
+from bm_sync.manifest.loader import Loaded, load_text
+from bm_sync.manifest.shown import quoted
+from bm_sync.model.config import CLOUD_TYPE, Placement
+from bm_sync.model.setup import Setup
+from bm_sync.paths import home_dir
+
+FILTER = "basic-memory"
+DEFAULT_HOST = "https://cloud.basicmemory.com"
+_LINE = re.compile(r" in line \d+")
+
+_SECTIONS: Mapping[Placement, str] = {
+    Placement.SYNCED: "Here and on the cloud: kept in sync.",
+    Placement.CLOUD_ONLY: "On the cloud only. Add `local: FOLDER` on the day you need one here.",
+    Placement.LOCAL_ONLY: "Here only: declared, never sent.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A manifest that loads, and what of the source is not in it."""
+
+    text: str
+    loaded: Loaded
+    left_out: tuple[LeftOut, ...]
+
+
+def propose(config: MemoryConfig, file: Path, setup: Setup) -> Proposal:
+    """Return the manifest for what Basic Memory has declared, as if it stood in `file`.
+
+    A project that a manifest may not declare so (two in one folder, one inside another) is left
+    out, with the reason in a comment. Raises UsageError when nothing can be made of it.
+    """
+    whole = draft(config, home_dir(setup.env))
+    left = list(whole.left_out)
+    projects = list(whole.projects)
+    while True:
+        lines = _Lines(config, home_dir(setup.env), Draft(tuple(projects), (), whole.workspaces))
+        text = lines.text(left)
+        try:
+            loaded = load_text(text, file, setup.env, state_dir=setup.state_dir)
+        except ManifestError as e:
+            blamed = _blamed(e, lines)
+            left += [LeftOut(p.source, blamed[p.name]) for p in projects if p.name in blamed]
+            projects = [p for p in projects if p.name not in blamed]
+        else:
+            return Proposal(text, loaded, tuple(left))
+
+
+def _blamed(error: ManifestError, lines: _Lines) -> dict[str, str]:
+    """Return what is wrong with which project; raises UsageError when it is with none."""
+    blamed: dict[str, str] = {}
+    for slip in error.diagnostics:
+        if slip.severity != "error":
+            continue
+        name = lines.owner(slip.line)
+        if name is None:
+            raise UsageError(f"what Basic Memory has declared makes no manifest: {slip.what}")
+        blamed.setdefault(name, _LINE.sub("", slip.what))
+    return blamed
+
+
+class _Lines:
+    """The lines of a manifest; remembers which project each stands for."""
+
+    def __init__(self, config: MemoryConfig, home: Path, parts: Draft) -> None:
+        self._config = config
+        self._home = home
+        self._parts = parts
+        self._lines: list[str] = []
+        self._owners: dict[int, str] = {}
+
+    def owner(self, line: int) -> str | None:
+        """Return the project that a line belongs to; lines count from 1."""
+        return self._owners.get(line)
+
+    def text(self, left: Sequence[LeftOut]) -> str:
+        """Return the whole manifest."""
+        source = short_path(str(self._config.folder / CONFIG), self._home)
+        self._add(
+            f"# Made by bm-sync import basic-memory from {quoted(source)}, which is left as it is.",
+            "# What the first run would do: bm-sync plan. Nothing is deleted by a first run.",
+            "version: 1",
+        )
+        if self._parts.workspaces:
+            self._remotes()
+        self._filter(ignoring(self._config.folder))
+        remote = [f"remote: {CLOUD}"] if self._parts.workspaces else []
+        self._add("", f"defaults: {{{', '.join([*remote, f'filters: [{FILTER}]'])}}}")
+        self._projects()
+        if left:
+            self._add("", "  # Left out:")
+            self._add(*comments((f"{quoted(x.source)}: {x.why}" for x in left), "  "))
+        return "\n".join(self._lines) + "\n"
+
+    def _add(self, *lines: str) -> None:
+        self._lines += lines
+
+    def _remotes(self) -> None:
+        self._add("", "remotes:")
+        self._add("  # Basic Memory's own sign-in is used; without one: bm-sync login.")
+        host = (self._config.host or DEFAULT_HOST).rstrip("/")
+        for name, workspace in self._parts.workspaces.items():
+            keys = [f"type: {CLOUD_TYPE}"]
+            keys += [f"host: {scalar(host)}"] if host != DEFAULT_HOST else []
+            keys += [f"workspace: {scalar(workspace)}"] if workspace else []
+            self._add(f"  {name}: {{{', '.join(keys)}}}")
+
+    def _filter(self, found: Ignoring) -> None:
+        self._add("", "filters:", f"  {FILTER}:", "    gitignore: true")
+        if found.file is not None:
+            self._add(f"    ignore_files: {flow([short_path(str(found.file), self._home)])}")
+        self._add(*comments(found.remarks, "    "))
+        if found.exclude:
+            self._add("    exclude:", *(f"      - {scalar(p)}" for p in found.exclude))
+
+    def _projects(self) -> None:
+        self._add("", "projects:" if self._parts.projects else "projects: {}")
+        for placement in Placement:
+            mine = [p for p in self._parts.projects if p.placement is placement]
+            if mine:
+                gap = [] if self._lines[-1] == "projects:" else [""]
+                self._add(*gap, f"  # {_SECTIONS[placement]}")
+            for project in mine:
+                self._project(project)
+
+    def _project(self, project: Drafted) -> None:
+        self._add(*comments(project.remarks, "  "))
+        body = ", ".join(f"{key}: {value}" for key, value in project.keys)
+        self._add(f"  {scalar(project.name)}: {{{body}}}")
+        self._owners[len(self._lines)] = project.name
