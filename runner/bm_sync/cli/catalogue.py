@@ -44,3 +44,11 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
 )
+
+
+def module(command: str) -> str:
+    """Return the module of a command; `import` is a word that Python keeps for itself."""
+    return f"bm_sync.cli.commands.{'import_' if command == 'import' else command}"
+
+
+SUMMARIES = {name: summary for _, commands in GROUPS for name, summary in commands}
