@@ -40,7 +40,7 @@ def _plan_failures(project: ProjectPlan, view: View) -> Iterator[Failure]:
 
 def _stops(project: str, stops: Sequence[Stop], view: View) -> Iterator[Failure]:
     for stop in stops:
-        accept = view.command("apply", project, "--accept", stop.accept) if stop.accept else None
+        accept = view.again(project, "--accept", stop.accept) if stop.accept else None
         yield Failure(stop.what, stop.hint or accept, project=project)
 
 

@@ -11,7 +11,7 @@ from bm_sync.engine.answer import told_of
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.keepers import Keeper, keepers_of
 from bm_sync.engine.observe import Seen, observe
-from bm_sync.engine.prepare import Prepared, Wants, blank, failed, intent
+from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import Placement, Project
@@ -42,10 +42,12 @@ def target(wanted: Undo, projects: Sequence[Project], state: State) -> Target:
         raise UsageError(f"no project {' '.join(wanted.projects)} is declared")
     keys = {project_key(p): p for p in chosen if p.placement is Placement.SYNCED}
     run = _run(wanted, keys, state)
-    mine = tuple(p for key, p in keys.items() if state.past.of_run(run.id, key))
+    done = {key: undo.selected(state.past.of_run(run.id, key), wanted.paths) for key in keys}
+    mine = tuple(project for key, project in keys.items() if done[key])
     if not mine:
+        where = f" at {' '.join(wanted.paths)}" if wanted.paths else " in these projects"
         raise UsageError(
-            f"run {run.id} changed nothing that can be taken back in these projects",
+            f"run {run.id} changed nothing that can be taken back{where}",
             hint=f"what it did: bm-sync history {run.id}",
         )
     declared = {project_key(p) for p in projects}
@@ -92,9 +94,6 @@ async def prepare_all(
 async def _prepare(found: Target, wanted: Undo, project: Project, site: Site) -> Prepared:
     key = project_key(project)
     effects = undo.selected(site.state.past.of_run(found.run.id, key), wanted.paths)
-    if not effects:
-        note = f"nothing of {' '.join(wanted.paths)} was changed by this run"
-        return Prepared(project, replace(blank(project, site), notes=(note,)), partial=True)
     try:
         seen = await observe(project, site)
         asked = undo.unsure(effects, seen.observation)

@@ -81,13 +81,13 @@ _DELETES = frozenset({Guard.MAX_DELETE, Guard.EMPTY_SIDE})
 def _ways_on(project: str, stops: Sequence[Stop], view: View) -> list[tuple[str, str]]:
     ways = []
     deletes = [stop for stop in stops if stop.guard in _DELETES and stop.accept]
-    if deletes and len(deletes) == len(stops):
+    if deletes and len(deletes) == len(stops) and view.applies:
         ways.append(("keep them", view.command("apply", project, "--keep-deleted")))
     accepts = list(dict.fromkeys(stop.accept for stop in stops if stop.accept))
     if accepts and all(stop.accept for stop in stops):
         let_go = len(deletes) == len(stops)
-        words = ("apply", project, "--accept", ",".join(accepts))
-        ways.append(("let these go" if let_go else "let this through", view.command(*words)))
+        accept = view.again(project, "--accept", ",".join(accepts))
+        ways.append(("let these go" if let_go else "let this through", accept))
     return ways
 
 

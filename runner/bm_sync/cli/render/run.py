@@ -135,8 +135,8 @@ def _undone(project: ProjectRun, view: View) -> list[str]:
         if len(missed) > len(shown):
             said.append(f"  … and {len(missed) - len(shown):,} more")
     again = project.status in {Status.PARTIAL, Status.FAILED, Status.LOCKED, Status.INTERRUPTED}
-    if said or again:
-        said += commands([("try again", view.command("apply", project.project))])
+    if said or (again and view.applies):
+        said += commands([("try again", view.again(project.project))])
     return said
 
 

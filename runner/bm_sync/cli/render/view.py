@@ -31,7 +31,8 @@ class View:
     """Everything a renderer may know beside the value.
 
     A pasted command must repeat `named` (`-f other.yaml`) and `around` (`--state-dir DIR`). `cap`
-    is how many files of a project are listed, None for all.
+    is how many files of a project are listed, None for all. `verb` is what is done: `apply` or
+    `undo RUN`.
     """
 
     named: tuple[str, ...] = ()
@@ -39,6 +40,17 @@ class View:
     paint: Paint = Paint()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     cap: int | None = 20
+    verb: tuple[str, ...] = ("apply",)
+
+    def again(self, project: str, *words: str) -> str:
+        """Return the command line that does the same to one project."""
+        named = (project,) if self.applies else ("--project", project)
+        return self.command(*self.verb, *named, *words)
+
+    @property
+    def applies(self) -> bool:
+        """Return whether it is a manifest that is applied."""
+        return self.verb == ("apply",)
 
     def command(self, *words: str, manifest: bool = True) -> str:
         """Return a command line ready to paste; a saved plan knows its manifest by itself."""
