@@ -329,6 +329,7 @@ _ANSWERS = (
     ("status",),
     ("ls", "notes"),
     ("history",),
+    ("undo", "--dry-run"),
     ("conflicts",),
     ("why", "notes", "a.md"),
     ("doctor",),

@@ -28,6 +28,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("status", "list the projects as last seen"),
             ("ls", "list what lies on the remote, or locally"),
             ("history", "list the runs, or every action of one run"),
+            ("undo", "take back what a run did, on both sides"),
             ("conflicts", "list the conflicts that nobody has settled, and what to do"),
             ("why", "tell why a path is synced or not"),
             ("prune", "remove from the remotes what the filters exclude"),
