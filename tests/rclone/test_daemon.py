@@ -171,7 +171,7 @@ def test_a_job_whose_daemon_is_killed_ends_as_a_fault_of_the_daemon(tmp_path: Pa
             result = job.result()
             assert result.fault is not None
             assert result.fault.fault is Fault.DAEMON
-            await slow.ensure()
+            await slow.start()
             assert (await slow.list_tree(src, features=await slow.features(src))).entries
             assert not (target / "big").exists()
         finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from bm_sync.cloud.faults import CloudError
 from bm_sync.engine.cloud_workspace import Workspace
+from bm_sync.engine.dav_opening import DavRoots
 from bm_sync.engine.identity import remote_key
 from bm_sync.engine.place import Place
 from bm_sync.errors import BmSyncError, UsageError
@@ -34,6 +35,7 @@ class Workspaces:
         self._roots: dict[str, tuple[Fs, Features]] = {}
         self._connecting: dict[str, asyncio.Lock] = {}
         self._claims: dict[tuple[str, str], str] = {}
+        self._dav = DavRoots(site.rclone)
 
     def workspace(self, remote: CloudRemote) -> Workspace:
         """Return the workspace of a remote; nothing is asked yet."""
@@ -53,8 +55,13 @@ class Workspaces:
         found = await workspace.project(project.path)
         prefix = found.path if found is not None else permalink(project.path)
         self._claim(project, facts.tenant_id, prefix)
-        base, features = await self.connected(remote)
         team = facts.workspace_type == "organization"
+        if facts.transport == "webdav":
+            name = found.name if found is not None else project.path
+            fs = await self._dav.root(workspace, name)
+            features = await self._site.rclone.features(fs)
+            return Place(fs, fs, features, absent=found is None, team=team)
+        base, features = await self.connected(remote)
         return Place(base.at(prefix), base, features, absent=found is None, team=team)
 
     async def connected(self, remote: CloudRemote) -> tuple[Fs, Features]:
@@ -104,10 +111,8 @@ class Workspaces:
 
                 return await self._site.rclone.connect_bucket(workspace.bucket(facts), renew)
             case "webdav" | None:
-                raise UsageError(
-                    f"remote '{remote.name}': this account may not use the bucket of the workspace",
-                    hint="only the owner of a workspace may",
-                )
+                known = facts.projects[0].name if facts.projects else ""
+                return await self._dav.root(workspace, known)
             case _:
                 assert_never(facts.transport)
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bm_sync.engine.departures import Departures
+from bm_sync.engine.discard import Discard
 from bm_sync.engine.distant import Distant, Store
 from bm_sync.engine.putting_back import PuttingBack
 from bm_sync.engine.scope import Errand, Giver, Scope, as_object
@@ -31,6 +32,7 @@ class DistantHand:
         self._store = store
         self._scope = scope
         self._departures = Departures(self._distant)
+        self._discard = Discard(self._distant)
         self._putting_back = PuttingBack(self._distant)
 
     async def recover(self) -> None:
@@ -69,17 +71,8 @@ class DistantHand:
         return sure | {e.path for e in unsure if seen.get(e.path) == e.source}
 
     async def trash(self, items: Sequence[Trash]) -> None:
-        """Copy files into this run's trash, look again, delete them."""
-        kept = await self._distant.keep((i, i.path) for i in items)
-        seen = await self.look([i.path for i in kept])
-        still = [i for i in kept if self._distant.still(i, seen.get(i.path), as_object(_mine(i)))]
-
-        async def delete(item: Trash) -> None:
-            await self._scope.rclone.delete_file(self._store.fs, item.path)
-            self._scope.ledger.forget(item.path)
-
-        for item in await self._distant.each(still, delete):
-            self._scope.ledger.settle(item, Outcome.DONE, kept=self._distant.kept_label(item.path))
+        """Move files into this run's trash, if they are still what was planned."""
+        await self._discard.trash(items)
 
     async def duplicate(self, items: Sequence[KeepBoth]) -> dict[str, Stamp]:
         """Copy losing versions to their new names server-side."""
@@ -176,7 +169,7 @@ class DistantHand:
         return same
 
 
-def _mine(item: Trash | Move | KeepBoth) -> Stamp:
+def _mine(item: Move | KeepBoth) -> Stamp:
     assert item.remote is not None  # noqa: S101 - an invariant of the planner
     return item.remote
 

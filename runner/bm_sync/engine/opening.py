@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from bm_sync.engine.routed import Routed
 from bm_sync.errors import RcloneMissingError
 from bm_sync.model.config import FolderRemote, Project
 from bm_sync.model.setup import Setup
 from bm_sync.rclone import binary, runtime
-from bm_sync.rclone.client import Rclone
 
 
 def machine_suffix(setup: Setup) -> str:
@@ -23,21 +23,23 @@ def machine_suffix(setup: Setup) -> str:
 @asynccontextmanager
 async def open_rclone(
     setup: Setup, projects: Sequence[Project], log: Path | None = None
-) -> AsyncIterator[Rclone]:
+) -> AsyncIterator[Routed]:
     """Yield rclone, on its way when a remote needs it for listing; it always ends.
 
     Raises RcloneMissingError when there is no rclone to start; one that cannot start says so when
     it is first used.
     """
     rates = [p.policy.limits.bandwidth for p in projects]
-    rclone = Rclone(
+    bandwidth = min((r for r in rates if r is not None), default=None)
+    rclone = Routed(
         binary.find(setup.rclone, setup.env),
         run_dir=runtime.base_dir(setup.env, setup.state_dir),
         env=setup.env,
         log_file=log,
-        bandwidth=min((r for r in rates if r is not None), default=None),
+        bandwidth=bandwidth,
         partial_suffix=machine_suffix(setup),
     )
+    rclone.upload_limit = bandwidth
     try:
         if any(p.remote and not isinstance(p.remote, FolderRemote) for p in projects):
             with suppress(RcloneMissingError):

@@ -13,6 +13,7 @@ from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site
+from bm_sync.engine.team import refuse_mirror
 from bm_sync.errors import BmSyncError, Exit, PinnedError, worst
 from bm_sync.model.config import (
     CloudRemote,
@@ -74,6 +75,7 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
             return Prepared(project, _local_only(project, site))
         if project.placement is Placement.CLOUD_ONLY:
             return Prepared(project, await _cloud_only(project, site))
+        await refuse_mirror(project, site)
         seen = await answer(await observe(project, site), project.policy, site)
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
@@ -214,9 +216,10 @@ def project_exit(plan: ProjectPlan) -> Exit:
         return Exit(plan.failure_exit)
     if plan.stops:
         return Exit.STOPPED
-    if plan.problems:
+    if plan.broken:
         return Exit.FAILED
-    return Exit.STOPPED if any(c.winner is None for c in plan.clashes) else Exit.OK
+    waits = bool(plan.problems) or any(c.winner is None for c in plan.clashes)
+    return Exit.STOPPED if waits else Exit.OK
 
 
 def by_name(prepared: Sequence[Prepared]) -> Mapping[str, Prepared]:

@@ -235,7 +235,7 @@ class ProjectRunner:
     def _verdict(self, outcomes: list[Outcome]) -> tuple[Status, Exit]:
         """Return how the project ended, the most serious cause first."""
         planned = project_exit(self._plan)
-        missed = bool(self._plan.problems) or any(o in _MISSED for o in outcomes)
+        missed = bool(self._plan.broken) or any(o in _MISSED for o in outcomes)
         causes = (
             (self._plan.failure is not None, Status.FAILED, planned),
             (bool(self._plan.stops), Status.STOPPED, planned),

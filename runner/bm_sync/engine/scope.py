@@ -13,12 +13,12 @@ from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.retry import persistent
+from bm_sync.engine.routed import Routed
 from bm_sync.engine.site import Site
 from bm_sync.model.config import Policy
 from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Event, Retrying, Transferring
 from bm_sync.model.tree import Agreed, FileStamp, ObjectStamp, Side, Stamp
-from bm_sync.rclone.client import Rclone
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Progress
@@ -65,7 +65,7 @@ class Scope:
     _moved: list[int] = field(default_factory=lambda: [0, 0])
 
     @property
-    def rclone(self) -> Rclone:
+    def rclone(self) -> Routed:
         """Return the run's rclone."""
         return self.site.rclone
 

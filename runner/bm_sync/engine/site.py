@@ -14,10 +14,10 @@ from bm_sync.engine.jail import Jail
 from bm_sync.engine.opening import machine_suffix
 from bm_sync.engine.place import Place
 from bm_sync.engine.retry import persistent
+from bm_sync.engine.routed import DAV_TYPE, Routed
 from bm_sync.model.config import CloudRemote, DistantRemote, FolderRemote, Project, Retry
 from bm_sync.model.report import Setup
 from bm_sync.paths import home_dir
-from bm_sync.rclone.client import Rclone
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
@@ -41,7 +41,7 @@ class Site:
 
     setup: Setup
     state: State
-    rclone: Rclone
+    rclone: Routed
     clock: Callable[[], datetime] = utc_now
     _connected: dict[str, tuple[Fs, Features]] = field(default_factory=dict)
     _connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -92,6 +92,8 @@ class Site:
 
         Where the probe itself fails nothing is relied on, and a later run asks again.
         """
+        if base.type == DAV_TYPE:
+            return await self._conditions_by_dav(base, retry)
         key = remote_key(remote)
         async with self._connecting.setdefault(key, asyncio.Lock()):
             known = self._conditions.get(key, self.state.remote_fact(key, _CONDITIONS))
@@ -104,6 +106,13 @@ class Site:
                     return self._conditions.setdefault(key, False)
                 self.state.set_remote_fact(key, _CONDITIONS, known)
             return bool(known)
+
+    async def _conditions_by_dav(self, base: Fs, retry: Retry) -> bool:
+        """Return the same of a workspace's WebDAV, which remembers it with its other facts."""
+        try:
+            return await self.patiently(retry, lambda: self.rclone.supports_conditions(base))
+        except RcloneError:
+            return False
 
     async def hash_by_rclone(self, jail: Jail, path: str, algorithm: str) -> str | None:
         """Return the content of a file of this machine in an algorithm that only rclone knows."""

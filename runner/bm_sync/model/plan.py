@@ -24,7 +24,7 @@ from bm_sync.model.action import (
     Trash,
 )
 from bm_sync.model.config import BUILT_IN, Direction, Loser, Mode, Origin
-from bm_sync.model.tree import FilterChange, Problem, Side, Stamp
+from bm_sync.model.tree import FilterChange, Problem, ProblemKind, Side, Stamp
 
 __all__ = [
     "MEMORY_ONLY",
@@ -157,6 +157,11 @@ class ProjectPlan:
     def moves(self) -> tuple[Action, ...]:
         """Return the actions that change something on a side."""
         return tuple(a for a in self.actions if not isinstance(a, MEMORY_ONLY))
+
+    @property
+    def broken(self) -> tuple[Problem, ...]:
+        """Return the problems that are failures; a deletion that waits is none."""
+        return tuple(p for p in self.problems if p.kind is not ProblemKind.UNDELETABLE)
 
     @property
     def in_sync(self) -> bool:

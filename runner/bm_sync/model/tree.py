@@ -83,6 +83,7 @@ class ProblemKind(StrEnum):
     CLASH = "clash"
     CASE = "case"
     CHANGED = "changed"  # after the run that is to be taken back
+    UNDELETABLE = "undeletable"  # deleted on one side; the remote deletes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class Tree:
     root: Root = Root.FOLDER
     has_folders: bool = True
     case_insensitive: bool = False
+    can_delete: bool = True
     device: int | None = None
 
 

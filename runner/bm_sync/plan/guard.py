@@ -37,9 +37,14 @@ class _Case:
     actions: Sequence[Action]
     observation: Observation
     intent: Intent
+    withheld: tuple[str, ...] = ()
 
     def deletes(self, side: Side) -> tuple[str, ...]:
         return tuple(a.path for a in self.actions if isinstance(a, Trash) and a.side is side)
+
+    def given_up(self, side: Side) -> tuple[str, ...]:
+        """Return what should go from a side, deletions that it cannot carry out included."""
+        return self.deletes(side) + (self.withheld if side is Side.REMOTE else ())
 
     def overwrites(self, side: Side) -> tuple[str, ...]:
         return tuple(a.path for a in self.actions if _overwrites(a, side))
@@ -58,9 +63,17 @@ class _Case:
         return sum(len(self.overwrites(side)) for side in Side)
 
 
-def stops(actions: Sequence[Action], observation: Observation, intent: Intent) -> tuple[Stop, ...]:
-    """Return every guard that refuses the plan."""
-    case = _Case(actions, observation, intent)
+def stops(
+    actions: Sequence[Action],
+    observation: Observation,
+    intent: Intent,
+    withheld: tuple[str, ...] = (),
+) -> tuple[Stop, ...]:
+    """Return every guard that refuses the plan.
+
+    `withheld` are paths that should be deleted on the remote and cannot be.
+    """
+    case = _Case(actions, observation, intent, withheld)
     found = [stop for side in Side for stop in _side_stops(case, side)]
     return (*found, *_max_bytes(case), *_device(case))
 
@@ -102,7 +115,7 @@ def _root(case: _Case, side: Side) -> Iterator[Stop]:
 
 def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:
     guards = case.intent.policy.guards
-    total = case.all_deletes
+    total = case.all_deletes + len(case.withheld)
     if guards.empty_side == "allow" or case.intent.accept.delete == total:
         return
     if case.intent.keep_deleted or not _gives_deletions(case, side):
@@ -112,7 +125,7 @@ def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:
     lost = _lost(case, side)
     if lost:
         what = f"{case.intent.label(side)} {state}, and {lost} would go from the other side"
-        paths = case.deletes(side.other)
+        paths = case.given_up(side.other)
         accept = f"delete={total}"
         yield Stop(
             Guard.EMPTY_SIDE, side, what, paths, accept=accept, origin=guards.empty_side_origin
@@ -133,7 +146,7 @@ def _lost(case: _Case, side: Side) -> str | None:
         return None
     blocked = barrier.of(case.observation)
     agreed = sum(not blocked.file(path) for path in rows(case.observation))
-    deletes = len(case.deletes(side.other))
+    deletes = len(case.given_up(side.other))
     if tree.root is Root.MISSING and agreed and (deletes or _forgets(case)):
         return _files(agreed)
     if agreed >= _SEVERAL and deletes:

@@ -9,7 +9,18 @@ from typing import assert_never
 
 from bm_sync.model.plan import Action, ProjectPlan
 from bm_sync.model.tree import Observation
-from bm_sync.plan import barrier, case, clash, conflict, folders, guard, rename, steps, trouble
+from bm_sync.plan import (
+    barrier,
+    case,
+    clash,
+    conflict,
+    folders,
+    guard,
+    rename,
+    steps,
+    trouble,
+    undeletable,
+)
 from bm_sync.plan.change import PathDiff, diffs
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.order import ordered
@@ -43,6 +54,7 @@ def _decide(scene: Scene, draft: Draft) -> None:
             conflict.contest(scene, draft, scene.diffs[path], names)
         else:
             draft.actions += _carried(scene.diffs[path], decision, early=path in early)
+    undeletable.settle(scene, draft)
     rename.recognise(scene, draft)
     folders.settle(scene, draft)
 
@@ -81,7 +93,7 @@ def _finish(project: str, key: str, scene: Scene, draft: Draft) -> ProjectPlan:
         actions=actions,
         clashes=clashes,
         problems=tuple(sorted(draft.problems, key=lambda p: (p.path, p.side, p.kind))),
-        stops=guard.stops(actions, observation, intent),
+        stops=guard.stops(actions, observation, intent, undeletable.withheld(draft.problems)),
         filter_change=observation.filter_change,
         totals=totals(actions, conflicts=len(clashes)),
         files_local=len(observation.local.files),

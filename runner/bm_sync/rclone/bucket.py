@@ -6,8 +6,10 @@ rclone_config.py), so that both see the same names.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.names import to_standard
 from bm_sync.rclone.remotes import Definition, Fs
 from bm_sync.secret import Secret
@@ -42,6 +44,18 @@ def bucket_definition(bucket: Bucket, name: str) -> Definition:
         ("no_head", "true"),
     )
     return Definition(name, BUCKET_TYPE, options, obscure=True, headers=_CONSISTENT)
+
+
+def renewing(
+    renew: Callable[[RcloneError], Awaitable[Bucket | None]], name: str
+) -> Callable[[RcloneError], Awaitable[Definition | None]]:
+    """Return how the definition of a bucket is made anew with other keys."""
+
+    async def again(refusal: RcloneError) -> Definition | None:
+        other = await renew(refusal)
+        return None if other is None else bucket_definition(other, name)
+
+    return again
 
 
 def bucket_fs(bucket: Bucket, name: str) -> Fs:

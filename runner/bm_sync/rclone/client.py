@@ -9,6 +9,7 @@ operation has ended, or 3 s have passed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,12 +17,13 @@ from typing import TypeVar
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone import contents, userconf
 from bm_sync.rclone.binary import Binary
-from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs
+from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs, renewing
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Wanted, spoken
+from bm_sync.rclone.rc import Answer
 from bm_sync.rclone.remotes import DECLARED, Definition, Fs, declared, declared_fs, local_fs
-from bm_sync.rclone.renewal import Renewals, refusals
+from bm_sync.rclone.renewal import Renew, Renewals, refusals
 from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
@@ -49,6 +51,7 @@ class Rclone:
         settings = DaemonSettings(binary, run_dir, env, log_file, bandwidth)
         self._session = Session(settings, partial_suffix)
         self._renewals = Renewals(self._session.define, self._ask)
+        self.closing = AsyncExitStack()  # for what lives as long as this
         self._connected = 0
 
     def launch(self) -> None:
@@ -56,16 +59,16 @@ class Rclone:
         self._session.launch()
 
     async def start(self) -> None:
-        """Start the daemon now; raises RcloneMissingError."""
-        await self._session.live()
+        """Start the daemon unless it runs; raises RcloneMissingError.
 
-    async def ensure(self) -> None:
-        """Start the daemon unless it runs; remotes connected before are known to the new one."""
+        Remotes connected before are known to the new one.
+        """
         await self._session.live()
 
     async def stop(self) -> None:
         """End the daemon; safe to call twice, and when it never started."""
         await self._session.stop()
+        await self.closing.aclose()
 
     def secrets(self) -> tuple[Secret, ...]:
         """Return every secret that the running daemon was told, to be masked in logs."""
@@ -111,15 +114,14 @@ class Rclone:
         is asked for others and the operation goes on; it is not asked again after a None.
         """
         name = self._new_name()
-
-        async def again(refusal: RcloneError) -> Definition | None:
-            other = await renew(refusal)
-            return None if other is None else bucket_definition(other, name)
-
-        await self._session.define(bucket_definition(bucket, name))
         top = bucket_fs(bucket, name)
-        self._renewals.watch(top, again)
+        await self.make_known(bucket_definition(bucket, name), top, renewing(renew, name))
         return top
+
+    async def make_known(self, definition: Definition, top: Fs, renew: Renew) -> None:
+        """Make a remote known, with `top` for its root; `renew` as for a bucket."""
+        await self._session.define(definition)
+        self._renewals.watch(top, renew)
 
     def _new_name(self) -> str:
         self._connected += 1
@@ -256,9 +258,7 @@ class Rclone:
     async def about(self, fs: Fs) -> Space | None:
         """Return the room on the remote; None when the backend cannot tell."""
         try:
-            return space_of(
-                await self._with(lambda live: live.rc.do("operations/about", {"fs": fs.root}), fs)
-            )
+            return space_of(await self._do("operations/about", fs, ""))
         except RcloneError as e:
             if "doesn't support about" in e.what:
                 return None
@@ -279,9 +279,9 @@ class Rclone:
         """Ask the remote for the names directly at `fs`; raises RcloneError when it fails."""
         await self._with(lambda live: live.listings.ping(fs), fs)
 
-    async def _do(self, method: str, fs: Fs, path: str) -> None:
+    async def _do(self, method: str, fs: Fs, path: str) -> Answer:
         params = {"fs": fs.root, "remote": spoken(path)}
-        await self._with(lambda live: live.rc.do(method, params), fs)
+        return await self._with(lambda live: live.rc.do(method, params), fs)
 
     async def _with(self, act: Callable[[Live], Awaitable[T]], *places: Fs) -> T:
         """Do something, again when the store refused keys that could be renewed."""

@@ -1,0 +1,140 @@
+"""One cloud project over WebDAV as the engine uses it: listings, and what the server can do.
+
+Stamps are those of the same bucket over S3 wherever the ETag is a plain MD5, so a project may
+change its transport without a union.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from bm_sync.cloud import dav_powers
+from bm_sync.cloud.at_once import at_once
+from bm_sync.cloud.dav import OWN, Dav
+from bm_sync.cloud.dav_places import DavFile, DavListing
+from bm_sync.cloud.dav_powers import INFINITE, Powers
+from bm_sync.cloud.dav_wire import DavError, DavFault
+from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing
+
+_SECOND_NS = 10**9
+_AT_ONCE = 8
+_ONE_BY_ONE_AT_MOST = 20  # beyond, one listing costs the service less
+
+Remember = Callable[[Mapping[str, bool]], Awaitable[None]]
+"""Keeps facts about the workspace's WebDAV for later runs."""
+
+
+class Abilities:
+    """What the WebDAV of one workspace can do; shared by its projects, remembered over runs."""
+
+    def __init__(self, facts: Mapping[str, bool], remember: Remember) -> None:
+        self._facts = dict(facts)
+        self._remember = remember
+        self._trying = asyncio.Lock()
+
+    @property
+    def infinite(self) -> bool:
+        """Return whether a whole project may be listed by one request, as far as is known."""
+        return self._facts.get(INFINITE, True)
+
+    async def finite(self) -> None:
+        """Learn that it may not."""
+        await self._learn({INFINITE: False})
+
+    @property
+    def known(self) -> Powers | None:
+        """Return what is known without asking."""
+        return dav_powers.known(self._facts)
+
+    async def powers(self, dav: Dav) -> Powers:
+        """Return what is known, tried out in the project of `dav` if nothing is."""
+        async with self._trying:
+            known = self.known
+            if known is None:
+                known = await dav_powers.tried(dav, f"probe-{secrets.token_hex(8)}")
+                await self._learn(known.as_facts())
+            return known
+
+    async def _learn(self, facts: Mapping[str, bool]) -> None:
+        self._facts.update(facts)
+        await self._remember(facts)
+
+
+class DavProject:
+    """A project that is reached by WebDAV; raises DavError."""
+
+    def __init__(self, dav: Dav, abilities: Abilities) -> None:
+        self.dav = dav
+        self._abilities = abilities
+
+    async def powers(self) -> Powers:
+        """Return what the server can do; tried out on scratch names when it is not known."""
+        return await self._abilities.powers(self.dav)
+
+    def features(self) -> Features:
+        """Return what the backend can do, without asking anything."""
+        known = self._abilities.known
+        return Features(
+            hash="md5",
+            slow_hash="md5",
+            slow_mtime=True,
+            has_folders=False,
+            case_insensitive=False,
+            can_copy=known.copy if known else True,
+            can_move=known.move if known else True,
+            bucket_based=True,
+            mtime_precision_ns=_SECOND_NS,
+            atomic_put=True,
+            can_delete=known.delete if known else True,
+        )
+
+    async def tree(self, folder: str) -> RemoteListing:
+        """Return every file below `folder`; our own folder is no part of a project."""
+        found = await self._listed(folder)
+        entries = [entry(file, timed=False) for file in found.files]
+        if not folder:
+            entries = [e for e in entries if not e.path.startswith(f"{OWN}/")]
+        return RemoteListing(tuple(entries), found.unusable, found.closed)
+
+    async def some(
+        self, folder: str, paths: Collection[str], *, timed: bool
+    ) -> dict[str, RemoteEntry]:
+        """Return those of `paths` (below `folder`) that are files, by looks or by one listing."""
+        if len(paths) > _ONE_BY_ONE_AT_MOST:
+            try:
+                files = (await self._listed(folder)).files
+            except DavError as e:
+                if e.fault is not DavFault.MISSING:
+                    raise
+                files = ()
+            wanted = set(paths)
+            return {f.path: entry(f, timed=timed) for f in files if f.path in wanted}
+        above = f"{folder}/" if folder else ""
+        seen = await at_once(_AT_ONCE, paths, lambda path: self.dav.look(above + path))
+        pairs = zip(paths, seen, strict=True)
+        return {p: entry(f, timed=timed)._replace(path=p) for p, f in pairs if f is not None}
+
+    async def _listed(self, folder: str) -> DavListing:
+        if self._abilities.infinite:
+            try:
+                return await self.dav.list_all(folder)
+            except DavError as e:
+                if e.fault is not DavFault.FINITE:
+                    raise
+                await self._abilities.finite()
+        return await self.dav.list_by_folder(folder)
+
+
+def entry(file: DavFile, *, timed: bool) -> RemoteEntry:
+    """Return a file as listings of the engine have it.
+
+    With a content the time is no part of its stamp, as on a bucket.
+    """
+    mtime_ns = None if file.mtime_s is None else file.mtime_s * _SECOND_NS
+    if file.md5 is not None:
+        return RemoteEntry(
+            file.path, file.size, mtime_ns if timed else None, f"md5:{file.md5}", is_dir=False
+        )
+    return RemoteEntry(file.path, file.size, mtime_ns, None, is_dir=False, tag=file.etag)

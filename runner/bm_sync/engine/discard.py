@@ -1,0 +1,110 @@
+"""Deletes on a remote while every version is kept there: what leaves goes to the run's trash.
+
+Where the server moves files, one move does both, and a version saved in the very moment goes along
+instead of being lost. Elsewhere it is a copy, a look, and a deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bm_sync.engine.distant import Distant
+from bm_sync.engine.scope import as_object
+from bm_sync.model.plan import Trash
+from bm_sync.model.run import Outcome
+from bm_sync.model.tree import ObjectStamp
+from bm_sync.rclone.faults import RcloneError
+from bm_sync.rclone.wire import RemoteEntry, Removal
+
+_IMPOSSIBLE = "the remote deletes nothing; the file stays there"
+
+
+class Discard:
+    """The half of a distant hand that deletes."""
+
+    def __init__(self, distant: Distant) -> None:
+        self._distant = distant
+        self._store = distant.store
+        self._scope = distant.scope
+
+    async def trash(self, items: Sequence[Trash]) -> None:
+        """Move files into this run's trash."""
+        if not items:
+            return
+        match await self._scope.persist(lambda: self._scope.rclone.removal(self._store.base)):
+            case Removal.COPY:
+                await self._by_copy(items)
+            case Removal.MOVE:
+                await self._by_move(items)
+            case Removal.NONE:
+                for item in items:
+                    self._scope.ledger.settle(item, Outcome.FAILED, _IMPOSSIBLE)
+
+    async def _by_copy(self, items: Sequence[Trash]) -> None:
+        kept = await self._distant.keep((i, i.path) for i in items)
+
+        async def delete(item: Trash) -> None:
+            await self._scope.rclone.delete_file(self._store.fs, item.path)
+            self._scope.ledger.forget(item.path)
+
+        for item in await self._distant.each(await self._still(kept), delete):
+            self._gone(item)
+
+    async def _by_move(self, items: Sequence[Trash]) -> None:
+        rclone, store = self._scope.rclone, self._store
+
+        async def move(item: Trash) -> None:
+            place = self._distant.trash_path(item.path)
+            await rclone.move_file(store.fs, item.path, store.base, place)
+
+        moved = await self._distant.each(await self._still(items), move)
+        kept = await self._kept(moved)
+        for item in moved:
+            if _alike(kept.get(self._distant.trash_path(item.path)), _mine(item)):
+                self._scope.ledger.forget(item.path)
+                self._gone(item)
+            else:
+                await self._bring_back(item)
+
+    async def _still(self, items: Sequence[Trash]) -> list[Trash]:
+        """Return those whose planned version still stands there."""
+        seen = await self._distant.look([i.path for i in items])
+        return [i for i in items if self._distant.still(i, seen.get(i.path), _mine(i))]
+
+    async def _kept(self, items: Sequence[Trash]) -> dict[str, RemoteEntry]:
+        """Return what has arrived in the trash."""
+        paths = [self._distant.trash_path(i.path) for i in items]
+        if not paths:
+            return {}
+        return await self._scope.persist(
+            lambda: self._scope.rclone.list_some(
+                self._store.base, paths, features=self._store.features, mtime=False, content=True
+            )
+        )
+
+    async def _bring_back(self, item: Trash) -> None:
+        """Give a version that nobody planned to delete its name again."""
+        rclone, store = self._scope.rclone, self._store
+        place = self._distant.trash_path(item.path)
+        detail = "the file was changed"
+        try:
+            await self._distant.once(
+                lambda: rclone.move_file(store.base, place, store.fs, item.path)
+            )
+        except RcloneError as e:
+            detail = f"{detail}; it is kept as {self._distant.kept_label(item.path)}: {e.what}"
+        self._scope.ledger.settle(item, Outcome.DROPPED, detail)
+
+    def _gone(self, item: Trash) -> None:
+        kept = self._distant.kept_label(item.path)
+        self._scope.ledger.settle(item, Outcome.DONE, kept=kept)
+
+
+def _mine(item: Trash) -> ObjectStamp:
+    assert item.remote is not None  # noqa: S101 - an invariant of the planner
+    return as_object(item.remote)
+
+
+def _alike(found: RemoteEntry | None, planned: ObjectStamp) -> bool:
+    """Return whether both may be one version; a move may change the time and the tag."""
+    return found is not None and (found.size, found.content) == (planned.size, planned.content)

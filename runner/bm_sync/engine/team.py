@@ -1,0 +1,19 @@
+"""What a team workspace does not allow: a mirror, which takes away what only one side has."""
+
+from __future__ import annotations
+
+from bm_sync.engine.site import Site
+from bm_sync.errors import UsageError
+from bm_sync.model.config import CloudRemote, Mode, Project
+
+
+async def refuse_mirror(project: Project, site: Site) -> None:
+    """Raise UsageError for a project that mirrors a workspace where others write, too."""
+    mirrors = project.policy.mode is Mode.MIRROR and isinstance(project.remote, CloudRemote)
+    if not mirrors or not (await site.place(project)).team:
+        return
+    raise UsageError(
+        f"project '{project.name}' mirrors a team workspace: a mirror knows only one side, so what "
+        "others wrote in the meantime would be taken for surplus",
+        hint=f"use mode two-way, push or pull in policy '{project.policy.name}' ({project.origin})",
+    )
