@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +40,7 @@ def _loaded(*words: str, heavy: tuple[str, ...] = _HEAVY) -> list[str]:
         encoding="utf-8",
         check=True,
     )
-    return done.stderr.split()
+    return done.stderr.rpartition("\n")[2].split()
 
 
 @pytest.mark.parametrize("words", ["--help", "--version"])
@@ -50,6 +51,22 @@ def test_help_and_version_import_nothing_heavy(words: str) -> None:
 @pytest.mark.parametrize("command", sorted(SUMMARIES))
 def test_the_help_of_a_command_imports_no_engine(command: str) -> None:
     assert _loaded(command, "--help", heavy=("httpx", "rich", "sqlite3", "jsonschema", "sh")) == []
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes")])
+def test_a_run_without_a_cloud_imports_nothing_of_it(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.md").write_text("a")
+    manifest = tmp_path / "sync.yaml"
+    manifest.write_text(
+        "version: 1\nremotes: {shelf: {type: local, root: ./shelf}}\n"
+        "projects: {notes: {local: ./notes, remote: shelf}}\n"
+    )
+    rooms = ("bm_sync.cloud", "bm_sync.engine.cloud", "bm_sync.engine.prepare")
+    words = (*command, "--manifest", str(manifest), "--state-dir", str(tmp_path / "state"))
+    assert _loaded(*words, heavy=rooms) == ["bm_sync.engine.prepare"]
 
 
 def test_the_probe_sees_what_is_imported() -> None:

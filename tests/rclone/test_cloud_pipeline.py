@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,9 @@ from cloud_world import CloudWorld
 from standin_server import Standin
 
 from bm_sync import api
+from bm_sync.cloud import facts
 from bm_sync.errors import Exit
+from bm_sync.model.config import CloudRemote
 from bm_sync.model.plan import Accept, Guard, MakeDir
 from bm_sync.model.report import Health, Selection
 from bm_sync.model.run import Outcome, Status
@@ -266,9 +270,9 @@ def test_a_workspace_is_found_by_slug_name_and_id(
     world.write("notes/a.md")
     assert world.apply().exit == 0
     assert cloud.files("notes", "studio") == {"a.md": b"text of notes/a.md\n"}
-    facts = world.facts()
-    assert facts is not None
-    assert (facts.slug, facts.transport, facts.tenant_id) == (
+    known = world.facts()
+    assert known is not None
+    assert (known.slug, known.transport, known.tenant_id) == (
         "studio",
         "s3",
         cloud.tenant("studio"),
@@ -389,6 +393,22 @@ def test_check_and_doctor_know_the_cloud(world: CloudWorld, cloud: Standin) -> N
     assert "workspace 'ada' (owner)" in what
 
 
+def started(world: CloudWorld, program: str) -> subprocess.Popen[str]:
+    """Start a process of the same user; it is given the environment, the state and the store."""
+    said = json.dumps([world.setup.env, str(world.state), world.cloud.storage])
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with warnings.catch_warnings():
+        # Python 3.12 warns of every fork beside threads; the child only calls exec
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return subprocess.Popen(
+            [sys.executable, "-c", program, said],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+
 _MINTER = """
 import asyncio, json, sys
 from pathlib import Path
@@ -408,22 +428,91 @@ asyncio.run(learn())
 def test_processes_that_start_at_once_make_one_pair_of_keys(
     world: CloudWorld, cloud: Standin
 ) -> None:
-    said = json.dumps([world.setup.env, str(world.state), cloud.storage])
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", _MINTER, said], env=env, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(4)
-    ]
-    told = set()
-    for process in processes:
-        with process:
-            out, _ = process.communicate(timeout=120)
-            assert process.returncode == 0
-            told.add(out.strip())
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started(world, _MINTER)) for _ in range(4)]
+        told = {process.communicate(timeout=120)[0].strip() for process in processes}
+        assert [process.returncode for process in processes] == [0, 0, 0, 0]
     assert len(told) == 1
     assert len(cloud.look("status")["storage_keys"]) == 1
+
+
+_RENEWER = """
+import asyncio, json, sys
+from pathlib import Path
+from bm_sync.engine.cloud_workspace import Workspace
+from bm_sync.model.config import BUILT_IN, CloudRemote
+from bm_sync.model.setup import Setup
+
+env, state, storage = json.loads(sys.argv[1])
+remote = CloudRemote("cloud", None, None, "auto", storage, BUILT_IN)
+async def renew():
+    workspace = Workspace(remote, Setup(env, Path(state), "laptop"))
+    old = workspace.bucket(await workspace.facts())
+    print("ready", flush=True)
+    sys.stdin.readline()
+    new = await workspace.renewed(mint=True)
+    assert new.access_key != old.access_key
+    print(new.access_key)
+asyncio.run(renew())
+"""
+
+
+def test_processes_whose_keys_are_refused_at_once_make_one_new_pair(
+    world: CloudWorld, cloud: Standin
+) -> None:
+    world.write("notes/a.md")
+    assert world.apply().exit == 0
+    cloud.admin("revoke-storage-keys")
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started(world, _RENEWER)) for _ in range(3)]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        told = {process.communicate(timeout=120)[0].strip() for process in processes}
+        assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(told) == 1
+    assert len(cloud.look("status")["storage_keys"]) == 1
+    assert world.apply().status is Status.IN_SYNC
+
+
+def test_refused_keys_and_a_service_that_is_down_are_a_failure_that_says_so(
+    world: CloudWorld, cloud: Standin
+) -> None:
+    world.write("notes/a.md")
+    assert world.apply().exit == 0
+    cloud.admin("revoke-storage-keys")
+    cloud.admin("fault", server="control", status=500, times=10_000)
+    done = world.apply()
+    assert (done.status, done.exit) == (Status.FAILED, Exit.FAILED)
+    cloud.admin("clear-faults")
+    assert world.apply().status is Status.IN_SYNC
+
+
+def test_only_who_may_make_keys_uses_the_bucket(world: CloudWorld, cloud: Standin) -> None:
+    world.remote = {"workspace": "team", "transport": "s3"}
+    world.write("notes/a.md")
+    done = world.apply()
+    assert (done.status, done.exit) == (Status.FAILED, Exit.FAILED)
+    assert "owner" in (done.message or "")
+    assert cloud.calls("storage") == 0
+    assert cloud.look("status")["storage_keys"] == []
+
+
+def test_a_pinned_workspace_is_let_go_and_met_anew(world: CloudWorld, cloud: Standin) -> None:
+    world.write("notes/a.md")
+    assert world.apply().exit == 0
+    cloud.admin("change-workspace", workspace="ada", bucket=cloud.bucket("studio").name)
+    assert world.apply().exit == Exit.STOPPED
+    (remote,) = world.manifest().remotes
+    assert isinstance(remote, CloudRemote)
+    assert facts.forget(world.state, remote)
+    api.reset(world.manifest(), "notes", world.setup)
+    assert world.apply().exit == 0
+    assert world.there() == world.texts() == {"a.md": "text of notes/a.md\n"}
 
 
 def test_no_secret_is_written_where_others_read(world: CloudWorld) -> None:
@@ -431,10 +520,10 @@ def test_no_secret_is_written_where_others_read(world: CloudWorld) -> None:
     world.write("notes/b.md", "b")
     plan = world.planned()
     assert world.apply().exit == 0
-    facts = world.facts()
-    assert facts is not None
-    assert facts.keys is not None
-    secret = facts.keys.secret_key.reveal()
+    known = world.facts()
+    assert known is not None
+    assert known.keys is not None
+    secret = known.keys.secret_key.reveal()
     assert secret not in repr(plan)
     holding = [p for p in world.folder.rglob("*") if p.is_file() and secret in _text(p)]
     assert [p.parent.name for p in holding] == ["cloud"]

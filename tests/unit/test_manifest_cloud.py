@@ -128,7 +128,7 @@ def test_a_slip_in_a_workspace_is_told_by_its_form(tmp_path: Path, keys: str, co
     assert found.code == code
 
 
-@pytest.mark.parametrize("path", ["notes/work", '""', "."])
+@pytest.mark.parametrize("path", ["notes/work", '""', ".", '"(--)"'])
 def test_a_path_on_the_cloud_is_the_name_of_one_project(tmp_path: Path, path: str) -> None:
     remotes = "{c: {type: basic-memory-cloud}}"
     (found,) = refused(tmp_path, remotes, f"{{a: {{remote: c, path: {path}}}}}")
@@ -182,6 +182,7 @@ def test_a_workspace_is_shown_with_all_its_keys(tmp_path: Path) -> None:
         ("Version 2.0", "version-2.0"),
         ("Ada's Café", "adas-cafe"),
         ("中文 notes", "中文-notes"),
+        ("Привет, мир", "привет-мир"),
         ("--", ""),
     ],
 )

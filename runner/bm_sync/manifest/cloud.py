@@ -11,6 +11,7 @@ from bm_sync.manifest.nodes import Mapping, Scalar
 from bm_sync.manifest.shown import quoted
 from bm_sync.manifest.values import Surroundings, is_broken, text
 from bm_sync.model.config import CLOUD_STORAGE, CLOUD_TYPE, CloudRemote, Project
+from bm_sync.model.permalink import permalink
 
 __all__ = ["CLOUD_TYPE", "build_cloud", "wrong_cloud_path", "wrong_url"]
 
@@ -59,6 +60,8 @@ def wrong_cloud_path(project: Project) -> str | None:
         return None
     if not project.path:
         return "a project of Basic Memory Cloud has a name there"
+    if not permalink(project.path):
+        return "a name there has a letter or a digit"
     return "it is the name of one project there" if "/" in project.path else None
 
 
