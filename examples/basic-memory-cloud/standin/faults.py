@@ -24,7 +24,8 @@ class Fault:
 
     `path` is a beginning, `within` is any part of it. `kind` is `status`, `html` (the status with a
     page for a body), `stall` (waits `seconds` or until it is released, then goes on) or `reset`.
-    `retry_after` is a header's text; `retry_after_date_s` makes it an HTTP date so far ahead.
+    `padding` makes the body that long. `retry_after` is a header's text; `retry_after_date_s` makes
+    it an HTTP date so far ahead.
     """
 
     server: str = "control"
@@ -34,6 +35,7 @@ class Fault:
     kind: str = "status"
     status: int = 503
     body: str = ""
+    padding: int = 0
     content_type: str = "application/json"
     retry_after: str = ""
     retry_after_date_s: float | None = None
@@ -144,6 +146,7 @@ def _answer(fault: Fault) -> Answer:
     html = fault.kind == "html"
     headers.append(("Content-Type", "text/html" if html else fault.content_type))
     body = _HTML if html else (fault.body or '{"detail":"a fault on demand"}').encode()
+    body = body.ljust(fault.padding)
     return Answer(fault.status, tuple(headers), body)
 
 

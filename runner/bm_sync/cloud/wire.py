@@ -137,8 +137,7 @@ def prefix(path: str) -> str:
 
     The service answers `/app/data/x`, `app/data/x` or `/x`, all for the prefix `x`.
     """
-    plain = path.strip("/")
-    plain = plain.removeprefix(_MOUNT_POINT).strip("/")
+    plain = f"{path.strip('/')}/".removeprefix(_MOUNT_POINT).strip("/")
     parts = plain.split("/")
     if not plain or "\0" in plain or any(part in {"", ".", ".."} for part in parts):
         raise ValueError(f"the path {one_line(path)!r} is none of a project")
