@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -317,6 +318,31 @@ def test_a_cloud_only_project_is_made_and_then_costs_nothing(
     listing = asyncio.run(api.listing(world.manifest(), "archive", Side.REMOTE, world.setup))
     assert [e.path for e in listing.entries] == ["old.md"]
     assert not (world.folder / "archive").exists()
+
+
+def test_a_declared_project_is_made_on_both_sides(world: CloudWorld) -> None:
+    plan = world.planned()
+    assert [(type(a), a.path, a.side) for a in plan.moves if isinstance(a, MakeDir)] == [
+        (MakeDir, "", Side.LOCAL),
+        (MakeDir, "", Side.REMOTE),
+    ]
+    assert not (world.folder / "notes").exists()
+    assert world.apply().exit == 0
+    assert (world.folder / "notes").is_dir()
+    assert world.apply().status is Status.IN_SYNC
+    (checked,) = asyncio.run(api.check(world.manifest(), Selection(), world.setup))
+    assert checked.exit == 0
+
+
+def test_a_folder_that_has_vanished_is_not_made_again(world: CloudWorld) -> None:
+    world.write("notes/a.md")
+    world.write("notes/b.md")
+    assert world.apply().exit == 0
+    shutil.rmtree(world.folder / "notes")
+    done = world.apply()
+    assert (done.status, done.exit) == (Status.STOPPED, Exit.STOPPED)
+    assert not (world.folder / "notes").exists()
+    assert len(world.there()) == 2
 
 
 def test_a_local_only_project_is_never_sent(world: CloudWorld, cloud: Standin) -> None:

@@ -12,6 +12,7 @@ from bm_sync.engine.identity import local_label, project_key, remote_label
 from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
+from bm_sync.engine.roots import CREATED, with_roots
 from bm_sync.engine.site import Site
 from bm_sync.engine.team import refuse_mirror
 from bm_sync.errors import BmSyncError, Exit, PinnedError, worst
@@ -82,8 +83,7 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e))
     plan = planner.make(project.name, seen.key, seen.observation, intent(project, site, wants))
-    if seen.absent:
-        plan = _with_project(plan)
+    plan = with_roots(plan, seen)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
     return Prepared(project, replace(plan, notes=plan.notes + notes), seen)
 
@@ -153,18 +153,6 @@ def _hint(project: Project, error: BmSyncError) -> str | None:
     return hint and hint.format(name=remote.name, origin=remote.origin)
 
 
-_CREATED = "the project will be made on the cloud"
-
-
-def _with_project(plan: ProjectPlan) -> ProjectPlan:
-    """Return a plan that begins with making the project on the cloud."""
-    action = MakeDir("", Side.REMOTE, Reason.FOLDER)
-    totals = replace(plan.totals, folders=plan.totals.folders + 1)
-    return replace(
-        plan, actions=(action, *plan.actions), totals=totals, notes=(*plan.notes, _CREATED)
-    )
-
-
 def _local_only(project: Project, site: Site) -> ProjectPlan:
     plan = blank(project, site)
     if project.local is not None and not project.local.is_dir():
@@ -180,7 +168,7 @@ async def _cloud_only(project: Project, site: Site) -> ProjectPlan:
     if await _stands(project, project.remote, site):
         return replace(plan, notes=("cloud only: no local copy",))
     action = MakeDir("", Side.REMOTE, Reason.FOLDER)
-    note = _CREATED if cloud else "cloud only: the folder will be made on the remote"
+    note = CREATED if cloud else "cloud only: the folder will be made on the remote"
     return replace(plan, actions=(action,), totals=Totals(folders=1), notes=(note,))
 
 

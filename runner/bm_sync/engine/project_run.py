@@ -134,7 +134,7 @@ class ProjectRunner:
         if seen is None:
             await self._make_remote()
             return
-        if seen.absent:
+        if seen.absent and self._plan.moves:
             await self._make_project()
         scope = self._scope(seen)
         hands = self._hands(seen, scope)
@@ -169,7 +169,8 @@ class ProjectRunner:
 
     async def _make_project(self) -> None:
         """Make the cloud's project before anything is sent there; the plan has said so."""
-        if not any(isinstance(a, MakeDir) and not a.path for a in self._plan.moves):
+        made = [a for a in self._plan.moves if isinstance(a, MakeDir) and not a.path]
+        if not any(a.side is Side.REMOTE for a in made):
             raise BmSyncError(
                 "the project is not on the cloud any more",
                 hint="plan again: bm-sync plan shows what would be made anew",
