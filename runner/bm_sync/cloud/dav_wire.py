@@ -100,12 +100,20 @@ class Ask:
 class Wire:
     """The way to the files of one workspace, its id given, through an open `Cloud`."""
 
-    def __init__(self, cloud: Cloud, tenant: str, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        tenant: str,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.cloud = cloud
         self.host = cloud.host
         self.tenant = tenant
         self._sleep = sleep
-        self._closed_until = 0.0  # by the monotonic clock
+        self._clock = clock
+        self._closed_until = 0.0
 
     @asynccontextmanager
     async def asked(self, ask: Ask) -> AsyncIterator[httpx.Response]:
@@ -145,7 +153,7 @@ class Wire:
             if wait_s is None or attempt == ATTEMPTS:
                 return response
             await response.aclose()
-            self._closed_until = max(self._closed_until, time.monotonic() + wait_s)
+            self._closed_until = max(self._closed_until, self._clock() + wait_s)
         raise AssertionError  # the last attempt returns
 
     def _request(self, ask: Ask, bearer: str) -> httpx.Request:
@@ -156,7 +164,7 @@ class Wire:
 
     async def _calm(self) -> None:
         """Wait until the service takes requests again."""
-        while (left_s := self._closed_until - time.monotonic()) > 0:
+        while (left_s := self._closed_until - self._clock()) > 0:
             await self._sleep(left_s)
 
     def _refusal(self, ask: Ask, response: httpx.Response, body: bytes) -> BmSyncError:
