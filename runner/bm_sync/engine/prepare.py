@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bm_sync.engine.answer import answer
+from bm_sync.engine.bisync_fit import noted, require
 from bm_sync.engine.identity import local_label, project_key, remote_label
 from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
@@ -78,6 +79,7 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
             return Prepared(project, await _cloud_only(project, site))
         await refuse_mirror(project, site)
         seen = await answer(await observe(project, site), project.policy, site)
+        require(seen)
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
     except BmSyncError as e:
@@ -85,7 +87,8 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     plan = planner.make(project.name, seen.key, seen.observation, intent(project, site, wants))
     plan = with_roots(plan, seen)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
-    return Prepared(project, replace(plan, notes=plan.notes + notes), seen)
+    plan = noted(replace(plan, notes=plan.notes + notes), project.policy.engine)
+    return Prepared(project, plan, seen)
 
 
 def intent(project: Project, site: Site, wants: Wants) -> Intent:

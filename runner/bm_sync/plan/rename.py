@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections import defaultdict
 
-from bm_sync.model.config import Mode
+from bm_sync.model.config import Engine, Mode
 from bm_sync.model.plan import Copy, Move, Reason, Trash
 from bm_sync.model.tree import Side
 from bm_sync.plan import steps
@@ -21,8 +21,11 @@ _Key = tuple[str, int]
 
 
 def recognise(scene: Scene, draft: Draft) -> None:
-    """Replace each pair of a copy and a removal that is a rename by a move."""
-    if scene.mode in (Mode.PUSH, Mode.PULL):
+    """Replace each pair of a copy and a removal that is a rename by a move.
+
+    bisync is left to copy and delete: it says afterwards what it moved, not before.
+    """
+    if scene.mode in (Mode.PUSH, Mode.PULL) or scene.intent.policy.engine is Engine.BISYNC:
         return
     for side in Side:
         moves = _moves(scene, draft, side)

@@ -17,6 +17,7 @@ from typing import TypeVar
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone import contents, userconf
 from bm_sync.rclone.binary import Binary
+from bm_sync.rclone.bisync import Bisync, Ended, Order
 from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs, renewing
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -202,6 +203,18 @@ class Rclone:
                 # what did not arrive is worth another try
                 return replace(result, fault=RcloneError(refused.what, fault=Fault.TRANSIENT))
         return result
+
+    async def bisync(self, order: Order, on_progress: OnProgress | None = None) -> Ended:
+        """Run `rclone bisync` on exactly the paths of `order`; see `Bisync`."""
+        places = (order.local.fs, order.remote.fs)
+        begun = self._renewals.ages(places)
+        live = await self._session.live()
+        ended = await Bisync(live.rc, live.daemon.home.path).run(order, on_progress)
+        told = (ended.fault, *ended.failed.values())
+        refused = next((e for e in told if e is not None and e.fault is Fault.AUTH), None)
+        if refused is None or not await self._renewals.helped(refused, places, begun):
+            return ended
+        return Ended(RcloneError(refused.what, fault=Fault.TRANSIENT))
 
     async def copy_file(  # noqa: PLR0913 - two places and a condition
         self,

@@ -31,7 +31,7 @@ _POLL_LAST_S = 0.2
 _STATS_EVERY_S = 0.5
 _MAX_CONNECTIONS = 64
 _FORGOTTEN = "job not found"
-_ROOTS = ("fs", "srcFs", "dstFs")
+_ROOTS = ("fs", "srcFs", "dstFs", "path1", "path2")
 
 
 class Rc:
