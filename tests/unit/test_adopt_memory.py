@@ -10,7 +10,7 @@ import pytest
 
 from bm_sync import api
 from bm_sync.errors import UsageError
-from bm_sync.manifest.adopt.ignored import DEFAULTS
+from bm_sync.manifest import bmignore
 from bm_sync.manifest.adopt.proposal import Proposal
 from bm_sync.model.config import CloudRemote, Placement, Project
 from bm_sync.model.setup import Setup
@@ -217,9 +217,9 @@ def test_a_folder_that_is_missing_gets_a_word(home: Home) -> None:
 
 def test_the_ignore_file_is_used_where_it_stands(home: Home) -> None:
     home.config(projects={"a": {"path": "", "mode": "cloud"}})
-    (home.data / ".bmignore").write_text("".join(f"{line}\n" for line in DEFAULTS))
+    (home.data / ".bmignore").write_text("# mine\n.*\n*.db\n")
     filters = home.projects()["a"].filters
-    assert [rule.pattern for rule in filters.shared] == list(DEFAULTS)
+    assert [rule.pattern for rule in filters.shared] == [".*", "*.db"]
     assert (filters.rules, filters.gitignore) == ((), True)
 
 
@@ -233,18 +233,28 @@ def test_a_pattern_of_the_guide_gets_its_other_half(home: Home) -> None:
     assert "X and X/** stand here together" in home.propose().text
 
 
-def test_without_an_ignore_file_its_defaults_stand_in_the_manifest(home: Home) -> None:
+def test_without_an_ignore_file_its_defaults_count(home: Home) -> None:
     home.config(projects={"a": {"path": "", "mode": "cloud"}})
     filters = home.projects()["a"].filters
-    assert [rule.pattern for rule in filters.rules] == list(DEFAULTS)
+    written = [line for line in bmignore.DEFAULT.splitlines() if line and line[0] != "#"]
+    assert [rule.pattern for rule in filters.shared] == written
+    assert "# Until Basic Memory has written that file" in home.propose().text
 
 
-def test_an_ignore_file_with_a_bad_line_is_copied_and_the_line_named(home: Home) -> None:
+def test_an_ignore_file_that_cannot_be_read_is_one_sentence(home: Home) -> None:
+    home.config(projects={"a": {"path": "", "mode": "cloud"}})
+    (home.data / ".bmignore").mkdir()
+    with pytest.raises(UsageError, match="cannot be read"):
+        home.propose()
+
+
+def test_a_bad_line_of_the_ignore_file_is_a_warning_and_the_others_count(home: Home) -> None:
     home.config(projects={"a": {"path": "", "mode": "cloud"}})
     (home.data / ".bmignore").write_text("*.tmp\nfoo[\n\\#x\n")
-    rules = [rule.pattern for rule in home.projects()["a"].filters.rules]
+    loaded = home.propose().loaded
+    assert [(w.line, w.severity) for w in loaded.warnings] == [(2, "warning")]
+    rules = [rule.pattern for rule in loaded.manifest.projects[0].filters.shared]
     assert rules == ["*.tmp", "\\#x"]
-    assert "as its line 2 never matches anything" in home.propose().text
 
 
 @pytest.mark.parametrize(

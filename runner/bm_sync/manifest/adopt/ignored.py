@@ -1,4 +1,4 @@
-"""Takes over Basic Memory's global ignore file, `.bmignore`."""
+"""Takes over Basic Memory's global ignore file, `.bmignore`: it is used where it stands."""
 
 from __future__ import annotations
 
@@ -8,60 +8,40 @@ from pathlib import Path
 
 from bm_sync.filters import rules as patterns
 from bm_sync.filters.matcher import Matcher
+from bm_sync.manifest.bmignore import NAME
 from bm_sync.manifest.filtersets import MAX_BYTES
 from bm_sync.model.config import BUILT_IN, FilterSet, Rule
 
-BMIGNORE = ".bmignore"
 _INSIDE = "/**"
-
-# What basic-memory 0.15 to 0.24 writes into a new .bmignore (ignore_utils.py).
-DEFAULTS = (
-    *(".*", "*.db", "*.db-shm", "*.db-wal", "config.json", ".git", ".svn"),
-    *("__pycache__", "*.pyc", "*.pyo", "*.pyd", ".pytest_cache", ".coverage", "*.egg-info", ".tox"),
-    *(".mypy_cache", ".ruff_cache", ".venv", "venv", "env", ".env", "node_modules"),
-    *("build", "dist", ".cache", ".idea", ".vscode", ".DS_Store", "Thumbs.db", "desktop.ini"),
-    *(".obsidian", "*.tmp", "*.swp", "*.swo", "*~"),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Ignoring:
-    """What the filter of the new manifest says, each part with the comment above it.
+    """What the filter of the new manifest says: the file, patterns beside it, and comments."""
 
-    `file` is set when the ignore file is used where it stands.
-    """
-
-    file: Path | None
+    file: Path
     exclude: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
 def ignoring(folder: Path) -> Ignoring:
     """Return how the ignore file in Basic Memory's data directory is taken over."""
-    file = folder / BMIGNORE
+    file = folder / NAME
     text = _text(file)
     if text is None:
-        remark = "Basic Memory has no readable .bmignore yet; these are its own defaults."
-        return Ignoring(None, DEFAULTS, (remark,))
-    good, bad = patterns.parse(text, BMIGNORE, "")
+        remark = "Until Basic Memory has written that file its default patterns count."
+        return Ignoring(file, (), () if file.exists() else (remark,))
+    good, _ = patterns.parse(text, NAME, "")
     added = tuple(_completed(good))
-    remarks = _about_completed(added)
-    if not bad:
-        return Ignoring(file, added, remarks)
-    lines = ", ".join(str(each.origin.line) for each in bad)
-    copied = (
-        f"Copied from Basic Memory's .bmignore, as its line {lines} never matches anything",
-        "and would be refused; correct it there and name the file in ignore_files instead.",
-    )
-    return Ignoring(None, (*(rule.pattern for rule in good), *added), (*copied, *remarks))
+    return Ignoring(file, added, _about_completed(added))
 
 
 def _text(file: Path) -> str | None:
+    """Return the text of the file, None when there is none; what is wrong with it others tell."""
     try:
         with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        return data.decode() if len(data) <= MAX_BYTES else None
-    except (OSError, ValueError):
+            return stream.read(MAX_BYTES).decode("utf-8", "surrogateescape")
+    except OSError:
         return None
 
 

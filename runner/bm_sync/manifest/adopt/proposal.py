@@ -122,8 +122,7 @@ class _Lines:
 
     def _filter(self, found: Ignoring) -> None:
         self._add("", "filters:", f"  {FILTER}:", "    gitignore: true")
-        if found.file is not None:
-            self._add(f"    ignore_files: {flow([short_path(str(found.file), self._home)])}")
+        self._add(f"    ignore_files: {flow([short_path(str(found.file), self._home)])}")
         self._add(*comments(found.remarks, "    "))
         if found.exclude:
             self._add("    exclude:", *(f"      - {scalar(p)}" for p in found.exclude))
