@@ -15,7 +15,10 @@ from standin_server import Standin
 from bm_sync.cloud.account import Account
 from bm_sync.cloud.calls import Pace
 from bm_sync.cloud.client import Cloud
+from bm_sync.cloud.logins import OwnLogins, kept_now
 from bm_sync.cloud.places import Host, host_of
+from bm_sync.cloud.tokens import ApiKey
+from bm_sync.secret import Secret
 
 _SWITCHES = {
     "auto_approve": "",
@@ -101,6 +104,11 @@ class User:
         assert self.run("login").code == 0
         self.service.admin("switch", auto_approve="")
         self.service.admin("reset-counts")
+
+    def keep_key(self) -> None:
+        """Sign in with an API key, without asking the service."""
+        key = ApiKey(Secret(self.service.api_key()), "bm-sync login")
+        OwnLogins(self.login_file).write(kept_now(key, self.host, "by the tests"))
 
     def like_basic_memory(self, **tokens: object) -> None:
         """Sign in as Basic Memory does it: move our tokens into its file."""

@@ -95,34 +95,29 @@ async def projects(
     return tuple(lines)
 
 
-async def remove(
-    setup: Setup,
-    manifest: Manifest | None,
-    remote: str | None,
-    name: str,
-    confirm: Callable[[CloudProject], bool],
-) -> RemovalReport | None:
-    """Delete one project on the cloud when `confirm` agrees, else return None; raises CloudError.
+async def find(
+    setup: Setup, manifest: Manifest | None, remote: str | None, name: str
+) -> CloudProject:
+    """Return the project on the cloud that has exactly this name; raises CloudError."""
+    from bm_sync.cloud import look
 
-    No folder of this machine is touched.
+    meant = _one(manifest, remote, name)
+    return await look.find(_account(setup, meant), meant, name, setup.state_dir)
+
+
+async def remove(
+    setup: Setup, manifest: Manifest | None, remote: str | None, project: CloudProject
+) -> RemovalReport:
+    """Delete a project on the cloud, with its files; raises CloudError.
+
+    No folder of this machine is touched. The caller has asked whoever has to be asked.
     """
     from bm_sync.cloud import look
 
-    meant = _meant(manifest, remote)
-    if len(meant) > 1:
-        names = ", ".join(each.name for each in meant if each)
-        raise UsageError(
-            f"{name} may lie on several remotes: {names}",
-            hint=f"bm-sync cloud rm {name} --remote {_name(meant[0])}",
-        )
-    account = _account(setup, meant[0])
-    done = await look.remove(account, meant[0], name, setup.state_dir, confirm)
-    if done is None:
-        return None
-    project, word = done
-    return RemovalReport(
-        account.host.url, project, word, _declared(_on(manifest, meant[0]), project)
-    )
+    meant = _one(manifest, remote, project.name)
+    account = _account(setup, meant)
+    word = await look.remove(account, meant, project, setup.state_dir)
+    return RemovalReport(account.host.url, project, word, _declared(_on(manifest, meant), project))
 
 
 def repin(setup: Setup, manifest: Manifest, name: str) -> RepinReport:
@@ -183,6 +178,18 @@ def _meant(manifest: Manifest | None, name: str | None) -> tuple[CloudRemote | N
     raise UsageError(
         f"there is no cloud remote '{name}'",
         hint=f"did you mean '{close[0]}'?" if close else declared,
+    )
+
+
+def _one(manifest: Manifest | None, remote: str | None, name: str) -> CloudRemote | None:
+    """Return the one remote where a project is meant to lie."""
+    meant = _meant(manifest, remote)
+    if len(meant) == 1:
+        return meant[0]
+    names = ", ".join(each.name for each in meant if each)
+    raise UsageError(
+        f"{name} may lie on several remotes: {names}",
+        hint=f"bm-sync cloud rm {name} --remote {_name(meant[0])}",
     )
 
 

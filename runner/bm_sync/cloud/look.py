@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,26 +129,23 @@ async def projects(
     return tuple(sorted(found, key=lambda project: project.name.casefold()))
 
 
-async def remove(
-    account: Account,
-    remote: CloudRemote | None,
-    name: str,
-    state_dir: Path,
-    confirm: Callable[[CloudProject], bool],
-) -> tuple[CloudProject, str] | None:
-    """Delete the project of exactly this name when `confirm` agrees; return the service's word.
+async def find(
+    account: Account, remote: CloudRemote | None, name: str, state_dir: Path
+) -> CloudProject:
+    """Return the project of exactly this name; raises CloudError with the one that may be meant."""
+    return _exactly(name, await projects(account, remote, state_dir), account.host)
 
-    None when it was not confirmed. Raises CloudError. Only the service is asked for anything.
-    """
+
+async def remove(
+    account: Account, remote: CloudRemote | None, project: CloudProject, state_dir: Path
+) -> str:
+    """Delete a project and return the service's word for how far that is; raises CloudError."""
     async with Cloud(account.host, account) as cloud:
         tenant = await tenant_of(cloud, remote, state_dir)
-        project = _exactly(name, await cloud.projects(tenant), cloud.host)
-        if not confirm(project):
-            return None
         word = await cloud.delete_project(tenant, project.id)
     if remote is not None:
         await _forget_project(state_dir, remote, project)
-    return project, word
+    return word
 
 
 async def _forget_project(state_dir: Path, remote: CloudRemote, gone: CloudProject) -> None:

@@ -90,11 +90,11 @@ def _remove(args: Namespace, io: Io) -> Answer:
     from bm_sync import cloud_api
 
     _check_removal(args, io)
-    confirm = partial(_confirmed, args, io)
-    work = cloud_api.remove(setup(args, io), _manifest(args, io), args.remote, args.name, confirm)
-    report = loop.run(work)
-    if report is None:
+    around, manifest = setup(args, io), _manifest(args, io)
+    project = loop.run(cloud_api.find(around, manifest, args.remote, args.name))
+    if args.yes_delete is None and not _confirmed(project, io):
         return _nothing()
+    report = loop.run(cloud_api.remove(around, manifest, args.remote, project))
     return Answer(text=partial(removal_text, report, view(args, io)), data=lambda: report)
 
 
@@ -114,10 +114,8 @@ def _check_removal(args: Namespace, io: Io) -> None:
         )
 
 
-def _confirmed(args: Namespace, io: Io, project: CloudProject) -> bool:
+def _confirmed(project: CloudProject, io: Io) -> bool:
     """Return whether a person types the name of the project."""
-    if args.yes_delete is not None:
-        return True
     io.err.write(
         f"This deletes the project {escape(project.name)} on the cloud with all its files, for "
         "everybody who uses it.\nNo folder of this machine is touched, and nothing is kept in the "

@@ -55,7 +55,9 @@ def logout_text(report: SignOutReport, view: View) -> str:
     else:
         said = [f"there was no sign-in at {host} to forget"]
     if report.keys:
-        said.append(f"forgot {count(report.keys, 'pair')} of storage keys; they stay good there")
+        said.append(
+            f"forgot {count(report.keys, 'pair')} of storage keys; they are not revoked either"
+        )
     rest = []
     if report.remains:
         rest.append(view.paint(f"still signed in by {escape(report.remains)}", "yellow"))
