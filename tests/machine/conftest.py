@@ -15,8 +15,8 @@ from machine.world import bucket_world, folder_world
 from servers import Server
 
 from bm_sync.engine import opening
+from bm_sync.engine.routed import Routed
 from bm_sync.rclone import binary
-from bm_sync.rclone.client import Rclone
 
 Play = Callable[[History], None]
 
@@ -25,14 +25,14 @@ Play = Callable[[History], None]
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[asyncio.Runner]:
     """Yield a loop in which all runs share one real rclone: starting it costs most of a run."""
     with asyncio.Runner() as one, pytest.MonkeyPatch.context() as patch:
-        rclone = Rclone(
+        rclone = Routed(
             binary.find(None, os.environ),
             run_dir=tmp_path_factory.mktemp("rclone"),
             env=os.environ,
         )
         stop = rclone.stop
         patch.setattr(rclone, "stop", _stay)
-        patch.setattr(opening, "Rclone", lambda *_, **__: rclone)
+        patch.setattr(opening, "Routed", lambda *_, **__: rclone)
         try:
             yield one
         finally:
