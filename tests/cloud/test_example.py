@@ -83,7 +83,8 @@ def test_every_command_of_the_tour_says_what_the_readme_shows(tour: Tour) -> Non
         assert [line for line in plain(said.stdout) if line not in expected] == [], command
         assert [line for line in expected if line not in both] == [], command
     assert tour.cloud.counts()["storage_without_consistency"] == {}
-    assert set(tour.cloud.files("research")) == {".gitignore", "index.md", "from-the-phone.md"}
+    assert set(tour.cloud.files("research")) == {".gitignore", "index.md", "winter-cluster.md"}
+    assert "bees.md" in tour.cloud.files("handbook", "team")
 
 
 def test_the_second_apply_of_the_tour_asks_the_service_nothing(tour: Tour) -> None:
@@ -92,8 +93,9 @@ def test_the_second_apply_of_the_tour_asks_the_service_nothing(tour: Tour) -> No
         assert tour.run(command).returncode == 0
     tour.cloud.take()
     assert tour.run("bm-sync apply --yes").returncode == 0
-    assert set(tour.cloud.counts()) == {"storage", "storage_without_consistency"}
-    assert set(tour.cloud.counts()["storage"]) == {"LIST"}
+    counts = tour.cloud.counts()
+    assert set(counts) == {"storage", "storage_without_consistency", "webdav"}
+    assert (counts["storage"], counts["webdav"]) == ({"LIST": 1}, {"PROPFIND": 1})
 
 
 def test_the_other_device_confirms_a_sign_in(tour: Tour) -> None:

@@ -1,8 +1,8 @@
 """The other device of the tour: confirms a sign-in, and writes notes on the cloud.
 
     python -m standin.phone approve [CODE]
-    python -m standin.phone write PATH TEXT
-    python -m standin.phone delete PATH
+    python -m standin.phone write PATH TEXT [--workspace SLUG]
+    python -m standin.phone delete PATH [--workspace SLUG]
 
 It speaks to the stand-in that BASIC_MEMORY_CLOUD_HOST names.
 """
@@ -32,9 +32,10 @@ def main(argv: Sequence[str]) -> int:
             sys.stdout.write(f"confirmed {code}\n" if code else "no sign-in waits\n")
             return 0 if code else 1
         case "write":
-            _ask(host, "put-file", {"key": said.path, "text": f"{said.text}\n"})
+            place = {"workspace": said.workspace, "key": said.path}
+            _ask(host, "put-file", place | {"text": f"{said.text}\n"})
         case _:
-            _ask(host, "delete-file", {"key": said.path})
+            _ask(host, "delete-file", {"workspace": said.workspace, "key": said.path})
     return 0
 
 
@@ -45,7 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     write = acts.add_parser("write")
     write.add_argument("path")
     write.add_argument("text")
-    acts.add_parser("delete").add_argument("path")
+    delete = acts.add_parser("delete")
+    delete.add_argument("path")
+    for act in (write, delete):
+        act.add_argument("--workspace", default="ada", metavar="SLUG")
     return parser
 
 
