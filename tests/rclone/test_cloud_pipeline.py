@@ -400,6 +400,29 @@ def test_two_remotes_that_are_one_workspace_do_not_share_a_project(
     assert sorted(p.failure_exit for p in plan.projects) == [0, Exit.USAGE]
 
 
+def test_two_ways_to_one_workspace_share_what_is_remembered(
+    world: CloudWorld, cloud: Standin
+) -> None:
+    world.write("notes/a.md")
+    world.write("papers/b.md")
+    world.manifest()
+    declared = json.loads((world.folder / "sync.yaml").read_text())
+    declared["remotes"]["dav"] = {**declared["remotes"]["cloud"], "transport": "webdav"}
+    declared["projects"]["papers"] = {"local": "./papers", "remote": "dav"}
+    file = world.folder / "sync.yaml"
+    file.write_text(json.dumps(declared))
+    for _ in range(2):
+        cloud.take()
+        manifest = api.load(file, world.setup).manifest
+        done = asyncio.run(api.apply(manifest, Selection(), world.setup))
+        assert done.run is not None
+        assert done.run.exit == 0, [p.message for p in done.run.projects]
+    assert "control" not in cloud.take()
+    assert world.there("notes") == world.texts("notes")
+    assert world.there("papers") == world.texts("papers")
+    assert len(cloud.look("status")["storage_keys"]) == 1
+
+
 def test_check_and_doctor_know_the_cloud(world: CloudWorld, cloud: Standin) -> None:
     world.write("notes/a.md")
     assert world.apply().exit == 0

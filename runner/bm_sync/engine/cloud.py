@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, assert_never
 from bm_sync.cloud.faults import CloudError
 from bm_sync.engine.cloud_workspace import Workspace
 from bm_sync.engine.dav_opening import DavRoots
-from bm_sync.engine.identity import remote_key
 from bm_sync.engine.place import Place
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import CloudRemote, Project
@@ -39,10 +38,9 @@ class Workspaces:
 
     def workspace(self, remote: CloudRemote) -> Workspace:
         """Return the workspace of a remote; nothing is asked yet."""
-        key = remote_key(remote)
-        if key not in self._known:
-            self._known[key] = Workspace(remote, self._site.setup)
-        return self._known[key]
+        if remote.name not in self._known:
+            self._known[remote.name] = Workspace(remote, self._site.setup)
+        return self._known[remote.name]
 
     async def place(self, project: Project) -> Place:
         """Return where a project lies; raises BmSyncError, for a project that cannot be there too.
@@ -66,12 +64,12 @@ class Workspaces:
 
     async def connected(self, remote: CloudRemote) -> tuple[Fs, Features]:
         """Return the root of a workspace and what it can do."""
-        key = remote_key(remote)
-        async with self._connecting.setdefault(key, asyncio.Lock()):
-            if key not in self._roots:
+        name = remote.name
+        async with self._connecting.setdefault(name, asyncio.Lock()):
+            if name not in self._roots:
                 fs = await self._root(remote)
-                self._roots[key] = fs, await self._site.rclone.features(fs)
-            return self._roots[key]
+                self._roots[name] = fs, await self._site.rclone.features(fs)
+            return self._roots[name]
 
     async def describe(self, remote: CloudRemote) -> str:
         """Return a workspace in words: which it is, as whom, by which way."""

@@ -49,8 +49,8 @@ class Workspace:
         async with self._asking:
             if self._facts is None:
                 known = remembered.read(self.state_dir, self.remote)
-                self._facts = known if self._fits(known) else await self._learn()
-            assert self._facts is not None  # noqa: S101 - just set
+                known = known if known and self._fits(known) else await self._learn()
+                self._facts = self._by_my_way(known)
             return self._facts
 
     async def project(self, name: str) -> CloudProject | None:
@@ -72,8 +72,7 @@ class Workspace:
         tenant = (await self.facts()).tenant_id
         async with self._asking, Cloud(self.host, self.account) as service:
             made = await service.create_project(tenant, name)
-            others = tuple(p for p in self._known.projects if p.id != made.id)
-            await self._remember(lambda facts: replace(facts, projects=(*others, made)))
+            await self._remember(lambda facts: _with_project(facts, made))
             return made
 
     async def learn(self, change: Callable[[Facts], Facts]) -> Facts:
@@ -98,7 +97,7 @@ class Workspace:
         async with self._asking, remembered.held(self.state_dir, self.remote) as page:
             mine, kept = self._known, page.read()
             if kept is not None and self._other_keys(kept):
-                self._facts = kept
+                self._facts = self._by_my_way(kept)
                 return self.bucket(kept)
             if self._minted:
                 return None
@@ -108,9 +107,10 @@ class Workspace:
                     return None
                 self._minted = True
                 keys = await service.mint(mine.tenant_id)
-            self._facts = replace(kept or mine, keys=keys)
-            page.write(self._facts)
-            return self.bucket(self._facts)
+            now = replace(kept or mine, keys=keys)
+            page.write(now)
+            self._facts = self._by_my_way(now)
+            return self.bucket(now)
 
     def _other_keys(self, kept: Facts) -> bool:
         return self._fits(kept) and kept.keys != self._used
@@ -120,14 +120,19 @@ class Workspace:
         assert self._facts is not None  # noqa: S101 - the callers asked for them before
         return self._facts
 
-    def _fits(self, known: Facts | None) -> bool:
+    def _fits(self, known: Facts) -> bool:
         """Return whether what is remembered is of this account and enough for the transport."""
-        if known is None or known.host != self.host.url:
-            return False
-        wanted = self.remote.transport
-        right_way = known.transport is not None and wanted in ("auto", known.transport)
-        complete = known.transport != "s3" or known.keys is not None
-        return known.account == self.account.fingerprint and right_way and complete
+        mine = known.host == self.host.url and known.account == self.account.fingerprint
+        way = self._by_my_way(known).transport
+        return mine and way is not None and (way == "webdav" or known.keys is not None)
+
+    def _by_my_way(self, known: Facts) -> Facts:
+        """Return the facts with the transport that the manifest forces, if it forces one.
+
+        What is remembered is shared with other remotes of the workspace.
+        """
+        forced = self.remote.transport
+        return known if forced == "auto" else replace(known, transport=forced)
 
     async def _learn(self) -> Facts:
         """Ask the service for everything, unless another process has done so meanwhile."""
@@ -224,6 +229,12 @@ class Workspace:
         async with remembered.held(self.state_dir, self.remote) as page:
             kept = page.read()
             before = kept if kept is not None and self._fits(kept) else self._known
-            self._facts = change(before)
-            page.write(self._facts)
+            now = change(before)
+            page.write(now)
+            self._facts = self._by_my_way(now)
             return self._facts
+
+
+def _with_project(facts: Facts, made: CloudProject) -> Facts:
+    others = tuple(p for p in facts.projects if p.id != made.id)
+    return replace(facts, projects=(*others, made))

@@ -87,6 +87,14 @@ class Site:
                 self._connected[key] = fs, await self.rclone.features(fs)
             return self._connected[key]
 
+    def known_conditions(self, remote: Remote | None) -> bool | None:
+        """Return what `conditions` would, None where it would have to ask."""
+        if remote is None:
+            return None
+        key = remote_key(remote)
+        known = self._conditions.get(key, self.state.remote_fact(key, _CONDITIONS))
+        return None if known is None else bool(known)
+
     async def conditions(self, remote: DistantRemote, base: Fs, retry: Retry) -> bool:
         """Return whether uploads may say which version they replace; probed once per remote.
 
@@ -95,6 +103,8 @@ class Site:
         if base.type == DAV_TYPE:
             return await self._conditions_by_dav(base, retry)
         key = remote_key(remote)
+        if isinstance(remote, CloudRemote):
+            key = f"{key}-{base.type}"  # a workspace can be reached in two ways
         async with self._connecting.setdefault(key, asyncio.Lock()):
             known = self._conditions.get(key, self.state.remote_fact(key, _CONDITIONS))
             if known is None:
