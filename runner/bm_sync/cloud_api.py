@@ -9,6 +9,7 @@ import difflib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,27 @@ if TYPE_CHECKING:
     from bm_sync.state.store import State
 
 
-async def login(setup: Setup, url: str | None, show: Callable[[Device], None]) -> SignInReport:
-    """Sign in by a code that `show` shows to a person; raises CloudError."""
-    from bm_sync.cloud import signing
-    from bm_sync.cloud.places import host_of
+async def login(
+    setup: Setup, url: str | None, domain: str | None, show: Callable[[Device], None]
+) -> SignInReport:
+    """Sign in by a code that `show` shows to a person; raises CloudError.
 
-    return await signing.by_browser(host_of(url, setup.env), setup.env, _private(setup), show)
+    `domain` is the address that signs in. It has to be named for another service than the usual
+    one: a token of the usual one must not be sent there.
+    """
+    from bm_sync.cloud import signing
+    from bm_sync.cloud.places import address, host_of
+
+    host = host_of(url, setup.env)
+    if domain is not None:
+        host = replace(host, domain=address(domain))
+    elif host.url != host_of(None, setup.env).url:
+        raise UsageError(
+            f"nobody has said where one signs in for {host.name}",
+            hint=f"with an API key: bm-sync login --host {host.url} --api-key -; or name the "
+            "address with --domain",
+        )
+    return await signing.by_browser(host, setup.env, _private(setup), show)
 
 
 async def login_with_key(setup: Setup, url: str | None, key: Secret) -> SignInReport:

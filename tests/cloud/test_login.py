@@ -335,7 +335,9 @@ def test_a_sign_in_elsewhere_is_kept_beside_and_used_there_only(
     user.signed_in()
     other = service.host.replace("127.0.0.1", "localhost")
     service.admin("switch", auto_approve="grace")
-    assert user.run("login", "--host", other).code == 0
+    words = ("login", "--host", other, "--domain", service.host)
+    assert user.run(*words).code == 0
+    assert user.run(*words, "--api-key", "-").code == Exit.USAGE
     logins = json.loads(user.login_file.read_text())["logins"]
     assert set(logins) == {service.host, other}
     assert user.run("logout", "--host", other).code == 0
@@ -368,3 +370,24 @@ def test_logout_names_a_key_in_the_environment_that_still_signs_in(user: User) -
     said = user.run("logout", BASIC_MEMORY_CLOUD_API_KEY="bmc_canary")
     assert "still signed in by BASIC_MEMORY_CLOUD_API_KEY" in said.out
     assert "canary" not in said.out
+
+
+def test_a_token_of_the_usual_service_is_never_made_for_another_one(user: User) -> None:
+    """A manifest of somebody else may name any host, and a person may paste the hint."""
+    user.service.admin("switch", auto_approve="ada")
+    other = user.service.host.replace("127.0.0.1", "localhost")
+    said = user.run("login", "--host", other)
+    assert said.code == Exit.USAGE
+    assert f"bm-sync login --host {other} --api-key -" in said.err
+    assert user.service.calls("oauth") == user.service.calls("control") == 0
+
+
+def test_a_key_that_is_typed_on_a_terminal_is_not_shown(user: User) -> None:
+    key = user.service.api_key()
+    user.home.mkdir(exist_ok=True)
+    with terminal(World(user.home), "login", "--api-key", "-", **user.env) as screen:
+        screen.until("API key: ")
+        screen.type(f"{key}\n")
+        assert screen.end() == 0
+    assert key not in screen.seen
+    assert user.kept()["api_key"] == key

@@ -28,6 +28,9 @@ def add(parser: ArgumentParser) -> None:
         "--host", metavar="URL", help="another service than the one Basic Memory uses here"
     )
     parser.add_argument(
+        "--domain", metavar="URL", help="where one signs in for that service, by the browser"
+    )
+    parser.add_argument(
         "--api-key", metavar="-", help="sign in with an API key that is read from standard input"
     )
     parser.add_argument("--no-browser", action="store_true", help="open no browser")
@@ -39,7 +42,9 @@ def run(args: Namespace, io: Io) -> Answer:
 
     around = setup(args, io)
     if args.api_key is None:
-        work = cloud_api.login(around, args.host, partial(_show, args, io))
+        work = cloud_api.login(around, args.host, args.domain, partial(_show, args, io))
+    elif args.domain is not None:
+        raise UsageError("--domain has no meaning with --api-key", hint="leave it out")
     else:
         work = cloud_api.login_with_key(around, args.host, _key(args.api_key, io))
     try:
