@@ -38,7 +38,9 @@ def settle(
         actions[:] = [a for a in actions if a.path not in paths]
         problems += blocked
     coming = _coming(actions)
-    actions[:] = [_early(action, coming) for action in actions]
+    back = {e.path for e in effects if e.kind is EffectKind.REMOVED_DIR}
+    folders = folders_of(iter(coming | back)) | back
+    actions[:] = [_early(action, coming, folders) for action in actions]
     for side in sides:
         if observation.tree(side).has_folders:
             gone = _leaving_folders(actions, observation, effects, side)
@@ -65,12 +67,12 @@ def _leaving(actions: Iterable[Action], side: Side) -> set[str]:
     return gone | {a.old_path for a in actions if isinstance(a, Move) and a.side is side}
 
 
-def _early(action: Action, coming: set[str]) -> Action:
+def _early(action: Action, coming: set[str], folders: set[str]) -> Action:
     """Return a removal so that it is done first when its name is needed by what comes back."""
     if not isinstance(action, Trash):
         return action
-    below = any(path.startswith(f"{action.path}/") for path in coming)
-    return replace(action, early=below or any(up in coming for up in ancestors(action.path)))
+    early = action.path in folders or any(up in coming for up in ancestors(action.path))
+    return replace(action, early=early)
 
 
 def _blocked(
