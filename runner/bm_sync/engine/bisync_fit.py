@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bm_sync.engine.observe import Seen
+from bm_sync.engine.routed import DAV_TYPE
 from bm_sync.errors import BmSyncError
 from bm_sync.model.config import Engine, Links
 from bm_sync.model.plan import ProjectPlan
 
 _HINT = "engine: reconcile can"
 _NOTE = "rclone bisync carries this out: a renamed file is copied and deleted"
-_BEYOND_RCLONE = "basic-memory-webdav"
 
 
 def require(seen: Seen) -> None:
@@ -23,7 +23,7 @@ def require(seen: Seen) -> None:
     store = seen.store
     if store is None:
         return
-    if store.fs.type == _BEYOND_RCLONE:
+    if store.fs.type == DAV_TYPE:
         raise BmSyncError("rclone bisync cannot reach this workspace by WebDAV", hint=_HINT)
     if not (store.features.can_move or store.features.can_copy):
         what = (

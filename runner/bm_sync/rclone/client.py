@@ -12,12 +12,11 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone import contents, userconf
 from bm_sync.rclone.binary import Binary
-from bm_sync.rclone.bisync import Bisync, Ended, Order
 from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs, renewing
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -29,6 +28,9 @@ from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
 from bm_sync.secret import Secret
+
+if TYPE_CHECKING:
+    from bm_sync.rclone.bisync import Ended, Order
 
 T = TypeVar("T")
 _NOT_EMPTY = ("directory not empty", "not empty")
@@ -206,15 +208,16 @@ class Rclone:
 
     async def bisync(self, order: Order, on_progress: OnProgress | None = None) -> Ended:
         """Run `rclone bisync` on exactly the paths of `order`; see `Bisync`."""
+        from bm_sync.rclone.bisync import Bisync, Ended  # hardly any run comes here
+
         places = (order.local.fs, order.remote.fs)
         begun = self._renewals.ages(places)
         live = await self._session.live()
         ended = await Bisync(live.rc, live.daemon.home.path).run(order, on_progress)
-        told = (ended.fault, *ended.failed.values())
-        refused = next((e for e in told if e is not None and e.fault is Fault.AUTH), None)
-        if refused is None or not await self._renewals.helped(refused, places, begun):
-            return ended
-        return Ended(RcloneError(refused.what, fault=Fault.TRANSIENT))
+        for refused in refusals(BatchResult(ended.fault, failed=ended.failed)):
+            if await self._renewals.helped(refused, places, begun):
+                return Ended(RcloneError(refused.what, fault=Fault.TRANSIENT))
+        return ended
 
     async def copy_file(  # noqa: PLR0913 - two places and a condition
         self,
