@@ -20,7 +20,7 @@ from pathlib import Path
 from bm_sync.errors import BmSyncError, StateError
 
 MAX_BYTES = 1 << 20
-PATIENCE_S = 120.0  # longer than any holder may take, see `oauth`
+PATIENCE_S = 240.0  # longer than any holder may take: see `calls.Pace` and Retry-After
 _LOOK_AGAIN_S = 0.05
 _BUSY = {errno.EAGAIN, errno.EACCES}
 
