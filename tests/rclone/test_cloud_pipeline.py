@@ -103,12 +103,14 @@ def test_many_files_cost_one_listing_for_each_thousand(world: CloudWorld, cloud:
     cloud.admin("add-project", name="notes")
     (bucket / "notes").mkdir(exist_ok=True)
     for n in range(1500):
-        (bucket / "notes" / f"{n}.md").write_text(str(n))
+        (bucket / "notes" / f"{n}.tmp").write_text(str(n))
+    world.filters = {"exclude": ["*.tmp"]}
+    world.write("notes/a.md")
     assert world.apply().exit == 0
     cloud.take()
     assert world.apply().status is Status.IN_SYNC
     assert cloud.take()["storage"] == {"LIST": 2}
-    assert len(world.texts()) == 1500
+    assert len(world.there()) == 1501
 
 
 def test_a_project_is_found_by_every_spelling_and_lies_where_the_service_says(
