@@ -23,9 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LINE = re.compile(
     r"([-d]) +(-?\d+) (\S+) - (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9})([+-]\d\d)(\d\d) \"(.+)\""
 )
-_ESCAPE = re.compile(
-    rb"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.IGNORECASE | re.DOTALL
-)
+_ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _PLAIN = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _LAST_CODE = 0x10FFFF
 
