@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bm_sync.engine.adopt import import_basic_memory as import_basic_memory  # noqa: PLC0414 - too
+from bm_sync.engine.adopt import import_bisync_state as import_bisync_state  # noqa: PLC0414 - too
 from bm_sync.engine.adopt import import_rclone as import_rclone  # noqa: PLC0414 - told here too
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.selecting import select

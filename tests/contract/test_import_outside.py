@@ -195,11 +195,14 @@ def test_an_encrypted_conf_is_read_by_the_users_own_password_command(here: World
     ("words", "said"),
     [
         (("import",), "required: SOURCE"),
-        (("import", "dropbox"), "is none of basic-memory, rclone"),
+        (("import", "dropbox"), "is none of basic-memory, rclone, bisync-state"),
         (("import", "rclone", "--config", "nowhere"), "there is no file nowhere"),
         (("import", "rclone", "--config-dir", "x"), "does not take --config-dir"),
         (("import", "basic-memory", "--config", "x"), "does not take --config"),
         (("import", "basic-memory", "--config-dir", "x"), "there is no x/config.json"),
+        (("import", "rclone", "notes"), "does not take notes"),
+        (("import", "bisync-state"), "needs the name of a declared project"),
+        (("import", "bisync-state", "notes", "-o", "x"), "does not take --out"),
         (("import", "basic-memory", "-o", "no/such/folder.yaml"), "cannot write"),
     ],
 )
@@ -215,3 +218,32 @@ def test_an_empty_conf_proposes_no_remote(here: World) -> None:
     rclone_conf(here, "")
     said = here.run("import", "rclone", "--config", "my.conf")
     assert (said.code, "remotes: {}" in said.out) == (0, True)
+
+
+def test_the_memory_of_an_earlier_bisync_makes_a_deletion_a_deletion(here: World) -> None:
+    """Without it the first run would be a union, and the file would come back."""
+    manifest = "version: 1\nremotes: {shelf: {type: local, root: ./cloud}}\n"
+    here.write("sync.yaml", f"{manifest}projects: {{notes: {{local: ./notes, remote: shelf}}}}\n")
+    for name in ("a", "b", "c"):
+        here.write(f"notes/{name}.md")
+    (here.root / "cloud/notes").mkdir(parents=True)
+    rclone = str(find(None, os.environ).path)
+    sides = [str(here.root / "notes"), str(here.root / "cloud/notes")]
+    bisync = [rclone, "bisync", *sides, "--workdir", str(here.root / "work"), "--resync"]
+    subprocess.run(bisync, check=True, capture_output=True, env=here.env)
+    before = stamps(here.root / "work")
+    (here.root / "notes/a.md").unlink()
+    assert "no bisync listings of project notes" in here.run("import", "bisync-state", "notes").err
+    said = here.run("import", "bisync-state", "notes", "--workdir", "work")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("notes: remembers 3 files of the last bisync\n")
+    assert "1  deleted here\n" in said.out
+    assert stamps(here.root / "work") == before
+    again = here.run("import", "bisync-state", "notes", "--workdir", "work")
+    assert (again.code, "has a memory already" in again.err) == (2, True)
+    assert here.run("apply").code == 0
+    assert sorted(here.files("cloud/notes")) == sorted(here.files("notes")) == ["b.md", "c.md"]
+    renewed = here.run(
+        "import", "bisync-state", "notes", "--workdir", "work", "--replace", "--json"
+    )
+    assert renewed.json["data"]["replaced"] is True

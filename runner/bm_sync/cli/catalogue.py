@@ -7,7 +7,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "declare",
         (
             ("init", "write a commented starter manifest"),
-            ("import", "write a manifest from what Basic Memory or rclone has declared"),
+            ("import", "take over what Basic Memory, rclone or rclone bisync has declared"),
             ("validate", "find every slip in the manifest"),
             ("show", "print the manifest with everything resolved, or a saved plan"),
             ("schema", "print the JSON Schema of the manifest, a plan, a run or an envelope"),

@@ -1,4 +1,4 @@
-"""`bm-sync import`: writes a first manifest from what Basic Memory or rclone has declared."""
+"""`bm-sync import`: takes over what Basic Memory or rclone has declared or remembered."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from pathlib import Path
 
 from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Io
-from bm_sync.cli.context import NAME, setup, view
+from bm_sync.cli.context import NAME, context, setup, view
 from bm_sync.cli.render.adopted import adopted_text
+from bm_sync.cli.render.learnt import learnt_text
 from bm_sync.errors import UsageError
 from bm_sync.manifest.adopt.proposal import Proposal
+from bm_sync.model.learnt import Learnt
 from bm_sync.model.plan import Plan
 from bm_sync.model.setup import Selection, Setup
 from bm_sync.plan.wire import to_json
+from bm_sync.state.codec import flatten
 
 _STDOUT = "-"
 _OPTIONS = {
     "basic-memory": ("config_dir", "out"),
     "rclone": ("config", "out"),
+    "bisync-state": ("project", "workdir", "replace"),
 }
 
 
@@ -30,7 +34,11 @@ def add(parser: ArgumentParser) -> None:
         "source",
         choices=tuple(_OPTIONS),
         metavar="SOURCE",
-        help="basic-memory (its projects) or rclone (the remotes of rclone.conf)",
+        help="basic-memory (its projects), rclone (the remotes of rclone.conf) or bisync-state "
+        "(what rclone bisync remembers of a declared project)",
+    )
+    parser.add_argument(
+        "project", nargs="?", metavar="NAME", help="the project that bisync-state is learnt for"
     )
     parser.add_argument(
         "--config-dir",
@@ -50,13 +58,27 @@ def add(parser: ArgumentParser) -> None:
         metavar="FILE",
         help=f"what to write, - for standard output (default: {NAME}; for rclone -)",
     )
+    parser.add_argument(
+        "--workdir",
+        type=Path,
+        metavar="DIR",
+        help="where the listings of bisync are (default: where rclone or Basic Memory keep them)",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        default=None,
+        help="forget first what is remembered of the project",
+    )
 
 
 def run(args: Namespace, io: Io) -> Answer:
-    """Read the source, write the manifest, say what its first run would do."""
+    """Read the source; write the manifest, or remember what it tells; say what comes next."""
     _refuse_foreign(args)
     if args.source == "rclone":
         return _rclone(args, io)
+    if args.source == "bisync-state":
+        return _bisync_state(args, io)
     return _memory(args, io)
 
 
@@ -65,8 +87,8 @@ def _refuse_foreign(args: Namespace) -> None:
     known = {name for names in _OPTIONS.values() for name in names}
     for name in sorted(known - set(_OPTIONS[args.source])):
         if getattr(args, name) is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"import {args.source} does not take {option}")
+            said = args.project if name == "project" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"import {args.source} does not take {said}")
 
 
 def _memory(args: Namespace, io: Io) -> Answer:
@@ -83,6 +105,34 @@ def _rclone(args: Namespace, io: Io) -> Answer:
     config: Path | None = args.config and args.config.expanduser()
     where = setup(args, io)
     return _answer(args, io, _STDOUT, lambda file: api.import_rclone(config, file, where))
+
+
+def _bisync_state(args: Namespace, io: Io) -> Answer:
+    from bm_sync import api
+
+    if args.project is None:
+        raise UsageError(
+            "import bisync-state needs the name of a declared project",
+            hint="bm-sync status lists them",
+        )
+    here = context(args, io)
+    folder: Path | None = args.workdir and args.workdir.expanduser()
+    work = api.import_bisync_state(
+        here.manifest, args.project, here.setup, folder=folder, replace=bool(args.replace)
+    )
+    learnt = loop.run(work)
+    return Answer(text=partial(learnt_text, learnt, here.view), data=lambda: _learnt(learnt))
+
+
+def _learnt(learnt: Learnt) -> dict[str, object]:
+    return {
+        "project": learnt.project,
+        "listings": [str(file) for file in learnt.listings],
+        "files": flatten(learnt.files),
+        "left_out": flatten(learnt.left_out),
+        "damaged": learnt.damaged,
+        "replaced": learnt.replaced,
+    }
 
 
 def _answer(args: Namespace, io: Io, default: str, propose: Callable[[Path], Proposal]) -> Answer:
