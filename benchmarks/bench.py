@@ -22,6 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+from cloud_projects import quiet_cloud  # noqa: E402 - after the path is set
 from counting_proxy import CountingProxy, counting  # noqa: E402 - after the path is set
 from measure import BM_SYNC, RCLONE, Place, Row, fill, median, pairs  # noqa: E402
 from servers import serve_s3  # noqa: E402
@@ -117,6 +118,12 @@ def quiet_projects() -> list[Row]:
             ratio >= 8,
         )
     ]
+
+
+def quiet_cloud_projects() -> list[Row]:
+    """20 quiet projects of Basic Memory Cloud."""
+    with scratch() as place:
+        return quiet_cloud(place)
 
 
 def _bisync_loop(names: list[str], root: Path) -> str:
@@ -317,6 +324,7 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     "validate": validate,
     "quiet-projects": quiet_projects,
     "quiet-bucket": quiet_bucket,
+    "quiet-cloud": quiet_cloud_projects,
     "first-upload": first_upload,
     "large-plan": large_plan,
 }
