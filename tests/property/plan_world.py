@@ -67,6 +67,7 @@ class Place:
     hidden: set[str] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
     case_insensitive: bool = False
+    can_delete: bool = True
 
     @property
     def has_folders(self) -> bool:
@@ -104,6 +105,7 @@ class Place:
             problems,
             has_folders=self.has_folders,
             case_insensitive=self.case_insensitive,
+            can_delete=self.can_delete,
         )
 
     def spelt(self, path: str) -> str:

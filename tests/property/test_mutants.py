@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from property import plan_laws as laws
+from property import undeletable_laws
 from property.plan_cases import Case, cases, twin_cases
 
 from bm_sync.model.config import Limit, Mode
@@ -30,10 +31,12 @@ from bm_sync.plan import (
     rename,
     stale,
     steps,
+    undeletable,
 )
 from bm_sync.plan.barrier import Barrier
 from bm_sync.plan.change import Change, PathDiff
 from bm_sync.plan.policy import Contest, Drop, Leave, Lose, Take
+from bm_sync.plan.scene import Draft
 
 Patch = tuple[object, str, Any]
 
@@ -273,6 +276,29 @@ MUTANTS = [
         "a saved plan always fits",
         laws.a_changed_world_makes_a_saved_plan_stale,
         ((stale, "_one_moved", lambda *_: iter(())),),
+    ),
+    Mutant(
+        "what cannot be deleted is deleted",
+        undeletable_laws.nothing_leaves_the_remote,
+        ((undeletable, "_deletes", lambda _: False),),
+    ),
+    Mutant(
+        "what cannot be deleted is told to nobody",
+        undeletable_laws.a_deletion_that_waits_brings_nothing_back,
+        ((Draft, "block", lambda *_: None),),
+        Mode.TWO_WAY,
+    ),
+    Mutant(
+        "what cannot be deleted is forgotten",
+        undeletable_laws.a_deletion_that_waits_brings_nothing_back,
+        ((undeletable, "_within", lambda *_: False),),
+        Mode.TWO_WAY,
+    ),
+    Mutant(
+        "a folder that is emptied beside an undeletable remote stops nothing",
+        undeletable_laws.an_emptied_folder_stops_all_the_same,
+        ((undeletable, "withheld", lambda _: ()),),
+        Mode.TWO_WAY,
     ),
 ]
 

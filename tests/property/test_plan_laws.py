@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from property import plan_laws as laws
+from property import undeletable_laws as undeletable
 from property.plan_cases import Case, cases, twin_cases
 
 from bm_sync.model.config import Mode
@@ -59,3 +60,18 @@ def test_a_mirror_makes_the_destination_equal_and_keeps_what_it_replaces() -> No
 
 def test_names_that_differ_by_case_settle_without_loss() -> None:
     quick(given(twin_cases())(laws.names_that_differ_by_case_settle))()
+
+
+@pytest.mark.parametrize("law", [*undeletable.WHEREVER, *undeletable.OWN], ids=_named)
+def test_in_every_mode_where_nothing_can_be_deleted(law: Callable[[Case], None]) -> None:
+    quick(given(cases())(law))()
+
+
+@pytest.mark.parametrize("law", undeletable.TWO_WAY, ids=_named)
+def test_two_way_where_nothing_can_be_deleted(law: Callable[[Case], None]) -> None:
+    quick(given(cases(Mode.TWO_WAY))(law))()
+
+
+@pytest.mark.parametrize("mode", [Mode.PUSH, Mode.PULL])
+def test_push_and_pull_where_nothing_can_be_deleted(mode: Mode) -> None:
+    quick(given(cases(mode))(undeletable.one_way_is_not_concerned))()
