@@ -307,6 +307,22 @@ def test_where_nothing_can_be_deleted_two_way_says_so_each_time_and_brings_nothi
     assert converged(ada, cloud).exit == 0
 
 
+def test_a_deletion_that_turns_out_to_be_impossible_waits_as_well(
+    ada: CloudWorld, cloud: Standin
+) -> None:
+    for name in ("a", "b", "c"):
+        cloud.put(f"notes/{name}.md", "theirs", TEAM)
+    converged(ada, cloud)
+    cloud.admin("switch", refused={"DELETE": 405})
+    (ada.folder / "notes/a.md").unlink()
+    for _ in range(2):
+        run = ada.apply()
+        assert (run.exit, run.status) == (3, Status.WAITING), told(run)
+        assert sorted(ada.texts()) == ["b.md", "c.md"]
+        assert sorted(there(cloud)) == ["a.md", "b.md", "c.md"]
+    assert withheld(ada.planned()) == ["a.md"]
+
+
 def test_where_nothing_can_be_deleted_push_and_pull_are_not_concerned(
     ada: CloudWorld, cloud: Standin
 ) -> None:

@@ -38,7 +38,7 @@ class Discard:
                 await self._by_move(items)
             case Removal.NONE:
                 for item in items:
-                    self._scope.ledger.settle(item, Outcome.FAILED, _IMPOSSIBLE)
+                    self._scope.ledger.wait(item, _IMPOSSIBLE)
 
     async def _by_copy(self, items: Sequence[Trash]) -> None:
         kept = await self._distant.keep((i, i.path) for i in items)

@@ -56,6 +56,7 @@ class Ledger:
         self.drop_dirs: set[str] = set()
         self.landed: dict[tuple[Side, str], tuple[str | None, Stamp]] = {}
         self.retries = 0
+        self.waiting: set[_Key] = set()
 
     def settle(
         self,
@@ -77,6 +78,11 @@ class Ledger:
         )
         self._done[_key(action)] = done
         self._emit(ActionEnded(self._plan.project, done))
+
+    def wait(self, action: Action, detail: str) -> None:
+        """Note that an action is not possible on its side, so that it waits for a person."""
+        self.settle(action, Outcome.FAILED, detail)
+        self.waiting.add(_key(action))
 
     def outcome(self, action: Action) -> Outcome | None:
         """Return how an action ended, None while it has not."""
@@ -105,6 +111,11 @@ class Ledger:
         """Note that neither side holds `path` any more."""
         self.put.pop(path, None)
         self.drop.add(path)
+
+    def missed(self) -> bool:
+        """Return whether anything that is possible was not done."""
+        done = ((d, (d.kind, d.path, d.side)) for d in self.actions())
+        return any(d.outcome is not Outcome.DONE and key not in self.waiting for d, key in done)
 
     def actions(self) -> tuple[Done, ...]:
         """Return every action of the plan that moves something, in plan order, with its outcome."""

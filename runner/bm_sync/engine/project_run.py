@@ -33,8 +33,6 @@ from bm_sync.model.run import (
 )
 from bm_sync.model.tree import Side
 
-_MISSED = (Outcome.DROPPED, Outcome.FAILED, Outcome.NOT_REACHED)
-
 
 class ProjectRunner:
     """One project in one run."""
@@ -236,14 +234,15 @@ class ProjectRunner:
     def _verdict(self, outcomes: list[Outcome]) -> tuple[Status, Exit]:
         """Return how the project ended, the most serious cause first."""
         planned = project_exit(self._plan)
-        missed = bool(self._plan.broken) or any(o in _MISSED for o in outcomes)
+        missed = bool(self._plan.broken) or self._ledger.missed()
+        waits = planned is Exit.STOPPED or bool(self._ledger.waiting)
         causes = (
             (self._plan.failure is not None, Status.FAILED, planned),
             (bool(self._plan.stops), Status.STOPPED, planned),
             (self._interrupted, Status.INTERRUPTED, Exit.INTERRUPTED),
             (self._error is not None, Status.FAILED, self._error.exit if self._error else planned),
             (missed, Status.PARTIAL, Exit.FAILED),
-            (planned is Exit.STOPPED, Status.WAITING, planned),
+            (waits, Status.WAITING, Exit.STOPPED),
             (bool(outcomes), Status.CHANGED, Exit.OK),
         )
         return next(((s, c) for holds, s, c in causes if holds), (Status.IN_SYNC, Exit.OK))
