@@ -215,6 +215,17 @@ def test_a_folder_that_is_missing_gets_a_word(home: Home) -> None:
     assert "# The folder does not exist.\n  here:" in text
 
 
+def test_listings_of_an_earlier_bisync_are_named_with_the_command(home: Home) -> None:
+    entry = {"path": "", "mode": "cloud", "local_sync_path": home.at("notes")}
+    home.config(projects={"My Notes": entry, "other": {"path": "", "mode": "cloud"}})
+    state = home.data / "bisync-state/My Notes"
+    state.mkdir(parents=True)
+    assert "bisync-state" not in home.propose().text
+    (state / "x..y.path1.lst").write_text("# bisync listing v1\n")
+    words = f"bm-sync import bisync-state 'My Notes' --workdir '{state}'"
+    assert home.propose().text.count(words) == home.propose().text.count("bisync-state '") == 1
+
+
 def test_the_ignore_file_is_used_where_it_stands(home: Home) -> None:
     home.config(projects={"a": {"path": "", "mode": "cloud"}})
     (home.data / ".bmignore").write_text("# mine\n.*\n*.db\n")
@@ -291,6 +302,9 @@ def test_no_secret_and_no_hostile_name_gets_into_the_manifest(home: Home) -> Non
         projects={
             "a\x1b[2J\u202e\n  evil: {}": {"path": home.at("a")},
             "\ud800b": {"path": home.at("b")},
+            "long" * 100: {"path": "/x" * 5000, "mode": "cloud"},
+            "nul\0": {"path": "/a\0b", "mode": "cloud"},
+            "/etc": {"path": "", "mode": "cloud"},
         },
         cloud_api_key="bmc_canary",
     )

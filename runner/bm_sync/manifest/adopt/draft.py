@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from bm_sync.model.permalink import permalink
 CLOUD = "cloud"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_USUAL = ".basic-memory"  # releases up to 0.20 kept it there, wherever config.json was
 _LONGEST = 56  # leaves room for a number behind it
 
 
@@ -171,12 +173,23 @@ class _Maker:
     def _remarks(self, folder: str | None, name: str) -> Iterator[str]:
         if name != self.project.name:
             yield f"Basic Memory's name is {quoted(self.project.name)}."
-        if folder is not None and not Path(folder).is_dir():
+        if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - the same
             then = " yet: apply makes it and brings the files." if self.project.cloud else "."
             yield f"The folder does not exist{then}"
         if folder is None and self.project.folder is not None:
             yield f"Basic Memory names {quoted(self.project.folder)}, which is no folder here."
         if self.project.last_sync is not None:
             yield f"Basic Memory synced it last at {self.project.last_sync} (local time)."
+        yield from self._about_bisync(name)
         for remark in self.project.remarks:
             yield f"{remark}."
+
+    def _about_bisync(self, name: str) -> Iterator[str]:
+        """Say how the memory of an earlier bisync is taken over, where there may be one."""
+        below = ("bisync-state", self.project.name)
+        places = (self.config.folder.joinpath(*below), self.home.joinpath(_USUAL, *below))
+        there = (p for p in places if os.path.isdir(p))  # noqa: PTH112 - no error for odd names
+        found = next((p for p in there if any(p.glob("*.path1.lst"))), None)
+        if found is not None and self.project.cloud:
+            words = f"{shlex.quote(name)} --workdir {shlex.quote(str(found))}"
+            yield f"What its last bisync knew: bm-sync import bisync-state {words}"
