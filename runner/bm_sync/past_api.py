@@ -5,12 +5,15 @@ Like `api`: nothing here prints, asks or exits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bm_sync.model.config import Manifest, Project
-from bm_sync.model.past import Undo
+from bm_sync.model.past import KeptVersion, OldVersions, Undo
 from bm_sync.model.plan import Plan
 from bm_sync.model.setup import Setup
 
@@ -36,17 +39,12 @@ def resolve_undo(manifest: Manifest, wanted: Undo, setup: Setup) -> Undo:
 async def plan_undo(manifest: Manifest, wanted: Undo, setup: Setup) -> Plan:
     """Plan to take a run back. Changes nothing anywhere."""
     from bm_sync.engine import undo
-    from bm_sync.engine.opening import open_rclone
     from bm_sync.engine.prepare import plan_of
-    from bm_sync.engine.site import Site
-    from bm_sync.state.store import State
 
     found = _target(manifest, wanted, setup)
-    async with open_rclone(setup, found.projects) as rclone:
-        with State.peek(setup.state_dir) as state:
-            site = Site(setup, state, rclone)
-            prepared = await undo.prepare_all(found, wanted, found.projects, site)
-            return plan_of(manifest, prepared, site.clock())
+    async with _peeking(setup, found.projects) as site:
+        prepared = await undo.prepare_all(found, wanted, found.projects, site)
+        return plan_of(manifest, prepared, site.clock())
 
 
 async def undo(  # noqa: PLR0913 - what to do, and whom to tell
@@ -78,3 +76,107 @@ def _target(manifest: Manifest, wanted: Undo, setup: Setup) -> Target:
 
     with State.peek(setup.state_dir) as state:
         return target(wanted, manifest.projects, state)
+
+
+@asynccontextmanager
+async def _peeking(setup: Setup, projects: Sequence[Project]) -> AsyncIterator[Site]:
+    from bm_sync.engine.opening import open_rclone
+    from bm_sync.engine.site import Site
+    from bm_sync.state.store import State
+
+    async with open_rclone(setup, projects) as rclone:
+        with State.peek(setup.state_dir) as state:
+            yield Site(setup, state, rclone)
+
+
+async def versions(project: Project, path: str, setup: Setup) -> tuple[KeptVersion, ...]:
+    """Return every version of a file that either side keeps, the newest first."""
+    from bm_sync.engine import versions as finding
+
+    async with _peeking(setup, [project]) as site:
+        return await finding.versions(project, path, site)
+
+
+async def version_at(project: Project, path: str, at: str, setup: Setup) -> KeptVersion:
+    """Return the version that a run replaced, or that stood at a time; raises UsageError."""
+    from bm_sync.engine.versions import chosen
+
+    return chosen(await versions(project, path, setup), at)
+
+
+async def fetch_version(project: Project, version: KeptVersion, target: Path, setup: Setup) -> None:
+    """Write a kept version into a new file; raises UsageError when it exists."""
+    from bm_sync.engine import versions as finding
+
+    async with _peeking(setup, [project]) as site:
+        await finding.fetch(project, version, target, site)
+
+
+async def plan_restore(
+    manifest: Manifest, project: Project, version: KeptVersion, setup: Setup
+) -> Plan:
+    """Plan to bring a version back to its path. Changes nothing anywhere."""
+    from bm_sync.engine import versions as finding
+    from bm_sync.engine.prepare import plan_of
+
+    async with _peeking(setup, [project]) as site:
+        prepared = await finding.prepare(project, version, site)
+        return plan_of(manifest, [prepared], site.clock())
+
+
+async def restore(  # noqa: PLR0913 - what to do, and whom to tell
+    manifest: Manifest,
+    project: Project,
+    version: KeptVersion,
+    setup: Setup,
+    *,
+    confirm: Confirm = lambda _: True,
+    on_event: OnEvent = lambda _: None,
+    command: str = "restore",
+) -> Applied:
+    """Bring a version back to its path, as a run: planned, confirmed, recorded, to be undone."""
+    from bm_sync.engine import reconcile
+    from bm_sync.engine import versions as finding
+
+    async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
+        return tuple([await finding.prepare(p, version, site) for p in mine])
+
+    return await reconcile.apply(
+        manifest, (project,), setup, prepare, reconcile.Watch(confirm, on_event, command)
+    )
+
+
+async def old_versions(projects: Sequence[Project], setup: Setup) -> tuple[OldVersions, ...]:
+    """Return what the trash of these projects holds that their policies do not keep."""
+    from bm_sync.engine import retention
+
+    async with _peeking(setup, projects) as site:
+        found = [await retention.old_versions(p, site) for p in projects]
+        return tuple(old for one in found for old in one)
+
+
+async def prune_versions(
+    projects: Sequence[Project], wanted: Sequence[OldVersions], setup: Setup
+) -> tuple[OldVersions, ...]:
+    """Remove those of `wanted` that are still not to be kept, for good; return what went.
+
+    Raises LockedError when a run holds one of the projects.
+    """
+    from bm_sync.engine import retention
+    from bm_sync.engine.identity import project_key
+    from bm_sync.engine.opening import open_rclone
+    from bm_sync.engine.record import iso
+    from bm_sync.engine.site import Site, utc_now
+    from bm_sync.state.lock import Owner, hold
+    from bm_sync.state.store import State
+
+    gone: list[OldVersions] = []
+    begun = iso(utc_now())
+    async with open_rclone(setup, projects) as rclone:
+        with State.open(setup.state_dir, host=setup.host) as state:
+            site = Site(setup, state, rclone)
+            for project in projects:
+                owner = Owner(os.getpid(), setup.host, begun, "prune", project.name)
+                with hold(setup.state_dir, project_key(project), owner):
+                    gone += await retention.prune(project, wanted, site)
+    return tuple(gone)

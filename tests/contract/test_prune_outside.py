@@ -145,7 +145,7 @@ def test_what_is_built_in_stays(here: World) -> None:
 
 
 def test_prune_says_what_it_needs(here: World) -> None:
-    said = here.run("prune")
-    assert (said.code, "bm-sync prune --ignored --dry-run" in said.err) == (2, True)
+    said = here.run("prune", "--accept", "delete=1")
+    assert (said.code, "--accept is for prune --ignored" in said.err) == (2, True)
     said = here.run("prune", "--ignored", "--accept", "overwrite=1")
     assert said.code == 2

@@ -37,6 +37,11 @@ def cannot_plan(project: str, error: BmSyncError) -> None:
     _logger(project).error("cannot be planned: {}", error.what)
 
 
+def cannot_prune(project: str, error: Exception) -> None:
+    """Note that old versions could not be removed; the next run tries again."""
+    _logger(project).warning("old versions could not be removed: {}", str(error))
+
+
 def bug(project: str) -> None:
     """Note the exception that is being handled, with its traceback."""
     _logger(project).exception("a bug")

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Protocol
 
 from bm_sync.engine import contents
-from bm_sync.engine.distant import Store
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.observe import Seen
+from bm_sync.engine.place import Place
 from bm_sync.engine.scope import HOME
 from bm_sync.engine.site import Site
-from bm_sync.model.config import FolderRemote, Retry
+from bm_sync.model.config import FolderRemote, Project, Retry
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
@@ -65,8 +65,29 @@ def keepers_of(seen: Seen, site: Site) -> dict[Side, Keeper]:
         there = FolderKeeper(remote.root, site)
     else:
         assert seen.store is not None  # noqa: S101 - see `observe`
-        there = StoreKeeper(seen.store, site, seen.project.policy.retry)
+        place = Place(seen.store.fs, seen.store.base, seen.store.features)
+        there = StoreKeeper(place, site, seen.project.policy.retry)
     return {Side.LOCAL: FolderKeeper(seen.local_root, site), Side.REMOTE: there}
+
+
+async def keepers_unseen(project: Project, site: Site) -> dict[Side, Keeper]:
+    """Return the trash of each side that a project has, without a look at its files."""
+    found: dict[Side, Keeper] = {}
+    if project.local is not None:
+        found[Side.LOCAL] = FolderKeeper(_real(project.local), site)
+    match project.remote:
+        case None:
+            pass
+        case FolderRemote(root=root):
+            found[Side.REMOTE] = FolderKeeper(root, site)
+        case _:
+            place = await site.patiently(project.policy.retry, lambda: site.place(project))
+            found[Side.REMOTE] = StoreKeeper(place, site, project.policy.retry)
+    return found
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))
 
 
 class FolderKeeper:
@@ -139,9 +160,9 @@ class FolderKeeper:
 class StoreKeeper:
     """The trash on a remote behind rclone."""
 
-    def __init__(self, store: Store, site: Site, retry: Retry) -> None:
-        self.label = store.base.label
-        self._store = store
+    def __init__(self, place: Place, site: Site, retry: Retry) -> None:
+        self.label = place.base.label
+        self._store = place
         self._site = site
         self._retry = retry
 

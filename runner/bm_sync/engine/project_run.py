@@ -12,12 +12,13 @@ from bm_sync.engine.effects import effects
 from bm_sync.engine.execute import Hands, carry_out, learn
 from bm_sync.engine.folder_hand import FolderHand
 from bm_sync.engine.jail import BlockedError
-from bm_sync.engine.journal import bug
+from bm_sync.engine.journal import bug, cannot_prune
 from bm_sync.engine.keepers import keepers_of
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared, project_exit
 from bm_sync.engine.record import iso, record, record_part
+from bm_sync.engine.retention_edge import may_be_due
 from bm_sync.engine.scope import Hand, Scope
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit
@@ -55,6 +56,7 @@ class ProjectRunner:
         """Carry the plan out and record it; on cancellation record what was done, then end."""
         if self._plan.failure is None and not self._plan.stops:
             await self._act()
+            await self._prune()
         ended = self._ended()
         self._site.state.end_project(
             self._run,
@@ -126,6 +128,24 @@ class ProjectRunner:
             record(seen, self._plan, self._ledger, self._site.state, self._run)
         done = effects(seen, self._plan, self._ledger, self._run)
         self._site.state.past.put(self._run, self._plan.key, self._plan.project, done)
+
+    async def _prune(self) -> None:
+        """Remove kept versions that the policy does not keep; that it cannot is no failure."""
+        seen, state = self._prepared.seen, self._site.state
+        troubled = self._error is not None or self._interrupted or self._prepared.partial
+        if seen is None or troubled or not seen.remembered.baseline.known:
+            return
+        keep, now = seen.project.policy.keep_versions, self._site.clock()
+        if not may_be_due(state.past, self._plan.key, keep, now):
+            return
+        from bm_sync.engine import retention
+
+        try:
+            await retention.after_run(seen, self._run, self._site)
+        except (BmSyncError, OSError) as e:
+            cannot_prune(self._plan.project, e)
+        except asyncio.CancelledError:
+            self._interrupted = True
 
     async def _move(self) -> None:
         seen = self._prepared.seen

@@ -55,3 +55,33 @@ class Undo:
     projects: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     accept: Accept = Accept()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVersion:
+    """One version of a file in the trash of a side.
+
+    `until` is when the run began that replaced or deleted it (ISO 8601, UTC): it stood until then.
+    `place` is its path below the side's base, `label` the same as a person reads it.
+    """
+
+    project: str
+    path: str
+    run: str
+    side: Side
+    until: str
+    size: int
+    place: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class OldVersions:
+    """What the trash of one side holds of one run, and why it is to go."""
+
+    project: str
+    run: str
+    side: Side
+    files: int
+    bytes: int
+    why: str

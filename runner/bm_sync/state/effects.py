@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bm_sync.model.past import PRUNED, Effect, EffectKind
 from bm_sync.model.tree import Side
 from bm_sync.state import rows
+from bm_sync.state.history import UNFINISHED
 
 _COLUMNS = "kind, path, side, content, old_path, kept, kept_size, kept_content"
 _IN_TRASH = "substr(kept, 1, 9) = '.bm-sync/'"
@@ -109,6 +110,21 @@ def holds_older(connection: sqlite3.Connection, key: str, run: str) -> bool:
         (key, run),
     ).fetchone()
     return found is not None
+
+
+def unfinished(connection: sqlite3.Connection, key: str) -> frozenset[str]:
+    """Return the runs that have not ended, or were killed, since the project last converged."""
+    found = connection.execute(
+        "SELECT id FROM runs WHERE exit = ? AND started >="
+        " coalesce((SELECT converged FROM projects WHERE key = ?), '')",
+        (UNFINISHED, key),
+    )
+    return frozenset(run for (run,) in found)
+
+
+def known_runs(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the ids of all runs of this machine."""
+    return frozenset(run for (run,) in connection.execute("SELECT id FROM runs"))
 
 
 def pruned(connection: sqlite3.Connection, key: str, run: str, side: Side) -> None:

@@ -47,6 +47,16 @@ class Past:
         with self._db.reading() as connection:
             return effects.holds_older(connection, key, run)
 
+    def unfinished(self, key: str) -> frozenset[str]:
+        """Return the runs that have not ended, or were killed, since the project last converged."""
+        with self._db.reading() as connection:
+            return effects.unfinished(connection, key)
+
+    def known_runs(self) -> frozenset[str]:
+        """Return the ids of all runs of this machine."""
+        with self._db.reading() as connection:
+            return effects.known_runs(connection)
+
     def pruned(self, key: str, gone: Collection[tuple[str, Side]]) -> None:
         """Note that what these runs kept on these sides is there no more."""
         if gone:

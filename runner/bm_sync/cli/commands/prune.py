@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from functools import partial
 
-from bm_sync.cli import loop
+from bm_sync.cli import loop, old_versions
 from bm_sync.cli.acceptance import accept
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import Context, context
@@ -29,12 +29,14 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--ignored",
         action="store_true",
-        help="files on the remote that the filters exclude; they go into the trash there",
+        help="instead of old versions: files on the remote that the filters exclude",
     )
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="show the list, change nothing"
     )
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask; needs --accept")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="do not ask; --ignored needs --accept"
+    )
     parser.add_argument(
         "--accept",
         action="append",
@@ -50,15 +52,15 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, io: Io) -> Answer:
-    """List what the filters exclude on the remotes; remove it when that is confirmed."""
+    """List what is to go: old versions, or what the filters exclude; remove it when confirmed."""
     from bm_sync import api
 
-    if not args.ignored:
-        raise UsageError("prune needs to know what", hint="see: bm-sync prune --ignored --dry-run")
     if args.json and io.asks() and not (args.yes or args.dry_run):
         raise UsageError("prune --json asks nothing", hint="add --yes, or --dry-run to only look")
     found = names_and_manifest(args.targets)
     here = context(args, io, found)
+    if not args.ignored:
+        return old_versions.prune(args, io, here, found.names)
     where = (here.manifest, select(args, found.names), here.setup)
     if args.dry_run:
         return _listed(loop.run(api.prunable(*where)), args, here, found)

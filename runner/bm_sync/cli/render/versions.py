@@ -1,0 +1,45 @@
+"""Kept versions as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bm_sync.cli.render.text import age, columns, count, escape, lines, size
+from bm_sync.cli.render.view import View
+from bm_sync.model.past import KeptVersion, OldVersions
+
+
+def versions_text(name: str, found: Sequence[KeptVersion], view: View) -> str:
+    """Return one line for each version, the newest first, and how to bring one back."""
+    if not found:
+        return f"no version of {escape(name)} is kept\n"
+    rows = [
+        (v.run, v.side.value, v.until, age(v.until, view.now), size(v.size), escape(v.label))
+        for v in found
+    ]
+    heads = ("REPLACED BY", "SIDE", "STOOD UNTIL", "", "SIZE", "KEPT AS")
+    table = columns([heads, *rows], "<<<<><")
+    bring = view.command("restore", name, "--at", found[0].run)
+    last = [f"bring one back: {bring}", f"only look at it: {bring} --to -"]
+    return lines([view.paint(table[0], "dim"), *table[1:]], last)
+
+
+def old_text(found: Sequence[OldVersions], *, done: bool, following: str | None = None) -> str:
+    """Return what the trash holds that is not to be kept, or what was removed of it."""
+    if not found:
+        return "every kept version is to be kept\n"
+    rows = [
+        (
+            old.project,
+            old.side.value,
+            old.run,
+            count(old.files, "version"),
+            size(old.bytes),
+            old.why,
+        )
+        for old in found
+    ]
+    files = sum(old.files for old in found)
+    verb = "removed for good" if done else "to remove for good"
+    total = f"{count(files, 'version')}, {size(sum(old.bytes for old in found))} {verb}"
+    return lines(columns(rows, "<<<>><"), [total, *([following] if following else [])])
