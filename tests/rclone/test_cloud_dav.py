@@ -323,6 +323,41 @@ def test_a_deletion_that_turns_out_to_be_impossible_waits_as_well(
     assert withheld(ada.planned()) == ["a.md"]
 
 
+def test_a_deletion_that_had_to_wait_is_done_once_the_server_deletes(
+    ada: CloudWorld, cloud: Standin
+) -> None:
+    cloud.admin("switch", refused={"DELETE": 403})
+    ada.write("notes/a.md", "first")
+    ada.write("notes/b.md")
+    converged(ada, cloud)
+    (ada.folder / "notes/a.md").unlink()
+    assert ada.apply().exit == 3
+    cloud.admin("switch", refused={})
+    assert withheld(ada.apply()) == ["a.md"], "the plan was made before it was looked at"
+    converged(ada, cloud)
+    assert kept(cloud) == ["first"]
+
+
+@pytest.mark.parametrize("gone", ["MOVE", "COPY", "DELETE"])
+def test_what_a_server_no_longer_does_is_found_out_anew(
+    ada: CloudWorld, cloud: Standin, gone: str
+) -> None:
+    first = {"DELETE": {"MOVE": 405}}.get(gone, {})
+    cloud.admin("switch", refused=first)
+    for name in ("a", "b"):
+        ada.write(f"notes/{name}.md", f"first {name}")
+    converged(ada, cloud)
+    cloud.admin("switch", refused={**first, gone: 405})
+    (ada.folder / "notes/a.md").unlink()
+    ada.write("notes/b.md", "second")
+    assert ada.apply().exit == 1
+    expected = 3 if gone == "DELETE" else 0
+    assert ada.apply().exit == expected
+    assert ada.apply().exit == expected
+    assert there(cloud)["b.md"] == "second"
+    assert ("a.md" in there(cloud)) == (gone == "DELETE")
+
+
 def test_where_nothing_can_be_deleted_push_and_pull_are_not_concerned(
     ada: CloudWorld, cloud: Standin
 ) -> None:

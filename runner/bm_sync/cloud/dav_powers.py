@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from bm_sync.cloud.dav import ANYHOW, OWN, Dav, Only, Upload
 from bm_sync.cloud.dav_wire import DavError, DavFault
 
-INFINITE = "infinite_depth"  # kept beside the powers; a listing finds it out by itself
+_DOUBTED = "doubted"
+_AGAIN = "again"  # one name for all times, for a server may keep it for ever
 _FOLDER = f"{OWN}/probes"
 _OTHER = Only(if_match='"0123456789abcdef0123456789abcdef"')
 _NO = frozenset(
@@ -36,12 +37,18 @@ class Powers:
 
     def as_facts(self) -> dict[str, bool]:
         """Return the answers as they are remembered."""
-        return asdict(self)
+        return {**asdict(self), _DOUBTED: False}
+
+
+DOUBTED: Mapping[str, bool] = {_DOUBTED: True}
+"""What is remembered when a server does not do what it did before: everything is tried again."""
 
 
 def known(facts: Mapping[str, bool]) -> Powers | None:
-    """Return what is remembered; None unless everything is."""
+    """Return what is remembered; None unless everything is, and nothing is doubted."""
     names = [field.name for field in fields(Powers)]
+    if facts.get(_DOUBTED, False):
+        return None
     return Powers(*(facts[n] for n in names)) if facts.keys() >= set(names) else None
 
 
@@ -65,6 +72,13 @@ async def tried(dav: Dav, name: str) -> Powers:
         delete = await _done(dav.delete(path)) and not await _there(dav, path) and delete
     mkcol = await _folders(dav, f"{_FOLDER}/{name}-folder", delete=delete)
     return Powers(delete, mkcol, move, copy, if_match, if_none_match)
+
+
+async def deletes(dav: Dav) -> bool:
+    """Return whether a scratch file can be removed by now; raises DavError as `tried` does."""
+    path = f"{_FOLDER}/{_AGAIN}"
+    await dav.put(path, _scratch(_AGAIN))
+    return await _done(dav.delete(path)) and not await _there(dav, path)
 
 
 async def _folders(dav: Dav, path: str, *, delete: bool) -> bool:

@@ -153,7 +153,7 @@ class DavStores:
         """Delete one file; Fault.MISSING when there is none."""
         held, place = self._at(fs, path)
         with told():
-            await held.project.dav.delete(place)
+            await held.writer.delete(place)
 
     async def mkdir(self, fs: Fs, path: str) -> None:
         """Make a folder with its parents; the project itself is made by the service."""
@@ -195,6 +195,12 @@ class DavStores:
         if not powers.delete:
             return Removal.NONE
         return Removal.MOVE if powers.move else Removal.COPY
+
+    async def reconsider(self, fs: Fs) -> None:
+        """Look whether files can be deleted by now, where they could not."""
+        held, _ = self._at(fs)
+        with told():
+            await held.project.reconsider()
 
     async def ping(self, fs: Fs) -> None:
         """Ask whether the folder is there; raises RcloneError when it is not.

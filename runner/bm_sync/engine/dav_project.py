@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 
 from bm_sync.cloud import dav_powers
 from bm_sync.cloud.at_once import at_once
 from bm_sync.cloud.dav import OWN, Dav
 from bm_sync.cloud.dav_places import DavFile, DavListing
-from bm_sync.cloud.dav_powers import INFINITE, Powers
+from bm_sync.cloud.dav_powers import DOUBTED, Powers
 from bm_sync.cloud.dav_wire import DavError, DavFault
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing
 
+_INFINITE = "infinite_depth {}"  # of one project: what is too much depends on its files
 _SECOND_NS = 10**9
 _AT_ONCE = 8
 _ONE_BY_ONE_AT_MOST = 20  # beyond, one listing costs the service less
@@ -34,14 +36,17 @@ class Abilities:
         self._remember = remember
         self._trying = asyncio.Lock()
 
-    @property
-    def infinite(self) -> bool:
+    def infinite(self, project: str) -> bool:
         """Return whether a whole project may be listed by one request, as far as is known."""
-        return self._facts.get(INFINITE, True)
+        return self._facts.get(_INFINITE.format(project), True)
 
-    async def finite(self) -> None:
+    async def finite(self, project: str) -> None:
         """Learn that it may not."""
-        await self._learn({INFINITE: False})
+        await self._learn({_INFINITE.format(project): False})
+
+    async def doubt(self) -> None:
+        """Let everything be tried again, because the server is not what it was."""
+        await self._learn(DOUBTED)
 
     @property
     def known(self) -> Powers | None:
@@ -68,6 +73,22 @@ class DavProject:
     def __init__(self, dav: Dav, abilities: Abilities) -> None:
         self.dav = dav
         self._abilities = abilities
+
+    @asynccontextmanager
+    async def trusting(self) -> AsyncIterator[None]:
+        """Doubt what is known of the server when it no longer does it."""
+        try:
+            yield
+        except DavError as e:
+            if e.fault is DavFault.UNSUPPORTED:
+                await self._abilities.doubt()
+            raise
+
+    async def reconsider(self) -> None:
+        """Look whether files can be deleted by now, where they could not."""
+        known = self._abilities.known
+        if known is not None and not known.delete and await dav_powers.deletes(self.dav):
+            await self._abilities.doubt()
 
     async def powers(self) -> Powers:
         """Return what the server can do; tried out on scratch names when it is not known."""
@@ -117,13 +138,13 @@ class DavProject:
         return {p: entry(f, timed=timed)._replace(path=p) for p, f in pairs if f is not None}
 
     async def _listed(self, folder: str) -> DavListing:
-        if self._abilities.infinite:
+        if self._abilities.infinite(self.dav.project):
             try:
                 return await self.dav.list_all(folder)
             except DavError as e:
                 if e.fault is not DavFault.FINITE:
                     raise
-                await self._abilities.finite()
+                await self._abilities.finite(self.dav.project)
         return await self.dav.list_by_folder(folder)
 
 

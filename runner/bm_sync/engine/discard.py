@@ -7,6 +7,7 @@ instead of being lost. Elsewhere it is a copy, a look, and a deletion.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bm_sync.engine.distant import Distant
 from bm_sync.engine.scope import as_object
@@ -39,6 +40,12 @@ class Discard:
             case Removal.NONE:
                 for item in items:
                     self._scope.ledger.wait(item, _IMPOSSIBLE)
+
+    async def reconsider(self) -> None:
+        """Let a later plan delete what had to wait, if the remote deletes by now."""
+        if self._scope.ledger.withheld:
+            with suppress(RcloneError):
+                await self._scope.rclone.reconsider(self._store.base)
 
     async def _by_copy(self, items: Sequence[Trash]) -> None:
         kept = await self._distant.keep((i, i.path) for i in items)

@@ -155,6 +155,7 @@ class DistantHand:
     async def finish(self) -> None:
         """Leave nothing behind where uploads arrived."""
         await self._departures.landing.clear()
+        await self._discard.reconsider()
 
     async def _remove_dir(self, item: RemoveDir) -> None:
         if not await self._scope.rclone.rmdir(self._store.fs, item.path):

@@ -23,7 +23,7 @@ from bm_sync.model.plan import (
     Trash,
 )
 from bm_sync.model.run import ActionEnded, Done, Event, Outcome
-from bm_sync.model.tree import Agreed, Side, Stamp
+from bm_sync.model.tree import Agreed, ProblemKind, Side, Stamp
 
 _Key = tuple[str, str, Side | None]
 
@@ -111,6 +111,12 @@ class Ledger:
         """Note that neither side holds `path` any more."""
         self.put.pop(path, None)
         self.drop.add(path)
+
+    @property
+    def withheld(self) -> bool:
+        """Return whether the remote would have to delete something and does not."""
+        kinds = (problem.kind for problem in self._plan.problems)
+        return bool(self.waiting) or ProblemKind.UNDELETABLE in kinds
 
     def missed(self) -> bool:
         """Return whether anything that is possible was not done."""

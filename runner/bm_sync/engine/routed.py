@@ -140,6 +140,12 @@ class Routed(Rclone):
         other = self._for(fs)
         return await other.removal(fs) if other else Removal.COPY
 
+    async def reconsider(self, fs: Fs) -> None:
+        """Look whether files can be deleted by now, where a deletion had to wait."""
+        other = self._for(fs)
+        if other:
+            await other.reconsider(fs)
+
     async def clock_skew_s(self, fs: Fs) -> float | None:
         """Return how far the store's clock is ahead; WebDAV does not tell."""
         return None if self._for(fs) else await super().clock_skew_s(fs)
