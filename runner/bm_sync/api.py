@@ -92,10 +92,12 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
     confirm: Confirm = lambda _: True,
     on_event: OnEvent = lambda _: None,
     command: str = "apply",
+    wait_s: float = 0.0,
 ) -> Applied:
     """Plan the selected projects, ask `confirm`, carry the plan out and record it.
 
-    When the task is cancelled while files move, the run stops cleanly and its record says so.
+    It waits up to `wait_s` seconds for other runs that hold a project (inf: for as long as they
+    run). When the task is cancelled while files move, the run stops cleanly and its record says so.
     """
     from bm_sync.engine import reconcile
     from bm_sync.engine.prepare import Wants, prepare_all
@@ -106,9 +108,8 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
     async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
         return await prepare_all(mine, site, wants)
 
-    return await reconcile.apply(
-        manifest, projects, setup, prepare, reconcile.Watch(confirm, on_event, command)
-    )
+    watch = reconcile.Watch(confirm, on_event, command, wait_s)
+    return await reconcile.apply(manifest, projects, setup, prepare, watch)
 
 
 async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
@@ -119,6 +120,7 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
     confirm: Confirm = lambda _: True,
     on_event: OnEvent = lambda _: None,
     command: str = "apply",
+    wait_s: float = 0.0,
 ) -> Applied:
     """Carry out exactly a saved plan; raises StalePlanError when any of it no longer fits."""
     from bm_sync.engine import reconcile
@@ -130,9 +132,8 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
     async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
         return await fitting(manifest, saved, mine, site)
 
-    return await reconcile.apply(
-        manifest, projects, setup, prepare, reconcile.Watch(confirm, on_event, command)
-    )
+    watch = reconcile.Watch(confirm, on_event, command, wait_s)
+    return await reconcile.apply(manifest, projects, setup, prepare, watch)
 
 
 async def prunable(manifest: Manifest, selection: Selection, setup: Setup) -> Plan:

@@ -26,6 +26,7 @@ from bm_sync.model.run import (
     Run,
     Status,
     Transferring,
+    Waiting,
 )
 from bm_sync.model.tree import FileStamp, ObjectStamp, Problem, ProblemKind, Side
 from bm_sync.paths import schema_file
@@ -227,6 +228,7 @@ EVENTS: list[Event] = [
     Transferring("notes", 1, 2, 3.5),
     ActionEnded("notes", DONE),
     Retrying("notes", 1, 5, 0.5, "timeout"),
+    Waiting("notes", "project notes is held by process 4711 on laptop"),
     ProjectEnded(PROJECT),
 ]
 

@@ -34,6 +34,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("conflicts", "list the conflicts that nobody has settled, and what to do"),
             ("why", "tell why a path is synced or not"),
             ("prune", "remove versions that are not to be kept; with --ignored, what is excluded"),
+            ("unlock", "tell who holds a project, remove a lease that a dead run left"),
             ("reset", "forget what both sides last agreed on"),
             ("doctor", "check rclone, the state, the remotes and the folders"),
         ),

@@ -21,6 +21,7 @@ from bm_sync.model.run import (
     Retrying,
     Status,
     Transferring,
+    Waiting,
 )
 
 KINDS = ("auto", "live", "plain", "json", "none")
@@ -100,6 +101,8 @@ def plain_line(event: Event, *, every_file: bool) -> str | None:  # noqa: PLR091
             wait = duration(event.wait_s)
             number = f"try {event.attempt} of {event.attempts}"
             return f"{event.project}: {number} in {wait}: {escape(event.cause)}"
+        case Waiting():
+            return f"{event.project}: waiting: {escape(event.cause)}"
         case ProjectEnded():
             run = event.run
             if run.status is Status.IN_SYNC:

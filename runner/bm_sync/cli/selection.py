@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from bm_sync.model.setup import Selection
 
 JOBS = 4
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_targets(parser: ArgumentParser, *, saved: bool = False) -> None:
@@ -69,6 +72,27 @@ def add_jobs(parser: ArgumentParser) -> None:
         metavar="N",
         help=f"projects at a time (default: {JOBS})",
     )
+
+
+def add_wait(parser: ArgumentParser) -> None:
+    """Declare for how long other runs are waited for."""
+    parser.add_argument(
+        "--wait",
+        nargs="?",
+        type=duration_s,
+        const=math.inf,
+        default=0.0,
+        metavar="DURATION",
+        help="wait for other runs that hold a project, for ever or for a time such as 10m",
+    )
+
+
+def duration_s(word: str) -> float:
+    """Return the seconds of `90s` or `1.5h`; argparse names the option when it is none."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", word, re.ASCII)
+    if found is None:
+        raise ArgumentTypeError(f"{word!r} is no time such as 10m; say --wait last, or --wait=10m")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def whole_number(word: str) -> int:

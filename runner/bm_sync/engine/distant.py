@@ -101,7 +101,10 @@ class Distant:
                     return False
                 return True
 
-        done = await asyncio.gather(*(one(i) for i in items))
+        done = await asyncio.gather(*(one(i) for i in items), return_exceptions=True)
+        for end in done:  # what concerns all is raised when none is at work any more
+            if isinstance(end, BaseException):
+                raise end
         return [i for i, good in zip(items, done, strict=True) if good]
 
     def fail(self, item: Acting, error: RcloneError) -> None:

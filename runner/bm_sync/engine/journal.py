@@ -17,6 +17,7 @@ from bm_sync.model.run import (
     ProjectStarted,
     Retrying,
     Transferring,
+    Waiting,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def _note(event: Event) -> None:
         case Retrying(project=project, attempt=attempt, attempts=of, wait_s=wait_s, cause=cause):
             message = "attempt {} of {} failed, again in {:.1f} s: {}"
             _logger(project).warning(message, attempt, of, wait_s, cause)
+        case Waiting(project=project, cause=cause):
+            _logger(project).info("waits: {}", cause)
         case ProjectEnded(run=run):
             if run.actions or run.exit:
                 message = "{} after {} s, exit {}: {}"

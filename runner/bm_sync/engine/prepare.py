@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bm_sync.engine.answer import answer
 from bm_sync.engine.bisync_fit import noted, require
@@ -17,6 +18,7 @@ from bm_sync.engine.roots import CREATED, with_roots
 from bm_sync.engine.site import Site
 from bm_sync.engine.team import refuse_mirror
 from bm_sync.errors import BmSyncError, Exit, PinnedError, worst
+from bm_sync.model import config
 from bm_sync.model.config import (
     CloudRemote,
     FolderRemote,
@@ -32,6 +34,9 @@ from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import digest
 from bm_sync.rclone.faults import Fault, RcloneError
 
+if TYPE_CHECKING:
+    from bm_sync.engine.lease import Lease
+
 
 @dataclass(frozen=True, slots=True)
 class Wants:
@@ -46,13 +51,14 @@ class Prepared:
     """A project with its plan; `seen` is None when there is nothing to reconcile or it failed.
 
     `partial`: the plan is not all that the project needs, so carrying it out does not bring both
-    sides together.
+    sides together. `lease` is what has to be held while it writes to the remote.
     """
 
     project: Project
     plan: ProjectPlan
     seen: Seen | None = None
     partial: bool = False
+    lease: Lease | None = None
 
 
 async def prepare_all(
@@ -88,6 +94,10 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     plan = with_roots(plan, seen)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
     plan = noted(replace(plan, notes=plan.notes + notes), project.policy.engine)
+    if project.policy.lease is not config.Lease.NONE:
+        from bm_sync.engine.lease_told import told
+
+        plan = told(plan, seen, site)
     return Prepared(project, plan, seen)
 
 

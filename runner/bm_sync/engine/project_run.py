@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from bm_sync.engine import undo_act
 from bm_sync.engine.distant_hand import DistantHand
@@ -21,7 +22,7 @@ from bm_sync.engine.record import iso, record, record_part
 from bm_sync.engine.retention_edge import may_be_due
 from bm_sync.engine.scope import Hand, Scope
 from bm_sync.engine.site import Site
-from bm_sync.errors import BmSyncError, Exit
+from bm_sync.errors import BmSyncError, Exit, LockedError
 from bm_sync.model.config import CloudRemote, Engine, FolderRemote
 from bm_sync.model.plan import MakeDir
 from bm_sync.model.run import (
@@ -43,6 +44,7 @@ class ProjectRunner:
     ) -> None:
         self._prepared = prepared
         self._plan = prepared.plan
+        self._lease = prepared.lease
         self._site = site
         self._run = run
         self._emit = emit
@@ -87,7 +89,8 @@ class ProjectRunner:
             )
         try:
             async with asyncio.timeout(self._prepared.project.policy.limits.timeout_s):
-                await self._move()
+                async with self._lease.held() if self._lease else nullcontext():
+                    await self._move()
         except asyncio.CancelledError:
             self._interrupted = True
         except TimeoutError:
@@ -211,12 +214,18 @@ class ProjectRunner:
             emit=self._emit,
         )
         scope.algorithm = seen.algorithm
+        scope.fence = self._lease.check if self._lease else None
         return scope
 
     def _hands(self, seen: Seen, scope: Scope) -> Hands:
         links = self._prepared.project.filters.links
         local = FolderHand(Side.LOCAL, seen.local_root, seen.local_root, scope, links)
-        return Hands(local, _remote_hand(seen, scope), lambda: keepers_of(seen, self._site))
+        remote = _remote_hand(seen, scope)
+        if self._lease is not None:
+            from bm_sync.engine.lease_hand import LeasedHand
+
+            remote = LeasedHand(remote, self._lease)
+        return Hands(local, remote, lambda: keepers_of(seen, self._site))
 
     def _ended(self) -> ProjectRun:
         plan, ledger = self._plan, self._ledger
@@ -260,6 +269,7 @@ class ProjectRunner:
             (self._plan.failure is not None, Status.FAILED, planned),
             (bool(self._plan.stops), Status.STOPPED, planned),
             (self._interrupted, Status.INTERRUPTED, Exit.INTERRUPTED),
+            (isinstance(self._error, LockedError), Status.LOCKED, Exit.LOCKED),
             (self._error is not None, Status.FAILED, self._error.exit if self._error else planned),
             (missed, Status.PARTIAL, Exit.FAILED),
             (waits, Status.WAITING, Exit.STOPPED),

@@ -6,21 +6,22 @@ import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.journal import journalled
 from bm_sync.engine.opening import open_rclone
+from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, plan_of
 from bm_sync.engine.project_run import ProjectRunner
 from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site, utc_now
 from bm_sync.errors import Exit, LockedError, worst
-from bm_sync.model.config import Manifest, Project
+from bm_sync.model.config import Lease, Manifest, Project
 from bm_sync.model.plan import Plan
 from bm_sync.model.report import Applied, Setup
 from bm_sync.model.run import Event, ProjectRun, Run, Status
@@ -28,7 +29,11 @@ from bm_sync.state.lock import Owner, hold
 from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 
+if TYPE_CHECKING:
+    from bm_sync.engine.leases import Leases
+
 _LOGS_KEPT = 500
+_STEP_S = 0.2  # between two looks at a lock that another run holds
 
 Preparing = Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]]
 
@@ -40,6 +45,8 @@ class Watch:
     confirm: Callable[[Plan], bool]
     on_event: Callable[[Event], None]
     command: str
+    wait_s: float = 0.0
+    """How long to wait for other runs in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +87,35 @@ class Locks:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def take(self, projects: Sequence[Project], pid: int) -> tuple[Project, ...]:
-        """Lock each project; return those that are ours now, note the others in `refused`."""
+    async def take(
+        self, projects: Sequence[Project], pid: int, patience: Patience
+    ) -> tuple[Project, ...]:
+        """Lock each project; return those that are ours now, note the others in `refused`.
+
+        All runs of a machine take them in one order, so that none waits for each other.
+        """
         mine = []
         for project in sorted(projects, key=project_key):
             owner = Owner(
                 pid, self._setup.host, iso(self._run.started), self._run.command, project.name
             )
-            try:
-                self._stack.enter_context(hold(self._setup.state_dir, project_key(project), owner))
+            refused = self._locked(project, owner)
+            while refused is not None and not patience.over:
+                await patience.goes_on(project.name, refused.what, _STEP_S)
+                refused = self._locked(project, owner)
+            if refused is None:
                 mine.append(project)
-            except LockedError as e:
-                self.refused[project.name] = e
+            else:
+                self.refused[project.name] = refused
         return tuple(p for p in projects if p in mine)
+
+    def _locked(self, project: Project, owner: Owner) -> LockedError | None:
+        """Lock a project; return why it cannot be."""
+        try:
+            self._stack.enter_context(hold(self._setup.state_dir, project_key(project), owner))
+        except LockedError as e:
+            return e
+        return None
 
 
 async def carry_out_all(
@@ -157,26 +180,39 @@ async def apply(
 ) -> Applied:
     """Lock, plan, confirm, carry out and record; see `api.apply`."""
     run = ticket(setup, watch.command)
+    patience = Patience(watch.wait_s, watch.on_event)
     with State.open(setup.state_dir, host=setup.host) as state, Locks(setup, run) as locks:
-        mine = locks.take(projects, os.getpid())
-        locked = [
-            locked_run(p, locks.refused[p.name], run.started)
-            for p in projects
-            if p.name in locks.refused
-        ]
+        mine = await locks.take(projects, os.getpid(), patience)
         private_folder(run.log.parent)
         prune_logs(run.log.parent)
         said = run.log.with_suffix(".rclone.log")
         async with open_rclone(setup, mine, said) as rclone:
             site = Site(setup, state, rclone)
             prepared = await prepare(mine, site)
-            plan = plan_of(manifest, prepared, run.started)
-            if not watch.confirm(plan):
-                return Applied(plan, None, state.repaired)
-            with _logged(plan, run, site) as path:
-                begun = _record(manifest, setup, run, plan, path)
-                record = await carry_out_all(prepared, site, begun, locked, watch.on_event)
-            return Applied(plan, record, state.repaired)
+            async with _leases(mine, site, run) as leases:
+                if leases is not None:
+                    prepared = await leases.secured(prepared, prepare, patience)
+                    locks.refused |= leases.refused
+                plan = plan_of(manifest, prepared, run.started)
+                if not watch.confirm(plan):
+                    return Applied(plan, None, state.repaired)
+                refused = [(p, locks.refused.get(p.name)) for p in projects]
+                locked = [locked_run(p, e, run.started) for p, e in refused if e is not None]
+                with _logged(plan, run, site) as path:
+                    begun = _record(manifest, setup, run, plan, path)
+                    record = await carry_out_all(prepared, site, begun, locked, watch.on_event)
+                return Applied(plan, record, state.repaired)
+
+
+def _leases(
+    projects: Sequence[Project], site: Site, run: Ticket
+) -> AbstractAsyncContextManager[Leases | None]:
+    """Return the leases of a run; only a policy that wants them loads what they take."""
+    if all(p.policy.lease is Lease.NONE for p in projects):
+        return nullcontext()
+    from bm_sync.engine.leases import Holder, Leases
+
+    return Leases(site, Holder(run.id, iso(run.started)))
 
 
 @contextmanager

@@ -150,6 +150,10 @@ class Routed(Rclone):
         """Return how far the store's clock is ahead; WebDAV does not tell."""
         return None if self._for(fs) else await super().clock_skew_s(fs)
 
+    async def age_s(self, fs: Fs, path: str) -> float | None:
+        """Return how long ago a file was written, by the store's clock; WebDAV does not tell."""
+        return None if self._for(fs) else await super().age_s(fs, path)
+
     async def ping(self, fs: Fs) -> None:
         """Ask the remote for something small; raises RcloneError when it fails."""
         other = self._for(fs)

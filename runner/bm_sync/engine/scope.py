@@ -52,7 +52,11 @@ class Errand:
 
 @dataclass(slots=True)
 class Scope:
-    """One project in one run. `algorithm` is the content hash both sides are compared by."""
+    """One project in one run.
+
+    `algorithm` is the content hash both sides are compared by. `fence` raises when the run may no
+    longer write to the remote; it is asked before every operation there.
+    """
 
     project: str
     key: str
@@ -62,6 +66,7 @@ class Scope:
     ledger: Ledger
     emit: Callable[[Event], None]
     algorithm: str = FALLBACK
+    fence: Callable[[], Awaitable[None]] | None = None
     _moved: list[int] = field(default_factory=lambda: [0, 0])
 
     @property
@@ -87,7 +92,12 @@ class Scope:
             attempts = self.policy.retry.attempts
             self.emit(Retrying(self.project, number, attempts, wait_s, cause))
 
-        return await persistent(self.policy.retry, notice, attempt)
+        async def fenced() -> T:
+            if self.fence is not None:
+                await self.fence()
+            return await attempt()
+
+        return await persistent(self.policy.retry, notice, fenced)
 
     async def content_at(self, jail: Jail, path: str, algorithm: str) -> str | None:
         """Return the content of a plain file on this machine, None when it cannot be read."""

@@ -87,11 +87,9 @@ class Site:
                 self._connected[key] = fs, await self.rclone.features(fs)
             return self._connected[key]
 
-    def known_conditions(self, remote: Remote | None) -> bool | None:
-        """Return what `conditions` would, None where it would have to ask."""
-        if remote is None:
-            return None
-        key = remote_key(remote)
+    def known_conditions(self, remote: DistantRemote, base: Fs) -> bool | None:
+        """Return what `conditions` would for a bucket, None where it would have to ask."""
+        key = _conditions_key(remote, base)
         known = self._conditions.get(key, self.state.remote_fact(key, _CONDITIONS))
         return None if known is None else bool(known)
 
@@ -102,9 +100,7 @@ class Site:
         """
         if base.type == DAV_TYPE:
             return await self._conditions_by_dav(base, retry)
-        key = remote_key(remote)
-        if isinstance(remote, CloudRemote):
-            key = f"{key}-{base.type}"  # a workspace can be reached in two ways
+        key = _conditions_key(remote, base)
         async with self._connecting.setdefault(key, asyncio.Lock()):
             known = self._conditions.get(key, self.state.remote_fact(key, _CONDITIONS))
             if known is None:
@@ -136,3 +132,10 @@ class Site:
     async def patiently(self, retry: Retry, attempt: Callable[[], Awaitable[T]]) -> T:
         """Ask something again while its failure may pass by itself."""
         return await persistent(retry, lambda *_: None, attempt)
+
+
+def _conditions_key(remote: DistantRemote, base: Fs) -> str:
+    key = remote_key(remote)
+    if isinstance(remote, CloudRemote):
+        return f"{key}-{base.type}"  # a workspace can be reached in two ways
+    return key

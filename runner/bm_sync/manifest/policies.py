@@ -20,6 +20,7 @@ from bm_sync.model.config import (
     Engine,
     Guards,
     KeepVersions,
+    Lease,
     Limit,
     Limits,
     Loser,
@@ -154,6 +155,7 @@ class Policies:
             limits=_limits(group(node, "limits")),
             verify=Verify(text_of(node, "verify") or "checksum"),
             engine=Engine(text_of(node, "engine") or "reconcile"),
+            lease=Lease(text_of(node, "lease") or "none"),
         )
 
     def _guards(self, node: Mapping) -> Guards:

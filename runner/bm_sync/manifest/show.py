@@ -113,6 +113,7 @@ def _policy(policy: Policy) -> Json:
         },
         "verify": policy.verify.value,
         "engine": policy.engine.value,
+        "lease": policy.lease.value,
     }
     return said
 

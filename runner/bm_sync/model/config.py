@@ -70,6 +70,13 @@ class Engine(StrEnum):
     BISYNC = "bisync"
 
 
+class Lease(StrEnum):
+    """Whether machines take turns in writing to one place on a remote, by a lease kept there."""
+
+    NONE = "none"
+    REMOTE = "remote"
+
+
 class Links(StrEnum):
     """What happens to symbolic links; links that leave the project are never followed."""
 
@@ -180,6 +187,7 @@ class Policy:
     limits: Limits = Limits()
     verify: Verify = Verify.CHECKSUM
     engine: Engine = Engine.RECONCILE
+    lease: Lease = Lease.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,10 +134,18 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A project waits until another run has ended; `cause` says which."""
+
+    project: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectEnded:
     """A project ended."""
 
     run: ProjectRun
 
 
-Event = ProjectStarted | Transferring | ActionEnded | Retrying | ProjectEnded
+Event = ProjectStarted | Transferring | ActionEnded | Retrying | Waiting | ProjectEnded

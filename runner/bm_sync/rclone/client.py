@@ -291,6 +291,10 @@ class Rclone:
         """Return how far the store's clock is ahead, to about 2 s; None where it cannot be told."""
         return await self._with(lambda live: live.probes.clock_skew_s(fs), fs)
 
+    async def age_s(self, fs: Fs, path: str) -> float | None:
+        """Return how long ago an object was written, by the store's clock; None if it is silent."""
+        return await self._with(lambda live: live.probes.age_s(fs, path), fs)
+
     async def ping(self, fs: Fs) -> None:
         """Ask the remote for the names directly at `fs`; raises RcloneError when it fails."""
         await self._with(lambda live: live.listings.ping(fs), fs)

@@ -53,12 +53,27 @@ class Probes:
         async with self._object(fs) as (pair, source, path):
             await self._transfers.copy(pair, source, path, Condition())
             uploaded = time.time()
-            answer = await self._rc.do(
-                "operations/stat", {"fs": fs.root, "remote": path, "opt": {"metadata": True}}
-            )
-            text = ((answer.get("item") or {}).get("Metadata") or {}).get("btime", "")
-            stamped = mtime_ns(text)
-            return None if stamped is None else stamped / 1e9 - uploaded
+            stamped = await self._written_s(fs, path)
+            return None if stamped is None else stamped - uploaded
+
+    async def age_s(self, fs: Fs, path: str) -> float | None:
+        """Return how long ago an object was written, by the store's own clock, if it tells."""
+        if fs.type != S3_TYPE:
+            return None
+        written = await self._written_s(fs, path)
+        async with self._object(fs) as (pair, source, probe):
+            await self._transfers.copy(pair, source, probe, Condition())
+            now = await self._written_s(fs, probe)
+        return None if written is None or now is None else now - written
+
+    async def _written_s(self, fs: Fs, path: str) -> float | None:
+        """Return when the store took an object: rclone's name for its Last-Modified is btime."""
+        answer = await self._rc.do(
+            "operations/stat", {"fs": fs.root, "remote": path, "opt": {"metadata": True}}
+        )
+        text = ((answer.get("item") or {}).get("Metadata") or {}).get("btime", "")
+        stamped = mtime_ns(text)
+        return None if stamped is None else stamped / 1e9
 
     async def _refused(self, pair: Pair, source: str, path: str, condition: Condition) -> bool:
         try:

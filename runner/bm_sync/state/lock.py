@@ -59,6 +59,19 @@ def hold(state_dir: Path, key: str, note: Owner) -> Iterator[None]:
         os.close(descriptor)
 
 
+def owner_of(state_dir: Path, key: str) -> Owner | None:
+    """Return the last note about who holds the project; a killed run leaves its own."""
+    path = state_dir / "locks" / f"{key}.lock"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _open(folder: Path, key: str) -> int:
     try:
         place.private_folder(folder)
@@ -79,7 +92,7 @@ def _take(descriptor: int, note: Owner) -> None:
 
 def _refusal(project: str, owner: Owner | None) -> LockedError:
     subject = f"project {project}" if project else "the project"
-    hint = "wait until it has ended, then run this again"
+    hint = "wait until it has ended, or let this wait: bm-sync apply --wait"
     if owner is None:
         return LockedError(f"{subject} is held by another run that is just starting", hint=hint)
     return LockedError(

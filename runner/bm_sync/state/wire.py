@@ -17,6 +17,7 @@ from bm_sync.model.run import (
     Retrying,
     Run,
     Transferring,
+    Waiting,
 )
 from bm_sync.state.codec import build, flatten
 
@@ -30,6 +31,7 @@ _EVENT_NAMES: Mapping[type, str] = MappingProxyType(
         Transferring: "transferring",
         ActionEnded: "action-ended",
         Retrying: "retrying",
+        Waiting: "waiting",
         ProjectEnded: "project-ended",
     }
 )

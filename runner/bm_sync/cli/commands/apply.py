@@ -12,7 +12,7 @@ from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import context
 from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.saved import read_plan
-from bm_sync.cli.selection import add_plan_options, add_targets, select
+from bm_sync.cli.selection import add_plan_options, add_targets, add_wait, select
 from bm_sync.cli.target import Targets, targets
 from bm_sync.errors import UsageError
 
@@ -22,6 +22,7 @@ def add(parser: ArgumentParser) -> None:
     add_targets(parser, saved=True)
     add_acting(parser)
     add_plan_options(parser)
+    add_wait(parser)
 
 
 def run(args: Namespace, io: Io) -> Answer:
@@ -50,6 +51,7 @@ def _declared(found: Targets, args: Namespace, io: Io) -> Answer:
             confirm=question,
             on_event=watcher,
             command=typed("apply", io),
+            wait_s=args.wait,
         ),
         here,
         args,
@@ -78,6 +80,7 @@ def _saved(found: Targets, file: Path, args: Namespace, io: Io) -> Answer:
             confirm=question,
             on_event=watcher,
             command=typed("apply", io),
+            wait_s=args.wait,
         ),
         here,
         args,

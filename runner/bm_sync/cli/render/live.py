@@ -32,6 +32,7 @@ from bm_sync.model.run import (
     ProjectStarted,
     Retrying,
     Transferring,
+    Waiting,
 )
 
 _TOTAL = "total"
@@ -96,6 +97,8 @@ class Bars:
                 number = f"try {event.attempt} of {event.attempts}"
                 wait = duration(event.wait_s)
                 self._say(f"{event.project}: {number} in {wait}: {escape(event.cause)}")
+            case Waiting():
+                self._say(f"{event.project}: waiting: {escape(event.cause)}")
             case ProjectEnded():
                 self._end(event.run)
             case _:

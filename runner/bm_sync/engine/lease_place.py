@@ -1,0 +1,265 @@
+"""Where a lease lies: a file in a folder of this machine, or an object on a remote behind rclone.
+
+A place takes a lease only where none stands and replaces only the one that was read; how surely it
+can do that is its `exact`. Nothing here decides who may have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bm_sync.engine import atomic
+from bm_sync.engine.atomic import NotSupportedError
+from bm_sync.engine.atomic import Place as Spot
+from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.lease_note import MAX_BYTES, PATH
+from bm_sync.engine.routed import Routed
+from bm_sync.engine.scope import HOME
+from bm_sync.errors import BmSyncError
+from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import Fs
+from bm_sync.rclone.wire import Features, RemoteEntry
+
+_S3 = "s3"
+_NEW = f"{HOME}/lease.new"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A lease that stands: its bytes, and what the store calls this version."""
+
+    data: bytes
+    tag: str | None = None
+
+
+class LeasePlace(Protocol):
+    """One place on one remote.
+
+    `exact`: of several who ask at once one gets it. Elsewhere it is advisory.
+    """
+
+    label: str
+    exact: bool
+
+    async def read(self) -> Found | None:
+        """Return the lease that stands, None when there is none."""
+
+    async def create(self, data: bytes) -> Found | None:
+        """Put a lease where none stands; None when another does."""
+
+    async def replace(self, old: Found, data: bytes) -> Found | None:
+        """Put a lease in the place of the one that was read; None when that has changed."""
+
+    async def remove(self) -> None:
+        """Take the lease away; nothing of it stays behind."""
+
+    async def age_s(self) -> float | None:
+        """Return how long ago the lease was written, by the store's own clock, if it tells."""
+
+
+class FolderPlace:
+    """A lease below a folder of this machine; the system renames in one step."""
+
+    exact = True
+
+    def __init__(self, root: Path, label: str) -> None:
+        self.label = label
+        self._root = root
+        self._jail = Jail(root)
+
+    async def read(self) -> Found | None:
+        """Return the lease that stands, None when there is none."""
+        try:
+            with os.fdopen(self._jail.open(PATH), "rb") as file:
+                return Found(file.read(MAX_BYTES + 1))
+        except FileNotFoundError:
+            return None
+        except (OSError, BlockedError) as e:
+            raise self._unusable(e) from e
+
+    async def create(self, data: bytes) -> Found | None:
+        """Put a lease where none stands; None when another does."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with self._jail.parent(PATH, make=True) as spot:
+                new = self._written(spot, data)
+                try:
+                    atomic.move_new(new, spot)
+                except FileExistsError:
+                    os.unlink(new[1], dir_fd=new[0])
+                    return None
+        except (OSError, BlockedError) as e:
+            raise self._unusable(e) from e
+        return Found(data)
+
+    async def replace(self, old: Found, data: bytes) -> Found | None:
+        """Put a lease in the place of the one that was read; None when that has changed."""
+        try:
+            with self._jail.parent(PATH) as spot:
+                new = self._written(spot, data)
+                try:
+                    swapped = _swap(new, spot, old)
+                finally:
+                    with suppress(FileNotFoundError):
+                        os.unlink(new[1], dir_fd=new[0])
+        except FileNotFoundError:
+            return None
+        except (OSError, BlockedError) as e:
+            raise self._unusable(e) from e
+        return Found(data) if swapped else None
+
+    async def remove(self) -> None:
+        """Take the lease away, and our folder when nothing else lies in it."""
+        try:
+            with self._jail.parent(PATH) as (folder, name):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+                if os.listdir(folder) == [".gitignore"]:  # noqa: PTH208 - an open folder
+                    os.unlink(".gitignore", dir_fd=folder)
+            self._jail.remove_dir(HOME)
+        except FileNotFoundError:
+            return
+        except (OSError, BlockedError) as e:
+            raise self._unusable(e) from e
+
+    async def age_s(self) -> float | None:
+        """Return None: the folder may be another machine's, whose clock is not ours."""
+        return None
+
+    def _written(self, spot: Spot, data: bytes) -> Spot:
+        """Return a new file beside the lease that holds `data`."""
+        new = spot[0], f"{_NEW.rpartition('/')[2]}.{os.getpid()}"
+        with suppress(FileNotFoundError):
+            os.unlink(new[1], dir_fd=new[0])
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(new[1], flags, 0o666, dir_fd=new[0]), "wb") as file:
+            file.write(data)
+        return new
+
+    def _unusable(self, error: Exception) -> BmSyncError:
+        said = error.strerror if isinstance(error, OSError) else error
+        return BmSyncError(
+            f"the lease {self.label}/{PATH} cannot be kept: {said}",
+            hint="check the permissions of the folder, and what stands at .bm-sync there",
+        )
+
+
+def _swap(new: Spot, spot: Spot, old: Found) -> bool:
+    """Put `new` in the place of a lease that still is `old`; another one is put back."""
+    try:
+        atomic.exchange(new, spot)
+    except NotSupportedError:
+        if _bytes_at(spot) != old.data:
+            return False
+        os.replace(new[1], spot[1], src_dir_fd=new[0], dst_dir_fd=spot[0])
+        return True
+    if _bytes_at(new) == old.data:
+        return True
+    atomic.exchange(new, spot)
+    return False
+
+
+def _bytes_at(spot: Spot) -> bytes:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    with os.fdopen(os.open(spot[1], flags, dir_fd=spot[0]), "rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+class DistantPlace:
+    """A lease below `fs`; `conditions` tells whether uploads may say what they replace."""
+
+    def __init__(self, rclone: Routed, fs: Fs, features: Features, *, conditions: bool) -> None:
+        self.label = fs.label
+        self.exact = conditions and fs.type == _S3
+        self._rclone = rclone
+        self._fs = fs
+        self._features = features
+        self._conditions = conditions
+
+    async def read(self) -> Found | None:
+        """Return the lease that stands, None when there is none."""
+        entry = await self._entry()
+        if entry is None:
+            return None
+        if entry.size > MAX_BYTES:
+            return Found(b"", _tag(entry))
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            here = self._rclone.local(Path(scratch))
+            try:
+                await self._rclone.copy_file(self._fs, PATH, here, "lease")
+            except RcloneError as e:
+                if e.fault is Fault.MISSING:
+                    return None
+                raise
+            data = (Path(scratch) / "lease").read_bytes()
+        if self._fs.type == _S3:
+            return Found(data, _md5(data))
+        return Found(data, _tag(entry))
+
+    async def create(self, data: bytes) -> Found | None:
+        """Put a lease where none stands; None when another does."""
+        if not self._conditions and await self.read() is not None:
+            return None
+        return await self._put(data, if_none=self._conditions)
+
+    async def replace(self, old: Found, data: bytes) -> Found | None:
+        """Put a lease in the place of the one that was read; None when that has changed."""
+        if not self.exact and await self.read() != old:
+            return None
+        return await self._put(data, if_match=old.tag if self._conditions else None)
+
+    async def remove(self) -> None:
+        """Take the lease away, and our folder when nothing else lies in it."""
+        try:
+            await self._rclone.delete_file(self._fs, PATH)
+        except RcloneError as e:
+            if e.fault is not Fault.MISSING:
+                raise
+        if self._features.has_folders:
+            await self._rclone.rmdir(self._fs, HOME)
+
+    async def age_s(self) -> float | None:
+        """Return how long ago the lease was written, by the store's own clock, if it tells."""
+        return await self._rclone.age_s(self._fs, PATH) if self.exact else None
+
+    async def _put(
+        self, data: bytes, *, if_match: str | None = None, if_none: bool = False
+    ) -> Found | None:
+        """Write; a refusal may be the answer to our own write, whose reply was lost."""
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            (Path(scratch) / "lease").write_bytes(data)
+            here = self._rclone.local(Path(scratch))
+            try:
+                await self._rclone.copy_file(
+                    here, "lease", self._fs, PATH, if_match=if_match, if_none=if_none
+                )
+            except RcloneError as e:
+                if e.fault not in (Fault.CHANGED, Fault.MISSING):
+                    raise
+            else:
+                if self.exact:
+                    return Found(data, _md5(data))
+        standing = await self.read()
+        return standing if standing is not None and standing.data == data else None
+
+    async def _entry(self) -> RemoteEntry | None:
+        found = await self._rclone.list_some(
+            self._fs, [PATH], features=self._features, mtime=False, content=True
+        )
+        entry = found.get(PATH)
+        return None if entry is None or entry.is_dir else entry
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def _tag(entry: RemoteEntry) -> str | None:
+    algorithm, _, value = (entry.content or "").partition(":")
+    return value if algorithm == "md5" else entry.tag
