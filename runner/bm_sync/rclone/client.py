@@ -12,18 +12,19 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone import contents, userconf
 from bm_sync.rclone.binary import Binary
 from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs, renewing
+from bm_sync.rclone.calls import Calls
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Wanted, spoken
 from bm_sync.rclone.rc import Answer
 from bm_sync.rclone.remotes import DECLARED, Definition, Fs, declared, declared_fs, local_fs
-from bm_sync.rclone.renewal import Renew, Renewals, refusals
+from bm_sync.rclone.renewal import Renew
 from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
@@ -32,7 +33,6 @@ from bm_sync.secret import Secret
 if TYPE_CHECKING:
     from bm_sync.rclone.bisync import Ended, Order
 
-T = TypeVar("T")
 _NOT_EMPTY = ("directory not empty", "not empty")
 
 
@@ -53,7 +53,7 @@ class Rclone:
         self._env = env
         settings = DaemonSettings(binary, run_dir, env, log_file, bandwidth)
         self._session = Session(settings, partial_suffix)
-        self._renewals = Renewals(self._session.define, self._ask)
+        self._calls = Calls(self._session)
         self.closing = AsyncExitStack()  # for what lives as long as this
         self._connected = 0
 
@@ -123,8 +123,7 @@ class Rclone:
 
     async def make_known(self, definition: Definition, top: Fs, renew: Renew) -> None:
         """Make a remote known, with `top` for its root; `renew` as for a bucket."""
-        await self._session.define(definition)
-        self._renewals.watch(top, renew)
+        await self._calls.make_known(definition, top, renew)
 
     def _new_name(self) -> str:
         self._connected += 1
@@ -132,7 +131,7 @@ class Rclone:
 
     async def features(self, fs: Fs) -> Features:
         """Return what the backend can do."""
-        return await self._with(lambda live: live.listings.features(fs), fs)
+        return await self._calls.make(lambda live: live.listings.features(fs), fs)
 
     async def list_tree(self, fs: Fs, *, features: Features) -> RemoteListing:
         """Return everything below `fs` by one recursive listing.
@@ -141,7 +140,7 @@ class Rclone:
         a missing folder is Fault.MISSING. Times are read only where they cost nothing, and for
         objects of a bucket that have no hash.
         """
-        return await self._with(lambda live: live.listings.tree(fs, features), fs)
+        return await self._calls.make(lambda live: live.listings.tree(fs, features), fs)
 
     async def list_some(
         self, fs: Fs, paths: Collection[str], *, features: Features, mtime: bool, content: bool
@@ -152,7 +151,9 @@ class Rclone:
         `content` hashes are left out; where a listing has none see `contents`.
         """
         wanted = Wanted(mtime, content)
-        return await self._with(lambda live: live.listings.some(fs, paths, features, wanted), fs)
+        return await self._calls.make(
+            lambda live: live.listings.some(fs, paths, features, wanted), fs
+        )
 
     async def contents(
         self, fs: Fs, paths: Collection[str], *, features: Features, scratch: Path
@@ -170,7 +171,7 @@ class Rclone:
                 return known
             return known | await contents.by_download(live.transfers, fs, rest, scratch)
 
-        return await self._with(learn, fs)
+        return await self._calls.make(learn, fs)
 
     async def stat(
         self, fs: Fs, path: str, *, features: Features | None = None
@@ -180,7 +181,7 @@ class Rclone:
         It may be a folder.
         """
         hashed = features.hash if features else None
-        return await self._with(lambda live: live.listings.stat(fs, path, hashed), fs)
+        return await self._calls.make(lambda live: live.listings.stat(fs, path, hashed), fs)
 
     async def copy_batch(
         self,
@@ -197,27 +198,22 @@ class Rclone:
         """
         if not paths:
             return BatchResult(None)
-        begun = self._renewals.ages((src, dst))
-        transfers = (await self._session.live()).transfers
-        result = await transfers.batch(Pair(src, dst), paths, opts, on_progress)
-        for refused in refusals(result):
-            if await self._renewals.helped(refused, (src, dst), begun):
-                # what did not arrive is worth another try
-                return replace(result, fault=RcloneError(refused.what, fault=Fault.TRANSIENT))
-        return result
+        pair = Pair(src, dst)
+        result, passing = await self._calls.tried(
+            lambda live: live.transfers.batch(pair, paths, opts, on_progress), src, dst
+        )
+        return result if passing is None else replace(result, fault=passing)
 
     async def bisync(self, order: Order, on_progress: OnProgress | None = None) -> Ended:
         """Run `rclone bisync` on exactly the paths of `order`; see `Bisync`."""
         from bm_sync.rclone.bisync import Bisync, Ended  # hardly any run comes here
 
-        places = (order.local.fs, order.remote.fs)
-        begun = self._renewals.ages(places)
-        live = await self._session.live()
-        ended = await Bisync(live.rc, live.daemon.home.path).run(order, on_progress)
-        for refused in refusals(BatchResult(ended.fault, failed=ended.failed)):
-            if await self._renewals.helped(refused, places, begun):
-                return Ended(RcloneError(refused.what, fault=Fault.TRANSIENT))
-        return ended
+        ended, passing = await self._calls.tried(
+            lambda live: Bisync(live.rc, live.daemon.home.path).run(order, on_progress),
+            order.local.fs,
+            order.remote.fs,
+        )
+        return ended if passing is None else Ended(passing)
 
     async def copy_file(  # noqa: PLR0913 - two places and a condition
         self,
@@ -236,14 +232,14 @@ class Rclone:
         Fault.CHANGED.
         """
         pair, condition = Pair(src, dst), Condition(if_match, if_none)
-        await self._with(
+        await self._calls.make(
             lambda live: live.transfers.copy(pair, src_path, dst_path, condition), src, dst
         )
 
     async def move_file(self, src: Fs, src_path: str, dst: Fs, dst_path: str) -> None:
         """Move one file, replacing what stands there; on the server where the backend can."""
         pair = Pair(src, dst)
-        await self._with(lambda live: live.transfers.move(pair, src_path, dst_path), src, dst)
+        await self._calls.make(lambda live: live.transfers.move(pair, src_path, dst_path), src, dst)
 
     async def delete_file(self, fs: Fs, path: str) -> None:
         """Delete one file; Fault.MISSING when there is none."""
@@ -285,33 +281,20 @@ class Rclone:
 
         It writes a small object below `.bm-sync/` and removes it; the caller remembers the answer.
         """
-        return await self._with(lambda live: live.probes.conditions(fs), fs)
+        return await self._calls.make(lambda live: live.probes.conditions(fs), fs)
 
     async def clock_skew_s(self, fs: Fs) -> float | None:
         """Return how far the store's clock is ahead, to about 2 s; None where it cannot be told."""
-        return await self._with(lambda live: live.probes.clock_skew_s(fs), fs)
+        return await self._calls.make(lambda live: live.probes.clock_skew_s(fs), fs)
 
     async def age_s(self, fs: Fs, path: str) -> float | None:
         """Return how long ago an object was written, by the store's clock; None if it is silent."""
-        return await self._with(lambda live: live.probes.age_s(fs, path), fs)
+        return await self._calls.make(lambda live: live.probes.age_s(fs, path), fs)
 
     async def ping(self, fs: Fs) -> None:
         """Ask the remote for the names directly at `fs`; raises RcloneError when it fails."""
-        await self._with(lambda live: live.listings.ping(fs), fs)
+        await self._calls.make(lambda live: live.listings.ping(fs), fs)
 
     async def _do(self, method: str, fs: Fs, path: str) -> Answer:
         params = {"fs": fs.root, "remote": spoken(path)}
-        return await self._with(lambda live: live.rc.do(method, params), fs)
-
-    async def _with(self, act: Callable[[Live], Awaitable[T]], *places: Fs) -> T:
-        """Do something, again when the store refused keys that could be renewed."""
-        begun = self._renewals.ages(places)
-        try:
-            return await act(await self._session.live())
-        except RcloneError as e:
-            if not await self._renewals.helped(e, places, begun):
-                raise
-        return await act(await self._session.live())
-
-    async def _ask(self, fs: Fs) -> None:
-        await (await self._session.live()).listings.ping(fs)
+        return await self._calls.make(lambda live: live.rc.do(method, params), fs)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Definition, Fs
-from bm_sync.rclone.transfer import BatchResult
 
 Renew = Callable[[RcloneError], Awaitable[Definition | None]]
 """Returns the remote with new keys after a refusal, None when there will be none any more."""
@@ -16,6 +16,18 @@ Renew = Callable[[RcloneError], Awaitable[Definition | None]]
 _CLOCK = "RequestTimeTooSkewed"  # no key helps against a wrong clock
 
 Ages = tuple[int, ...]
+
+
+class Told(Protocol):
+    """How something with many files ended."""
+
+    @property
+    def fault(self) -> RcloneError | None:
+        """Return the first fault."""
+
+    @property
+    def failed(self) -> Mapping[str, RcloneError]:
+        """Return what single files failed of."""
 
 
 @dataclass(slots=True)
@@ -95,7 +107,7 @@ class Renewals:
         return [self._watched[name] for name in names if name in self._watched]
 
 
-def refusals(result: BatchResult) -> list[RcloneError]:
+def refusals(result: Told) -> list[RcloneError]:
     """Return for each kind of refusal by the store one fault, the clearer kind first."""
     told = [e for e in (result.fault, *result.failed.values()) if e is not None]
     kinds = ([e for e in told if e.fault is kind] for kind in (Fault.AUTH, Fault.FORBIDDEN))
