@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -458,6 +459,45 @@ def signed_in_by_token(world: CloudWorld, cloud: Standin, tmp_path: Path) -> Non
     shutil.copy(user.login_file, world.state / "cloud/login.json")
     env = {k: v for k, v in world.setup.env.items() if k != "BASIC_MEMORY_CLOUD_API_KEY"}
     world.setup = replace(world.setup, env=env)
+
+
+def test_the_credential_shows_nowhere(ada: CloudWorld, cloud: Standin) -> None:
+    ada.write("notes/a.md")
+    cloud.put("notes/b.md", "theirs", TEAM)
+    key = ada.setup.env["BASIC_MEMORY_CLOUD_API_KEY"].encode()
+    seen: list[bytes] = []
+
+    def look() -> None:
+        seen.extend(command_lines())
+
+    cloud.admin("fault", server="webdav", method="GET", status=403, times=99)
+    run = meanwhile(ada, look)
+    assert run.exit == 1
+    assert any(b"rclone" in line for line in seen)
+    assert not any(key in line for line in seen)
+    assert key.decode() not in repr((run, ada.planned()))
+    files = [f for f in ada.folder.rglob("*") if f.is_file()]
+    assert not [f for f in files if key in f.read_bytes()]
+
+
+def command_lines() -> Iterator[bytes]:
+    """Yield the command line of every process of this machine."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield file.read_bytes()
+
+
+def test_a_sign_in_service_that_stumbles_is_asked_again(
+    ada: CloudWorld, cloud: Standin, tmp_path: Path
+) -> None:
+    signed_in_by_token(ada, cloud, tmp_path)
+    ada.write("notes/a.md")
+    converged(ada, cloud)
+    ada.write("notes/b.md")
+    cloud.admin("fault", server="oauth", status=500, times=2)
+    run = meanwhile(ada, lambda: cloud.admin("expire-tokens"))
+    assert run.exit == 0, told(run)
+    assert there(cloud) == ada.texts()
 
 
 def test_who_may_only_read_pulls_and_a_file_that_cannot_go_up_is_its_own_problem(

@@ -25,6 +25,7 @@ _ALL = (
     b'<?xml version="1.0" encoding="utf-8"?>\n<D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>'
 )
 _AT_ONCE = 8
+_SILENCE_S, _WHOLE_S = 60.0, 300.0  # a whole project may take the service long to collect
 OWN = ".bm-sync"  # below a project: trash and probes, never part of a listing of the project
 
 
@@ -198,7 +199,8 @@ class Dav:
     async def _told(self, path: str, depth: str) -> tuple[Told, ...]:
         headers = {"Depth": depth, "Content-Type": "application/xml"}
         answer = Answer()
-        ask = Ask("PROPFIND", self._url(path), headers, _ALL)
+        silence_s = _WHOLE_S if depth == "infinity" else _SILENCE_S
+        ask = Ask("PROPFIND", self._url(path), headers, _ALL, silence_s)
         async with self.wire.asked(ask) as response:
             with self._understanding():
                 async for part in response.aiter_bytes():

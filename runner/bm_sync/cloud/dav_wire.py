@@ -26,6 +26,7 @@ from bm_sync.errors import BmSyncError
 
 ATTEMPTS = 7  # upstream sends a request once and up to six times again
 _UNTOLD_WAIT_S = 5.0  # where 429 does not say how long, as upstream has it
+_CONNECT_S = 10.0
 _READ_AT_MOST = 64 << 10  # of the body of a refusal
 _FINITE = b"propfind-finite-depth"  # RFC 4918, 9.1
 
@@ -89,12 +90,16 @@ Body = Callable[[], AsyncIterator[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request; `body` is made anew each time it is sent."""
+    """One request; `body` is made anew each time it is sent.
+
+    `silence_s` is how long the service may say nothing.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Body | bytes | None = None
+    silence_s: float = 60.0
 
 
 class Wire:
@@ -160,7 +165,11 @@ class Wire:
         mine = {"Authorization": f"Bearer {bearer}", "X-Workspace-ID": self.tenant}
         content = ask.body() if callable(ask.body) else ask.body
         headers = {**ask.headers, **mine}
-        return self.cloud.http.build_request(ask.method, ask.url, headers=headers, content=content)
+        timeout = httpx.Timeout(ask.silence_s, connect=_CONNECT_S)
+        http = self.cloud.http
+        return http.build_request(
+            ask.method, ask.url, headers=headers, content=content, timeout=timeout
+        )
 
     async def _calm(self) -> None:
         """Wait until the service takes requests again."""

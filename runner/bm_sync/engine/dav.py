@@ -20,6 +20,7 @@ from bm_sync.engine.dav_reading import Reader
 from bm_sync.engine.dav_upload import Pace
 from bm_sync.engine.dav_writing import Writer
 from bm_sync.engine.routed import DAV_TYPE, Routed
+from bm_sync.errors import UsageError
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import spoken
 from bm_sync.rclone.names import from_standard, is_text
@@ -67,6 +68,8 @@ class DavStores:
 
     def root(self, workspace: DavWorkspace, name: str) -> Fs:
         """Return the root of a project by its name on the cloud; nothing is asked yet."""
+        if name in {".", ".."}:
+            raise UsageError(f"no project of the cloud can be called '{name}'")
         key = f"bm-sync-dav-{len(self._held) + 1}"
         label = f"{workspace.remote}:{name}"
         project = DavProject(Dav(workspace.wire, name), workspace.abilities)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from bm_sync.cloud.dav_wire import DavError, DavFault
+from bm_sync.cloud.faults import CloudError, CloudFault, SignInError
 from bm_sync.rclone.faults import Fault, RcloneError
 
 _FAULTS: Mapping[DavFault, Fault] = {
@@ -25,8 +26,17 @@ _FAULTS: Mapping[DavFault, Fault] = {
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Raise failures of WebDAV as RcloneError; a missing sign-in stays what it is."""
+    """Raise failures of WebDAV, and of getting a token for it, as RcloneError.
+
+    A sign-in that a person has to make stays what it is.
+    """
     try:
         yield
     except DavError as e:
         raise RcloneError(e.what, fault=_FAULTS[e.fault], hint=e.hint) from e
+    except SignInError:
+        raise
+    except CloudError as e:
+        passes = e.fault in (CloudFault.DOWN, CloudFault.BUSY)
+        fault = Fault.TRANSIENT if passes else Fault.OTHER
+        raise RcloneError(e.what, fault=fault, hint=e.hint) from e

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bm_sync.cloud.dav import Dav
 from bm_sync.engine import contents
+from bm_sync.engine.dav_faults import told
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.routed import Routed
 from bm_sync.errors import BmSyncError
@@ -71,7 +72,8 @@ class Reader:
 
     async def _fs(self) -> Fs:
         """Return the root, with a token that is good for a minute at least."""
-        bearer = await self._dav.wire.cloud.bearer()
+        with told():
+            bearer = await self._dav.wire.cloud.bearer()
         root = self._root(bearer)
         top = webdav_fs(root, self._name)
         if bearer != self._bearer:
@@ -83,7 +85,8 @@ class Reader:
     async def _renewed(self, refusal: RcloneError) -> Definition | None:
         if refusal.fault is not Fault.AUTH or self._bearer is None:
             return None
-        self._bearer = await self._dav.wire.cloud.renewed(self._bearer)
+        with told():
+            self._bearer = await self._dav.wire.cloud.renewed(self._bearer)
         return webdav_definition(self._root(self._bearer), self._name)
 
     def _root(self, bearer: Secret) -> DavRoot:

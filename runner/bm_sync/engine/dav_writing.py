@@ -6,6 +6,7 @@ in.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
@@ -26,10 +27,17 @@ from bm_sync.rclone.wire import Progress
 class _Tally:
     """How far a batch is."""
 
+    begun: float = field(default_factory=time.monotonic)
     files: int = 0
     bytes: int = 0
     sent: set[str] = field(default_factory=set)
     failed: dict[str, RcloneError] = field(default_factory=dict)
+
+    def progress(self) -> Progress:
+        """Return the figures so far."""
+        last = next(reversed(self.failed.values())).what if self.failed else ""
+        rate = self.bytes / max(time.monotonic() - self.begun, 0.001)
+        return Progress(self.files, self.bytes, rate, len(self.failed), last)
 
     def result(self) -> BatchResult:
         """Return how the batch ended; a failure that may pass is told before others."""
@@ -70,9 +78,7 @@ class Writer:
                     tally.bytes += size
                     tally.sent.add(path)
             if on_progress is not None:
-                last = next(reversed(tally.failed.values())).what if tally.failed else ""
-                errors = len(tally.failed)
-                on_progress(Progress(tally.files, tally.bytes, 0.0, errors, last))
+                on_progress(tally.progress())
 
         await at_once(opts.transfers, paths, one)
         return tally.result()
