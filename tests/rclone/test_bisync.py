@@ -276,6 +276,35 @@ def test_a_file_edited_between_plan_and_bisync_is_not_replaced_unseen(
     assert {b"from here", b"saved late, there", b"saved late as well"} <= texts
 
 
+def test_what_vanished_between_plan_and_bisync_is_told_and_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = FolderRemote("shelf", tmp_path / "shelf")
+    desk = Machine(tmp_path / "desk", shelf, policy=BY_BISYNC)
+    for name in ("a.md", "b.md", "c.md"):
+        desk.write(name, "first")
+    converged(desk.apply())
+    desk.write("a.md", "from here")
+    (desk.folder / "b.md").unlink()
+    desk.write("c.md", "from here too")
+    real = Bisync.run
+
+    async def late(self: Bisync, order: Order, on_progress: OnProgress | None) -> Ended:
+        (shelf.root / "notes" / "a.md").unlink()
+        (shelf.root / "notes" / "b.md").unlink()
+        return await real(self, order, on_progress)
+
+    monkeypatch.setattr(Bisync, "run", late)
+    run = desk.apply()
+    monkeypatch.undo()
+    assert run.exit == 1
+    told = {a.path: (a.outcome, a.kept is not None) for a in run.actions}
+    dropped, done = (Outcome.DROPPED, False), (Outcome.DONE, True)
+    assert told == {"a.md": dropped, "b.md": dropped, "c.md": done}
+    assert files_in(shelf.root / "notes") == desk.files()
+    quiet(desk)
+
+
 def test_an_edit_that_restores_size_and_time_is_carried_by_bisync(tmp_path: Path) -> None:
     shelf = FolderRemote("shelf", tmp_path / "shelf")
     desk = Machine(tmp_path / "desk", shelf, policy=BY_BISYNC)

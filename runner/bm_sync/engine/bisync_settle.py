@@ -16,6 +16,7 @@ from bm_sync.model.tree import ObjectStamp, Side, Stamp
 _NEWER = "another version has appeared"
 _CHANGED = "it changed while it was copied"
 _VANISHED = "it vanished meanwhile"
+_GONE = "the file that was to be kept had vanished"
 _EDITED = "the file was changed"
 
 
@@ -85,7 +86,7 @@ class Settling:
             return
         row = agreed(carry.to, content, there, carry.errand.source)
         self._scope.ledger.agree(carry.path, row)
-        self._end(work, carry, Outcome.DONE, None, kept)
+        self._done(work, carry, kept, replaced=carry.replaces)
         self._scope.arrived(carry.errand.size)
 
     async def _compare(self, carry: Carry, there: Stamp) -> tuple[str | None, bool | None]:
@@ -106,9 +107,16 @@ class Settling:
     def _removal(self, work: Work, removal: Removal, there: Stamp | None, kept: str | None) -> None:
         if there is None:
             self._scope.ledger.forget(removal.path)
-            self._end(work, removal, Outcome.DONE, None, kept)
+            self._done(work, removal, kept, replaced=True)
         elif there != removal.stamp:
             self._end(work, removal, Outcome.DROPPED, _EDITED, kept)
+
+    def _done(self, work: Work, task: Carry | Removal, kept: str | None, *, replaced: bool) -> None:
+        """Settle what came about; the version it should have `replaced` may not have been there."""
+        if replaced and kept is None:
+            self._end(work, task, Outcome.DROPPED, _GONE, None)
+        else:
+            self._end(work, task, Outcome.DONE, None, kept)
 
     def _end(
         self,

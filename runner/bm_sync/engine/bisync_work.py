@@ -35,8 +35,8 @@ class Carry:
 
     @property
     def replaces(self) -> bool:
-        """Return whether a version stands where the file goes."""
-        return self.errand.target is not None
+        """Return whether the plan saw a version where the file goes."""
+        return isinstance(self.action, Copy) and self.action.target is not None
 
     @property
     def action(self) -> Action:
