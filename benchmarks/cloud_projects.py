@@ -126,70 +126,66 @@ def _keys(desk: Desk) -> dict[str, str]:
 def _bisync_loop(desk: Desk, names: list[str]) -> Path:
     """Write a script of what Basic Memory's client runs for each project, without the client."""
     root, bucket = desk.place.root, desk.cloud.bucket().name
+    _configure(desk, names)
     (root / "filter").write_text("- .*\n- .*/**\n")
-    keys = _keys(desk)
-    options = {
-        "TYPE": "s3",
-        "PROVIDER": "Other",
-        "ENDPOINT": desk.cloud.storage,
-        "REGION": "auto",
-        "ENCODING": "Slash,InvalidUtf8",
-        "ACCESS_KEY_ID": keys["access_key"],
-        "SECRET_ACCESS_KEY": keys["secret_key"],
-    }
-    lines = ["set -e", *(f"export RCLONE_CONFIG_BM_{n}='{v}'" for n, v in options.items())]
+    lines = ["set -e", f"export RCLONE_CONFIG='{_conf(desk)}'"]
     for name in names:
-        work = root / "work" / name
+        work = _data(desk) / "bisync-state" / name
         work.mkdir(parents=True)
         lines.append(
-            f"'{RCLONE}' bisync '{root}/local/{name}' 'bm:{bucket}/{name}' --resilient"
-            " --header 'X-Tigris-Consistent: true' --conflict-resolve=newer --max-delete=25"
-            f" --compare=modtime --filter-from '{root}/filter' --workdir '{work}'"
-            ' --local-no-preallocate --create-empty-src-dirs "$@"'
+            f"'{RCLONE}' bisync '{root}/local/{name}' 'basic-memory-cloud:{bucket}/{name}'"
+            " --resilient --header 'X-Tigris-Consistent: true' --conflict-resolve=newer"
+            " --max-delete=25 --compare=modtime --local-no-preallocate --create-empty-src-dirs"
+            f" --filter-from '{root}/filter' --workdir '{work}' \"$@\""
         )
     loop = root / "loop.sh"
     loop.write_text("\n".join(lines))
     return loop
 
 
+def _data(desk: Desk) -> Path:
+    return desk.place.root / "home/.config/basic-memory"
+
+
+def _conf(desk: Desk) -> Path:
+    return desk.place.root / "home/.config/rclone/rclone.conf"
+
+
+def _configure(desk: Desk, names: list[str]) -> None:
+    """Set up the real client as its own commands do, but for the storage's address."""
+    for folder in (_data(desk), _conf(desk).parent):
+        folder.mkdir(parents=True)
+    local = desk.place.root / "local"
+    projects = {
+        name: {
+            "path": str(local / name),
+            "mode": "cloud",
+            "local_sync_path": str(local / name),
+            "bisync_initialized": True,
+        }
+        for name in names
+    }
+    config = {"projects": projects, "default_project": names[0], "cloud_api_key": desk.key}
+    (_data(desk) / "config.json").write_text(json.dumps(config))
+    keys = _keys(desk)
+    _conf(desk).write_text(
+        "[basic-memory-cloud]\ntype = s3\nprovider = Other\nregion = auto\n"
+        f"endpoint = {desk.cloud.storage}\nencoding = Slash,InvalidUtf8\n"
+        f"access_key_id = {keys['access_key']}\nsecret_access_key = {keys['secret_key']}\n"
+    )
+
+
 def _of_the_client(desk: Desk, names: list[str]) -> list[Row]:
     """Measure the real client: one quiet `bm cloud bisync` for each project."""
-    home = desk.place.root / "bm-home"
-    _configure(desk, home, names)
-    env = {"HOME": str(home), "BASIC_MEMORY_NO_PROMOS": "1", "BASIC_MEMORY_AUTO_UPDATE": "false"}
-    env |= {"PATH": f"{Path(RCLONE).parent}:{os.environ['PATH']}", "BASIC_MEMORY_FORCE_LOCAL": ""}
-    env |= {"RCLONE_CONFIG": str(home / ".config/rclone/rclone.conf")}
-    env |= {"XDG_CONFIG_HOME": str(home / ".config")}
-
-    def loop(*more: str) -> float:
-        words = (os.environ["BM"], "cloud", "bisync", "--name")
-        return sum(desk.run(*words, name, *more, **env) for name in names)
-
-    loop("--resync")
+    env = {"BASIC_MEMORY_NO_PROMOS": "1", "BASIC_MEMORY_AUTO_UPDATE": "false"}
+    env |= {"PATH": f"{Path(RCLONE).parent}:{os.environ['PATH']}"}
+    env |= {"RCLONE_CONFIG": str(_conf(desk))}
+    words = (os.environ["BM"], "cloud", "bisync", "--name")
     ours = desk.run(BM_SYNC, "apply", "--yes")
     desk.cloud.take()
-    theirs = loop()
+    theirs = sum(desk.run(*words, name, **env) for name in names)
     counts = desk.cloud.take()
     calls = sum(counts["control"].values())
     said = f"{calls} calls to the service, {_told(counts['storage'])}"
     asked = Row("20 quiet cloud projects: what a bm cloud bisync loop asks", said, "-", True)
     return [asked, _timed("bm cloud bisync loop", (ours, theirs, theirs / ours))]
-
-
-def _configure(desk: Desk, home: Path, names: list[str]) -> None:
-    data, rclone = home / ".config/basic-memory", home / ".config/rclone"
-    for folder in (data, rclone):
-        folder.mkdir(parents=True)
-    local = desk.place.root / "local"
-    projects = {
-        name: {"path": str(local / name), "mode": "cloud", "local_sync_path": str(local / name)}
-        for name in names
-    }
-    config = {"projects": projects, "default_project": names[0], "cloud_api_key": desk.key}
-    (data / "config.json").write_text(json.dumps(config))
-    keys = _keys(desk)
-    (rclone / "rclone.conf").write_text(
-        "[basic-memory-cloud]\ntype = s3\nprovider = Other\nregion = auto\n"
-        f"endpoint = {desk.cloud.storage}\nencoding = Slash,InvalidUtf8\n"
-        f"access_key_id = {keys['access_key']}\nsecret_access_key = {keys['secret_key']}\n"
-    )
