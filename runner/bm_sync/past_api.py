@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +16,25 @@ from bm_sync.model.config import Manifest, Project
 from bm_sync.model.past import KeptVersion, OldVersions, Undo
 from bm_sync.model.plan import Plan
 from bm_sync.model.setup import Setup
+from bm_sync.plan.resolve import Keep
 
 if TYPE_CHECKING:
     from bm_sync.engine.prepare import Prepared
     from bm_sync.engine.site import Site
     from bm_sync.engine.undo import Target
-    from bm_sync.model.report import Applied
+    from bm_sync.model.report import Applied, Sides
     from bm_sync.model.run import Event
 
 Confirm = Callable[[Plan], bool]
 OnEvent = Callable[["Event"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """How a conflict is to be settled; `given` is the version of a person."""
+
+    keep: Keep
+    given: bytes | None = None
 
 
 def resolve_undo(manifest: Manifest, wanted: Undo, setup: Setup) -> Undo:
@@ -180,3 +189,54 @@ async def prune_versions(
                 with hold(setup.state_dir, project_key(project), owner):
                     gone += await retention.prune(project, wanted, site)
     return tuple(gone)
+
+
+async def conflict_sides(project: Project, path: str, setup: Setup) -> Sides:
+    """Return both versions of the conflict at a path; raises UsageError when none is open."""
+    from bm_sync.engine import resolve
+
+    async with _peeking(setup, [project]) as site:
+        return await resolve.sides(project, resolve.find(project, path, site), site)
+
+
+async def plan_resolve(
+    manifest: Manifest, project: Project, path: str, choice: Settle, setup: Setup
+) -> Plan:
+    """Plan to settle a conflict. Changes nothing anywhere."""
+    from bm_sync.engine import resolve
+    from bm_sync.engine.prepare import plan_of
+
+    async with _peeking(setup, [project]) as site:
+        conflict = resolve.find(project, path, site)
+        prepared = await resolve.prepare(project, conflict, choice.keep, choice.given, site)
+        return plan_of(manifest, [prepared], site.clock())
+
+
+async def resolve(  # noqa: PLR0913 - what to do, and whom to tell
+    manifest: Manifest,
+    project: Project,
+    path: str,
+    choice: Settle,
+    setup: Setup,
+    *,
+    confirm: Confirm = lambda _: True,
+    on_event: OnEvent = lambda _: None,
+    command: str = "conflicts resolve",
+) -> Applied:
+    """Settle a conflict, as a run: planned, confirmed, recorded, to be undone."""
+    from bm_sync.engine import reconcile
+    from bm_sync.engine import resolve as settling
+
+    async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
+        found = []
+        for one in mine:
+            conflict = settling.find(one, path, site)
+            ready = await settling.prepare(one, conflict, choice.keep, choice.given, site)
+            if not ready.plan.moves and ready.plan.in_sync:
+                settling.settle(one, conflict, site)  # both stay as they are
+            found.append(ready)
+        return tuple(found)
+
+    return await reconcile.apply(
+        manifest, (project,), setup, prepare, reconcile.Watch(confirm, on_event, command)
+    )

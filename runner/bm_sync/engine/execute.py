@@ -8,7 +8,8 @@ ledger tells what was done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 
 from bm_sync.engine import undo_act
 from bm_sync.engine.keepers import Keeper
@@ -33,11 +34,15 @@ from bm_sync.model.tree import Agreed, Side, Stamp
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Both sides of a project, and what gives the trash of both when it is needed."""
+    """Both sides of a project, and what gives the trash of both when it is needed.
+
+    `fresh` lays out new versions while they are brought.
+    """
 
     local: Hand
     remote: Hand
     keepers: Callable[[], Mapping[Side, Keeper]]
+    fresh: AbstractContextManager[None] = field(default_factory=nullcontext)
 
     def on(self, side: Side) -> Hand:
         """Return the hand that acts on a side."""
@@ -137,9 +142,10 @@ def _there(item: Move, side: Side, ledger: Ledger) -> Stamp:
 async def _restore(items: Sequence[Restore], hands: Hands, ledger: Ledger) -> None:
     if items:
         keepers = hands.keepers()
-        for hand in hands.both:
-            mine = [i for i in items if i.side is hand.side]
-            await undo_act.restore(mine, hand, keepers, ledger)
+        with hands.fresh:
+            for hand in hands.both:
+                mine = [i for i in items if i.side is hand.side]
+                await undo_act.restore(mine, hand, keepers, ledger)
 
 
 async def _copy(items: Sequence[Copy], hands: Hands, ledger: Ledger) -> None:

@@ -28,6 +28,7 @@ from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 
 TRASH = f"{HOME}/trash"
+NEW = f"{HOME}/new"  # versions that were made to be brought to both sides, meanwhile
 
 
 class Keeper(Protocol):
@@ -146,6 +147,23 @@ class FolderKeeper:
                     if stat.S_ISREG(info.st_mode):
                         found[posixpath.normpath(f"{here}/{name}")] = info.st_size
         return found
+
+    def lay(self, place: str, data: bytes) -> None:
+        """Write a new version to where it is brought from."""
+        with self._jail.parent(place, make=True) as (here, name):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=here)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(name, flags, 0o666, dir_fd=here), "wb") as file:
+                file.write(data)
+
+    def clear_new(self, project: str) -> None:
+        """Remove the new versions of a project, also those of a killed run."""
+        folder = f"{NEW}/{project}"
+        with suppress(FileNotFoundError, BlockedError), self._jail.parent(folder) as (here, name):
+            shutil.rmtree(name, dir_fd=here)
+        with suppress(BlockedError, FileNotFoundError):
+            self._jail.remove_dir(NEW)
 
     async def purge(self, run: str, project: str) -> None:
         """Remove for good what a run keeps of a project, and the folders that are empty then."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,7 +41,8 @@ class Seen:
     """A project with what was seen of it.
 
     `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
-    hash its sides are compared by. `absent`: the cloud has no such project.
+    hash its sides are compared by. `absent`: the cloud has no such project. `fresh` are versions
+    that neither side holds yet, by path: merged, or given by a person.
     """
 
     project: Project
@@ -57,6 +58,7 @@ class Seen:
     bad_patterns: tuple[BadPattern, ...] = ()
     hashed: HashMemory = field(default_factory=dict)
     absent: bool = False
+    fresh: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

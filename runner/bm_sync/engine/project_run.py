@@ -14,7 +14,7 @@ from bm_sync.engine.execute import Hands, carry_out, learn
 from bm_sync.engine.folder_hand import FolderHand
 from bm_sync.engine.jail import BlockedError
 from bm_sync.engine.journal import bug, cannot_prune
-from bm_sync.engine.keepers import keepers_of
+from bm_sync.engine.keepers import FolderKeeper, keepers_of
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared, project_exit
@@ -225,7 +225,9 @@ class ProjectRunner:
             from bm_sync.engine.lease_hand import LeasedHand
 
             remote = LeasedHand(remote, self._lease)
-        return Hands(local, remote, lambda: keepers_of(seen, self._site))
+        here = FolderKeeper(seen.local_root, self._site)
+        fresh = undo_act.laid_out(seen.fresh, self._plan.project, here)
+        return Hands(local, remote, lambda: keepers_of(seen, self._site), fresh)
 
     def _ended(self) -> ProjectRun:
         plan, ledger = self._plan, self._ledger

@@ -85,6 +85,7 @@ def _conflicts(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run:
     now = {c.path: c for c in known if c.kept is not None and c.kept in standing}
     for clash in plan.clashes:
         if clash.winner is None or (clash.kept is not None and clash.kept in standing):
+            row = seen.observation.baseline.files.get(clash.path)
             now[clash.path] = OpenConflict(
                 project=plan.project,
                 path=clash.path,
@@ -93,5 +94,6 @@ def _conflicts(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run:
                 run=run,
                 since=f"{run[0:4]}-{run[4:6]}-{run[6:11]}:{run[11:13]}:{run[13:15]}Z",
                 what=clash.what,
+                base=row.content if row else None,
             )
     state.put_conflicts(plan.key, tuple(now[p] for p in sorted(now)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from bm_sync.engine.keepers import Keeper
+from bm_sync.engine.keepers import NEW, FolderKeeper, Keeper
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.scope import Errand, Hand
 from bm_sync.model.config import Mode
@@ -16,7 +17,7 @@ from bm_sync.rclone.remotes import Fs
 
 Keepers = Callable[[], Mapping[Side, Keeper]]
 
-_BACK = (Reason.TAKEN_BACK, Reason.BROUGHT_BACK)
+_BACK = (Reason.TAKEN_BACK, Reason.BROUGHT_BACK, Reason.SETTLED, Reason.MERGED)
 
 
 class _Given:
@@ -71,6 +72,21 @@ async def _receive(
         else:
             errands.append(Errand(item.path, stamp, item.target, item.content, None, item))
     await hand.receive(errands, _Given(keeper, folder))
+
+
+@contextmanager
+def laid_out(fresh: Mapping[str, bytes], project: str, keeper: FolderKeeper) -> Iterator[None]:
+    """Lay new versions, by path, where they are brought from, while the context lasts."""
+    if not fresh:
+        yield
+        return
+    try:
+        keeper.clear_new(project)
+        for path, data in fresh.items():
+            keeper.lay(f"{NEW}/{project}/{path}", data)
+        yield
+    finally:
+        keeper.clear_new(project)
 
 
 def learn(plan: ProjectPlan, ledger: Ledger) -> None:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     FOLDER = "folder"
     TAKEN_BACK = "taken back"
     BROUGHT_BACK = "brought back"
+    SETTLED = "settled by you"
+    MERGED = "changed on both sides: merged"
     IGNORED = "excluded by the filters"
     LEFT = "synced once, excluded since"
 
@@ -127,7 +129,9 @@ class Restore:
     """Bring a version that was kept back to `path` on `side`; what stands there goes to the trash.
 
     It stands at `kept` on side `keeper`: a path in the trash, below the side's base and beginning
-    with `.bm-sync/`, or a conflict copy, a path of the project. It stays there.
+    with `.bm-sync/`, or a conflict copy, a path of the project. It stays there. A version that was
+    made for the purpose (merged, or given by a person) is put into `.bm-sync/new/` while it is
+    brought.
     """
 
     kind: ClassVar[str] = "restore"

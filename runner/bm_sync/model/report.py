@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +20,8 @@ class OpenConflict:
     """A conflict that nobody has settled yet.
 
     `kept` is the conflict copy beside the winner; None when both sides still differ and wait.
-    `since` is the time of the run that met it first (ISO 8601, UTC).
+    `since` is the time of the run that met it first (ISO 8601, UTC). `base` is the digest of the
+    version last agreed on, None where there was none or it is not known.
     """
 
     project: str
@@ -29,6 +31,21 @@ class OpenConflict:
     run: str
     since: str
     what: str
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The versions of a conflict; None where there is none or it is larger than is shown.
+
+    `base` is the version last agreed on, when it is still kept. `names` say what each one is.
+    """
+
+    conflict: OpenConflict
+    local: bytes | None
+    remote: bytes | None
+    base: bytes | None
+    names: Mapping[Side, str]
 
 
 @dataclass(frozen=True, slots=True)

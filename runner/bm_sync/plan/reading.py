@@ -16,6 +16,7 @@ _MAX_TEXT = 65_536
 _MAX_ITEMS = 5_000_000
 _MAX_NUMBER = 2**63
 _TRASH = ".bm-sync/trash/"
+_NEW = ".bm-sync/new/"
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -46,9 +47,10 @@ def path(value: object, where: str) -> str:
 def kept(value: object, where: str) -> str:
     """Read where a version is kept: in the trash, or in a conflict copy."""
     found = text(value, where)
-    if found.startswith(_TRASH):
-        path(found.removeprefix(_TRASH), where)
-        return found
+    for top in (_TRASH, _NEW):
+        if found.startswith(top):
+            path(found.removeprefix(top), where)
+            return found
     return path(found, where)
 
 

@@ -13,7 +13,8 @@ from bm_sync.state import rows
 def read(connection: sqlite3.Connection, key: str) -> tuple[OpenConflict, ...]:
     """Return the open conflicts of a project, by path."""
     found = connection.execute(
-        "SELECT project, path, kept, winner, run, since, what FROM conflicts WHERE key = ?", (key,)
+        "SELECT project, path, kept, winner, run, since, what, base FROM conflicts WHERE key = ?",
+        (key,),
     )
     conflicts = (
         OpenConflict(
@@ -24,8 +25,9 @@ def read(connection: sqlite3.Connection, key: str) -> tuple[OpenConflict, ...]:
             run=run,
             since=since,
             what=rows.text_out(what),
+            base=base,
         )
-        for project, path, kept, winner, run, since, what in found
+        for project, path, kept, winner, run, since, what, base in found
     )
     return tuple(sorted(conflicts, key=lambda conflict: conflict.path))
 
@@ -41,7 +43,7 @@ def merged(
     kept = []
     for conflict in sorted(now, key=lambda conflict: conflict.path):
         first = older.get((conflict.path, conflict.kept), conflict)
-        kept.append(replace(conflict, run=first.run, since=first.since))
+        kept.append(replace(conflict, run=first.run, since=first.since, base=first.base))
     return tuple(kept)
 
 
@@ -49,8 +51,8 @@ def write(connection: sqlite3.Connection, key: str, conflicts: tuple[OpenConflic
     """Replace the open conflicts of a project."""
     connection.execute("DELETE FROM conflicts WHERE key = ?", (key,))
     connection.executemany(
-        "INSERT INTO conflicts (key, project, path, kept, winner, run, since, what)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO conflicts (key, project, path, kept, winner, run, since, what, base)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 key,
@@ -61,6 +63,7 @@ def write(connection: sqlite3.Connection, key: str, conflicts: tuple[OpenConflic
                 conflict.run,
                 conflict.since,
                 rows.text_in(conflict.what),
+                conflict.base,
             )
             for conflict in conflicts
         ),

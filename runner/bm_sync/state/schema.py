@@ -137,8 +137,10 @@ CREATE TABLE effects (
 );
 """
 
+_BASES = "ALTER TABLE conflicts ADD COLUMN base TEXT;"
+
 # Step n brings a file of version n to version n + 1.
-STEPS: tuple[str, ...] = (_FIRST, _EFFECTS)
+STEPS: tuple[str, ...] = (_FIRST, _EFFECTS, _BASES)
 
 
 def version(connection: sqlite3.Connection) -> int:

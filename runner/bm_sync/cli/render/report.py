@@ -1,18 +1,16 @@
-"""What status, check, conflicts, doctor, reset and why say."""
+"""What status, check, doctor, reset and why say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from bm_sync.cli.render.groups import Block, commands, labelled, problem_lines
 from bm_sync.cli.render.run import status_words
 from bm_sync.cli.render.text import age, columns, count, escape, lines, size
-from bm_sync.cli.render.view import View, quoted
+from bm_sync.cli.render.view import View
 from bm_sync.model.report import (
     Finding,
     Health,
-    OpenConflict,
     ProjectCheck,
     ProjectStatus,
     ResetReport,
@@ -107,45 +105,6 @@ def _check_total(checks: Sequence[ProjectCheck]) -> str:
     found = count(number, "difference") if number else "no difference"
     said = f"{compared} compared by content in {count(len(done), 'project')}: {found}"
     return said if len(done) == len(checks) else f"{said}; {missed}"
-
-
-def conflicts_text(conflicts: Sequence[OpenConflict], roots: Mapping[str, Path], view: View) -> str:
-    """Return every open conflict with the commands that settle it.
-
-    `roots` are the local roots of the declared projects.
-    """
-    if not conflicts:
-        return "no conflict is open\n"
-    blocks = [_conflict(conflict, roots.get(conflict.project), view) for conflict in conflicts]
-    return lines(*blocks, [f"{count(len(conflicts), 'conflict')} open"])
-
-
-def _conflict(conflict: OpenConflict, root: Path | None, view: View) -> list[str]:
-    head = f"{conflict.project}: {escape(conflict.path)}"
-    said = [view.paint(head, "bold"), f"  {escape(conflict.what)}, {age(conflict.since, view.now)}"]
-    if root is None:
-        return [*said, "  the project has no folder here"]
-    file = quoted(str(root / conflict.path))
-    again = view.command("apply", conflict.project)
-    if conflict.kept is None:
-        aside = quoted(str(_aside(root / conflict.path)))
-        ways = [
-            ("keep both", f"mv -- {file} {aside} && {again}"),
-            ("let a rule decide", f"policy conflict: {{winner: newer}}, then {again}"),
-        ]
-    else:
-        kept = quoted(str(root / conflict.kept))
-        ways = [
-            ("compare", f"diff -- {file} {kept}"),
-            ("keep what has the name", f"rm -- {kept} && {again}"),
-            ("keep the other", f"mv -- {kept} {file} && {again}"),
-        ]
-    return said + [f"  {line}" for line in commands(ways)]
-
-
-def _aside(file: Path) -> Path:
-    """Return the name under which the local version of a conflict makes room."""
-    return file.with_name(f"{file.stem}.mine{file.suffix}")
 
 
 def doctor_text(findings: Sequence[Finding], view: View) -> str:
