@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from machine.bucket import Bucket
 from machine.histories import History, histories
+from machine.racing import plain
+from machine.test_undo import _round as round_taken_back
 from machine.world import World, bucket_world, folder_world
 from servers import Server
 
@@ -41,6 +43,10 @@ class BisyncWorld(World):
         loaded = api.load(file, self.setup).manifest
         assert {p.policy.engine for p in loaded.projects} == {Engine.BISYNC}
         return loaded
+
+
+def _undoable(history: History) -> History:
+    return History(history.policy, tuple(plain(edits) for edits in history.rounds))
 
 
 def _by_bisync(world: World) -> World:
@@ -74,3 +80,16 @@ def test_histories_over_a_bucket_keep_every_promise_by_bisync(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, closing(Bucket(serve_s3.port)) as bucket:
         _by_bisync(bucket_world(Path(folder), lanes, serve_s3, bucket)).play(runner)
+
+
+@_settings(5)
+@given(history=_two_way.map(_undoable), taken_back=st.lists(st.booleans(), min_size=4, max_size=4))
+def test_undo_takes_back_what_bisync_did(
+    history: History, taken_back: list[bool], runner: asyncio.Runner
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world = _by_bisync(folder_world(Path(folder), [history]))
+        for edits, back in zip(history.rounds, taken_back, strict=False):
+            for edit in edits:
+                world.lanes[0].do(edit)
+            round_taken_back(world, runner, back=back)

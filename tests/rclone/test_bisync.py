@@ -332,6 +332,19 @@ def test_links_that_are_followed_are_refused_with_the_reason(tmp_path: Path) -> 
     assert not (tmp_path / "shelf").exists()
 
 
+def test_places_whose_names_are_too_long_for_bisync_are_told(
+    tmp_path: Path, serve_s3: servers.Server
+) -> None:
+    remote = serve_s3.remote(f"{serve_s3.root}/{tmp_path.name}/{'long' * 50}")
+    desk = Machine(tmp_path / "desk", remote, policy=BY_BISYNC)
+    desk.write("a.md")
+    run = desk.apply()
+    assert run.exit == 1
+    (failed,) = run.actions
+    assert failed.detail == "the paths of both sides together are too long for rclone bisync"
+    converged(replace(desk, policy=Policy("ours", guards=UNGUARDED)).apply())
+
+
 def test_a_project_that_another_run_holds_is_not_touched(tmp_path: Path) -> None:
     desk = Machine(tmp_path / "desk", FolderRemote("shelf", tmp_path / "shelf"), policy=BY_BISYNC)
     desk.write("a.md")
