@@ -394,7 +394,7 @@ def test_a_cancelled_bisync_is_stopped_and_what_was_done_is_recorded(tmp_path: P
     run = asyncio.run(stopped())
     assert (run.status, run.exit) == (Status.INTERRUPTED, 130)
     there = files_in(shelf.root / "notes")
-    assert {a.path for a in run.actions if a.outcome is Outcome.DONE} == set(there)
+    assert {a.path for a in run.actions if a.outcome is Outcome.DONE} <= set(there)
     assert "zbig" not in there
     swift = replace(slow, policy=BY_BISYNC)
     converged(swift.apply())

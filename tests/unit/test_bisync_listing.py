@@ -10,7 +10,12 @@ from bm_sync.rclone.bisync_listing import Listed, read, written
 from bm_sync.rclone.bisync_rules import only
 
 _names = st.text(
-    st.characters(exclude_characters="/\x00", exclude_categories=("Cs",)), min_size=1, max_size=8
+    st.characters(
+        exclude_characters="/\x00",
+        categories=("L", "M", "N", "P", "S", "Z", "Cc", "Cf", "Co", "Cn"),
+    ),
+    min_size=1,
+    max_size=8,
 ).filter(lambda name: name not in {".", ".."})
 _paths = st.lists(_names, min_size=1, max_size=3).map("/".join)
 _rows = st.builds(
