@@ -15,7 +15,7 @@ from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.site import Site
 from bm_sync.model.config import Compare, Policy
-from bm_sync.model.tree import File, FileStamp, Observation, Side, Stamp, Tree
+from bm_sync.model.tree import File, FileStamp, Side, Stamp, Tree
 from bm_sync.plan import diff
 
 _Hashed = dict[tuple[Side, str], tuple[Stamp, str]]
@@ -147,5 +147,5 @@ def _replaced(seen: Seen, side: Side, tree: Tree, changed: Mapping[str, File]) -
     was = seen.observation
     local = filled if side is Side.LOCAL else was.local
     remote = filled if side is Side.REMOTE else was.remote
-    observation = Observation(local, remote, was.baseline, was.filter_change)
+    observation = replace(was, local=local, remote=remote)
     return replace(seen, observation=observation)

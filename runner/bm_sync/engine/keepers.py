@@ -157,13 +157,10 @@ class FolderKeeper:
             with os.fdopen(os.open(name, flags, 0o666, dir_fd=here), "wb") as file:
                 file.write(data)
 
-    def clear_new(self, project: str) -> None:
-        """Remove the new versions of a project, also those of a killed run."""
-        folder = f"{NEW}/{project}"
-        with suppress(FileNotFoundError, BlockedError), self._jail.parent(folder) as (here, name):
+    def clear_new(self) -> None:
+        """Remove all new versions, also those of a killed run."""
+        with suppress(FileNotFoundError, BlockedError), self._jail.parent(NEW) as (here, name):
             shutil.rmtree(name, dir_fd=here)
-        with suppress(BlockedError, FileNotFoundError):
-            self._jail.remove_dir(NEW)
 
     async def purge(self, run: str, project: str) -> None:
         """Remove for good what a run keeps of a project, and the folders that are empty then."""

@@ -86,6 +86,10 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
         await refuse_mirror(project, site)
         seen = await answer(await observe(project, site), project.policy, site)
         require(seen)
+        if project.policy.conflict.winner is config.Winner.MERGE:
+            from bm_sync.engine import merge
+
+            seen = await merge.merged(seen, site)
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
     except BmSyncError as e:

@@ -122,8 +122,8 @@ class ProjectRunner:
         seen = self._prepared.seen
         if seen is None:
             return
+        undo_act.learn(self._plan, self._ledger)
         if self._prepared.partial:
-            undo_act.learn(self._plan, self._ledger)
             learn(self._plan.actions, self._ledger)
             record_part(seen, self._plan, self._ledger, self._site.state)
         else:
@@ -226,7 +226,7 @@ class ProjectRunner:
 
             remote = LeasedHand(remote, self._lease)
         here = FolderKeeper(seen.local_root, self._site)
-        fresh = undo_act.laid_out(seen.fresh, self._plan.project, here)
+        fresh = undo_act.laid_out(seen.fresh, here)
         return Hands(local, remote, lambda: keepers_of(seen, self._site), fresh)
 
     def _ended(self) -> ProjectRun:

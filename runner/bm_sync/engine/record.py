@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
+from bm_sync.model.config import Winner
 from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.tree import Side, Stamp
@@ -20,7 +21,10 @@ def iso(moment: datetime) -> str:
 
 
 def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str) -> None:
-    """Teach the baseline what is agreed now, and keep the list of open conflicts."""
+    """Teach the baseline what is agreed now, and keep the list of open conflicts.
+
+    Where the policy merges, the texts that a later merge needs are kept, too.
+    """
     memory = _memory(seen, ledger)
     state.record(
         plan.key,
@@ -37,6 +41,10 @@ def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str
         ),
     )
     _conflicts(seen, plan, ledger, state, run)
+    if seen.project.policy.conflict.winner is Winner.MERGE:
+        from bm_sync.engine import merge
+
+        merge.remember(seen, ledger, state)
 
 
 def record_part(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State) -> None:

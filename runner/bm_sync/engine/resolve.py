@@ -49,7 +49,7 @@ async def prepare(
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
     if given is not None:
-        place = f"{NEW}/{project.name}/{conflict.path}"
+        place = f"{NEW}/{conflict.path}"
         digest = _digest(given, seen.algorithm)
         choice = Choice(conflict, keep, place, len(given), digest)
         seen = replace(seen, fresh={conflict.path: given})

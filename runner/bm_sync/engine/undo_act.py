@@ -75,18 +75,18 @@ async def _receive(
 
 
 @contextmanager
-def laid_out(fresh: Mapping[str, bytes], project: str, keeper: FolderKeeper) -> Iterator[None]:
+def laid_out(fresh: Mapping[str, bytes], keeper: FolderKeeper) -> Iterator[None]:
     """Lay new versions, by path, where they are brought from, while the context lasts."""
     if not fresh:
         yield
         return
     try:
-        keeper.clear_new(project)
+        keeper.clear_new()
         for path, data in fresh.items():
-            keeper.lay(f"{NEW}/{project}/{path}", data)
+            keeper.lay(f"{NEW}/{path}", data)
         yield
     finally:
-        keeper.clear_new(project)
+        keeper.clear_new()
 
 
 def learn(plan: ProjectPlan, ledger: Ledger) -> None:

@@ -39,6 +39,7 @@ class Winner(StrEnum):
     REMOTE = "remote"
     BOTH = "both"
     STOP = "stop"
+    MERGE = "merge"  # neither: both changes of a text, else as newer
 
 
 class Loser(StrEnum):

@@ -153,6 +153,13 @@ class Baseline:
     known: bool = False  # false: there is no memory, the next run is a union
 
 
+class Merged(NamedTuple):
+    """What two changed versions of a text come to: its digest, where it can be told, and size."""
+
+    content: str | None
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class FilterChange:
     """What a change of the filters does to the set of synced paths.
@@ -166,12 +173,16 @@ class FilterChange:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything the planner may know about a project."""
+    """Everything the planner may know about a project.
+
+    `merges`: paths that both sides changed and that merge cleanly, where the policy merges.
+    """
 
     local: Tree
     remote: Tree
     baseline: Baseline
     filter_change: FilterChange = FilterChange()
+    merges: Mapping[str, Merged] = field(default_factory=dict)
 
     def tree(self, side: Side) -> Tree:
         """Return the tree of a side."""

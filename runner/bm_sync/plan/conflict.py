@@ -94,6 +94,9 @@ def contest(scene: Scene, draft: Draft, diff: PathDiff, names: Names) -> None:
     if conflict.winner is Winner.STOP:
         draft.clashes.append(_clash(diff, None, None, None, f"{_cause(diff)}; waits for a person"))
         return
+    if conflict.winner is Winner.MERGE and diff.path in scene.observation.merges:
+        draft.actions += steps.merge(diff, scene.observation.merges[diff.path])
+        return
     here, there = steps.present(diff, Side.LOCAL), steps.present(diff, Side.REMOTE)
     winner = winning_side(here, there, conflict.winner)
     if winner is not None and conflict.loser is Loser.TRASH:
@@ -181,6 +184,8 @@ def _cause(diff: PathDiff) -> str:
 def _told(rule: Winner, winner: Side | None) -> str:
     if winner is None:
         return "no version wins, the remote one keeps the name"
+    if rule is Winner.MERGE:
+        return f"they do not merge, the newer version ({winner}) keeps the name"
     if rule.value == winner.value:
         return f"the {winner} version keeps the name"
     return f"the {rule} version ({winner}) keeps the name"

@@ -183,7 +183,7 @@ def _time_matters(observation: Observation, diff: PathDiff, conflict: Conflict) 
         return diff.path in observation.local.dirs
     if diff.remote is None or not diff.contested:
         return False
-    if conflict.winner in (Winner.NEWER, Winner.OLDER):
+    if conflict.winner in (Winner.NEWER, Winner.OLDER, Winner.MERGE):
         return True
     loses = winning_side(diff.local, diff.remote, conflict.winner) is Side.LOCAL
     return loses and conflict.loser is Loser.COPY

@@ -146,7 +146,7 @@ def winning_side(local: File, remote: File, winner: Winner) -> Side | None:
     `both` and `stop` never tell.
     """
     match winner:
-        case Winner.NEWER:
+        case Winner.NEWER | Winner.MERGE:
             return _greater(mtime_ns(local), mtime_ns(remote))
         case Winner.OLDER:
             return _greater(mtime_ns(remote), mtime_ns(local))

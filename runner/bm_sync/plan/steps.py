@@ -5,9 +5,10 @@ Nothing is decided here.
 
 from __future__ import annotations
 
-from bm_sync.model.plan import Adopt, Copy, Forget, Move, Reason, Trash
-from bm_sync.model.tree import Agreed, File, Side, Stamp
+from bm_sync.model.plan import Adopt, Copy, Forget, Move, Reason, Restore, Trash
+from bm_sync.model.tree import Agreed, File, Merged, Side, Stamp
 from bm_sync.plan.change import PathDiff
+from bm_sync.plan.content import same
 
 
 def stamp(file: File | None) -> Stamp | None:
@@ -34,6 +35,25 @@ def copy(diff: PathDiff, to: Side, reason: Reason, *, kept_as: str | None = None
         content=diff.content(to.other),
         kept_as=kept_as,
     )
+
+
+def merge(diff: PathDiff, merged: Merged) -> list[Restore]:
+    """Return what brings a merged text to the sides that do not hold it already."""
+    sides = [side for side in Side if same(diff.content(side), merged.content) is not True]
+    return [
+        Restore(
+            path=diff.path,
+            side=side,
+            keeper=Side.LOCAL,
+            kept=f".bm-sync/new/{diff.path}",
+            size=merged.size,
+            reason=Reason.MERGED,
+            local=stamp(diff.local),
+            remote=stamp(diff.remote),
+            content=merged.content,
+        )
+        for side in sides
+    ]
 
 
 def trash(diff: PathDiff, side: Side, reason: Reason, *, early: bool = False) -> Trash:

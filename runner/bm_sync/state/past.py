@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bm_sync.model.past import Effect
 from bm_sync.model.tree import Side
-from bm_sync.state import database, effects
+from bm_sync.state import database, effects, texts
 from bm_sync.state.effects import Held
 
 
@@ -56,6 +56,23 @@ class Past:
         """Return the ids of all runs of this machine."""
         with self._db.reading() as connection:
             return effects.known_runs(connection)
+
+    def text(self, key: str, path: str, content: str) -> bytes | None:
+        """Return the agreed text of a path whose digest is `content`, None when it is not kept."""
+        with self._db.reading() as connection:
+            return texts.read(connection, key, path, content)
+
+    def text_digests(self, key: str) -> dict[str, str]:
+        """Return the digest of every text that is kept of a project."""
+        with self._db.reading() as connection:
+            return texts.digests(connection, key)
+
+    def put_texts(
+        self, key: str, put: Mapping[str, tuple[str, bytes]], drop: Collection[str]
+    ) -> None:
+        """Keep the texts of agreed files, each with its digest, and drop others."""
+        with self._db.writing() as connection:
+            texts.write(connection, key, put, drop)
 
     def pruned(self, key: str, gone: Collection[tuple[str, Side]]) -> None:
         """Note that what these runs kept on these sides is there no more."""

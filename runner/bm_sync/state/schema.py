@@ -139,8 +139,18 @@ CREATE TABLE effects (
 
 _BASES = "ALTER TABLE conflicts ADD COLUMN base TEXT;"
 
+_TEXTS = """
+CREATE TABLE texts (
+    key TEXT NOT NULL,
+    path NOT NULL,
+    content TEXT NOT NULL,
+    text BLOB NOT NULL,
+    PRIMARY KEY (key, path)
+) WITHOUT ROWID;
+"""
+
 # Step n brings a file of version n to version n + 1.
-STEPS: tuple[str, ...] = (_FIRST, _EFFECTS, _BASES)
+STEPS: tuple[str, ...] = (_FIRST, _EFFECTS, _BASES, _TEXTS)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -115,6 +115,7 @@ class State:
             files = contents.clear(connection, found[0])
             connection.execute("DELETE FROM projects WHERE id = ?", found)
             connection.execute("DELETE FROM conflicts WHERE key = ?", (key,))
+            connection.execute("DELETE FROM texts WHERE key = ?", (key,))
         self._distrusted.discard(key)
         return files
 
