@@ -95,7 +95,7 @@ class Standin:
         self.admin("delete-file", workspace=workspace, key=key)
 
     def bucket(self, workspace: str = "ada") -> Path:
-        """Return the folder of a workspace's bucket, to be read: the server overlooks what is written."""
+        """Return the folder of a workspace's bucket. Only read it: S3 overlooks what is written."""
         rows = self.look("status")["workspaces"]
         (name,) = (w["bucket"] for w in rows if w["slug"] == workspace)
         return self.folder / "buckets" / str(name)
