@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bm_sync.engine.answer import answer
 from bm_sync.engine.bisync_fit import noted, require
+from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import local_label, project_key, remote_label
 from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
@@ -51,7 +53,8 @@ class Prepared:
     """A project with its plan; `seen` is None when there is nothing to reconcile or it failed.
 
     `partial`: the plan is not all that the project needs, so carrying it out does not bring both
-    sides together. `lease` is what has to be held while it writes to the remote.
+    sides together. `lease` is what has to be held while it writes to the remote. `looked_s` is how
+    long it took to look.
     """
 
     project: Project
@@ -59,6 +62,7 @@ class Prepared:
     seen: Seen | None = None
     partial: bool = False
     lease: Lease | None = None
+    looked_s: float = 0.0
 
 
 async def prepare_all(
@@ -77,7 +81,17 @@ async def prepare_all(
 
 
 async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
-    """Observe and plan one project."""
+    """Observe and plan one project, within the time that its policy allows."""
+    began = time.monotonic()
+    try:
+        async with within(project.policy.limits.timeout_s):
+            prepared = await _prepare(project, site, wants)
+    except BmSyncError as e:
+        return Prepared(project, failed(project, site, e))
+    return replace(prepared, looked_s=time.monotonic() - began)
+
+
+async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     try:
         if project.placement is Placement.LOCAL_ONLY:
             return Prepared(project, _local_only(project, site))
@@ -92,8 +106,6 @@ async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
             seen = await merge.merged(seen, site)
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
-    except BmSyncError as e:
-        return Prepared(project, failed(project, site, e))
     plan = planner.make(project.name, seen.key, seen.observation, intent(project, site, wants))
     plan = with_roots(plan, seen)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)

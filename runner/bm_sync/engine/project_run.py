@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from bm_sync.engine import undo_act
+from bm_sync.engine.deadline import within
 from bm_sync.engine.distant_hand import DistantHand
 from bm_sync.engine.effects import effects
 from bm_sync.engine.execute import Hands, carry_out, learn
@@ -88,17 +89,10 @@ class ProjectRunner:
                 ProjectStarted(self._plan.project, len(moves), totals.bytes_up + totals.bytes_down)
             )
         try:
-            async with asyncio.timeout(self._prepared.project.policy.limits.timeout_s):
-                async with self._lease.held() if self._lease else nullcontext():
-                    await self._move()
+            async with self._in_time(), self._lease.held() if self._lease else nullcontext():
+                await self._move()
         except asyncio.CancelledError:
             self._interrupted = True
-        except TimeoutError:
-            limit = self._prepared.project.policy.limits.timeout_s
-            self._error = BmSyncError(
-                f"stopped after the time limit of {limit:g} s",
-                hint="run again to go on; limits.timeout in the policy sets the limit",
-            )
         except BmSyncError as e:
             self._error = e
         except OSError as e:
@@ -117,6 +111,11 @@ class ProjectRunner:
                 f"a bug in bm-sync: {type(e).__name__}: {e}", hint="please report it with the log"
             )
         self._record()
+
+    def _in_time(self) -> AbstractAsyncContextManager[None]:
+        """Return what stops a block when the project has used up its time."""
+        spent_s = self._prepared.looked_s + time.monotonic() - self._clock
+        return within(self._prepared.project.policy.limits.timeout_s, spent_s=spent_s)
 
     def _record(self) -> None:
         seen = self._prepared.seen
@@ -144,7 +143,8 @@ class ProjectRunner:
         from bm_sync.engine import retention
 
         try:
-            await retention.after_run(seen, self._run, self._site)
+            async with self._in_time():
+                await retention.after_run(seen, self._run, self._site)
         except (BmSyncError, OSError) as e:
             cannot_prune(self._plan.project, e)
         except asyncio.CancelledError:

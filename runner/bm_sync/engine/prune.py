@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bm_sync.engine.deadline import within
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.prepare import Prepared, blank, failed
 from bm_sync.engine.site import Site
@@ -53,9 +54,10 @@ async def prepare(project: Project, site: Site) -> Prepared:
     if kept is not None:
         return Prepared(project, replace(blank(project, site), notes=(kept,)), partial=True)
     try:
-        seen = await observe(project, site)
-        _check_rules(seen)
-        found = _ignored(await _everything(seen, site), seen.matcher)
+        async with within(project.policy.limits.timeout_s):
+            seen = await observe(project, site)
+            _check_rules(seen)
+            found = _ignored(await _everything(seen, site), seen.matcher)
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
     return Prepared(project, _plan(blank(project, site), seen, found), seen, partial=True)

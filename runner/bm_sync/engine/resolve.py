@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bm_sync.engine.answer import answer
 from bm_sync.engine.contents import computable
+from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.keepers import NEW, keepers_unseen
@@ -42,10 +43,11 @@ async def prepare(
 ) -> Prepared:
     """Plan to settle a conflict."""
     try:
-        seen = await observe(project, site)
-        choice = Choice(conflict, keep)
-        wants = intent(project, site, Wants())
-        seen = await answer(seen, resolve.deciding(wants, choice).policy, site)
+        async with within(project.policy.limits.timeout_s):
+            seen = await observe(project, site)
+            choice = Choice(conflict, keep)
+            wants = intent(project, site, Wants())
+            seen = await answer(seen, resolve.deciding(wants, choice).policy, site)
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
     if given is not None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bm_sync.engine.answer import told_of
+from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.keepers import Keeper, keepers_of
 from bm_sync.engine.observe import Seen, observe
@@ -95,10 +96,11 @@ async def _prepare(found: Target, wanted: Undo, project: Project, site: Site) ->
     key = project_key(project)
     effects = undo.selected(site.state.past.of_run(found.run.id, key), wanted.paths)
     try:
-        seen = await observe(project, site)
-        asked = undo.unsure(effects, seen.observation)
-        seen = await told_of(seen, asked[Side.LOCAL], asked[Side.REMOTE], site)
-        held = await _held(effects, keepers_of(seen, site))
+        async with within(project.policy.limits.timeout_s):
+            seen = await observe(project, site)
+            asked = undo.unsure(effects, seen.observation)
+            seen = await told_of(seen, asked[Side.LOCAL], asked[Side.REMOTE], site)
+            held = await _held(effects, keepers_of(seen, site))
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
     past = undo.Past(named(found.run), effects, held, _hidden(effects, seen))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.keepers import TRASH, Keeper, keepers_of, keepers_unseen
 from bm_sync.engine.observe import observe
@@ -95,8 +96,9 @@ async def prepare(project: Project, version: KeptVersion, site: Site) -> Prepare
         error = UsageError(what, hint="write it to a file: bm-sync restore PATH --at RUN --to FILE")
         return Prepared(project, failed(project, site, error), partial=True)
     try:
-        seen = await observe(project, site)
-        held = await keepers_of(seen, site)[version.side].look([version.place])
+        async with within(project.policy.limits.timeout_s):
+            seen = await observe(project, site)
+            held = await keepers_of(seen, site)[version.side].look([version.place])
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
     wanted = bring_back.Wanted(version.path, version.side, version.place, held.get(version.place))

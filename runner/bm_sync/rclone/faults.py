@@ -59,7 +59,7 @@ _TABLE: tuple[tuple[Fault, str], ...] = (
     (
         Fault.SOURCE_CHANGED,
         (
-            r"source file is being updated|corrupted on transfer"
+            r"source file is being updated|corrupted on transfer|BadDigest|ContentSHA256Mismatch"
             r"|failed to open source object.*(no such file|not found)"
             r"|size differ|sizes differ|hashes? differ|vanished"
         ),
