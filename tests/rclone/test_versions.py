@@ -200,3 +200,22 @@ def test_an_undo_says_which_versions_are_kept_no_more(bench: Bench) -> None:
         "the version before is not kept any more"
     }
     assert texts(bench.here) == {"a.md": "edited", "b.md": "edited"}
+
+
+def test_what_the_trash_keeps_is_no_file_of_the_project(one: Machine) -> None:
+    for number in range(4):
+        one.write(f"{number}.md", "first")
+    converged(one.apply())
+    for number in range(1, 4):
+        (one.folder / f"{number}.md").unlink()
+    one.write("0.md", "second")
+    converged(one.apply())
+    (deleted,) = (v for v in kept(one, "1.md"))
+    assert deleted.side is Side.REMOTE
+    plan = one.plan()
+    assert (plan.files_local, plan.files_remote, plan.moves) == (1, 1, ())
+    assert one.remote_names() == ["0.md"]
+    two = Machine(one.home.parent / "two", one.remote, stale_s=one.stale_s)
+    two.folder.mkdir(parents=True)
+    converged(two.apply())
+    assert two.files() == {"0.md": b"second"}

@@ -16,7 +16,7 @@ from bm_sync.state import rows
 from bm_sync.state.history import UNFINISHED
 
 _COLUMNS = "kind, path, side, content, old_path, kept, kept_size, kept_content"
-_IN_TRASH = "substr(kept, 1, 9) = '.bm-sync/'"
+_IN_TRASH = "kept IS NOT NULL AND substr(kept, 1, 9) = '.bm-sync/'"
 
 
 @dataclass(frozen=True, slots=True)

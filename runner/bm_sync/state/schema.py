@@ -135,6 +135,7 @@ CREATE TABLE effects (
     kept_content TEXT,
     UNIQUE (key, run, n)
 );
+CREATE INDEX effects_kept ON effects (key, run) WHERE kept IS NOT NULL;
 """
 
 _BASES = "ALTER TABLE conflicts ADD COLUMN base TEXT;"
