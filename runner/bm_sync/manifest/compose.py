@@ -41,20 +41,26 @@ _WORDS: dict[str, Plain] = {
 _QUOTED = ("'", '"')
 
 
-def compose(text: str, report: Report) -> Node | None:
-    """Return the document; None when it cannot be read on (reported)."""
-    composer = _Composer(report)
+def compose(text: str, report: Report, file: str = "") -> Node | None:
+    """Return the document; None when it cannot be read on (reported).
+
+    `file` names another file than the manifest itself; such a one may declare nothing.
+    """
+    composer = _Composer(report, file)
     try:
         for event in _events(text):
             if not composer.take(event):
                 return None
     except yaml.MarkedYAMLError as e:
-        _syntax(e, report)
+        _syntax(e, report, file)
         return None
     except yaml.reader.ReaderError as e:
-        report.error(Code.CHARACTERS, START, f"the text cannot be read: {escaped(e.reason)}")
+        at = START._replace(file=file)
+        report.error(Code.CHARACTERS, at, f"the text cannot be read: {escaped(e.reason)}")
         return None
     if composer.root is None or _is_nothing(composer.root):
+        if file:
+            return Mapping()
         hint = "bm-sync init writes a first one"
         report.error(Code.EMPTY, START, "the file declares nothing", hint)
         return None
@@ -95,8 +101,9 @@ class _Open:
 
 
 class _Composer:
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, file: str) -> None:
         self.root: Node | None = None
+        self._file = file
         self._report = report
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
@@ -124,12 +131,12 @@ class _Composer:
         self._documents += 1
         if self._documents > 1:
             what = "a second document begins here; a manifest is one document"
-            self._report.error(Code.YAML_FEATURE, _spot(event), what, "remove the line ---")
+            self._report.error(Code.YAML_FEATURE, self._spot(event), what, "remove the line ---")
             return False
         return True
 
     def _scalar(self, event: yaml.ScalarEvent) -> bool:
-        spot = _spot(event)
+        spot = self._spot(event)
         if self._refuse_tag(event, spot):
             return self._put(Broken(spot), event.anchor, 1)
         plain = event.style is None or event.style == ""
@@ -141,7 +148,7 @@ class _Composer:
         return self._put(Scalar(value, event.value, spot, quote), event.anchor, 1)
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> bool:
-        spot = _spot(event)
+        spot = self._spot(event)
         tagged = self._refuse_tag(event, spot)
         if len(self._open) >= MAX_DEPTH:
             what = f"nested deeper than {MAX_DEPTH} levels"
@@ -153,7 +160,7 @@ class _Composer:
 
     def _end(self, event: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> bool:
         top = self._open.pop()
-        spot = Spot(top.spot.line, top.spot.column, *_spot(event)[2:])
+        spot = Spot(top.spot.line, top.spot.column, *self._spot(event)[2:])
         node: Node
         if top.broken:
             node = Broken(spot)
@@ -164,7 +171,7 @@ class _Composer:
         return self._put(node, top.anchor, top.size, new=1)
 
     def _alias(self, event: yaml.AliasEvent) -> bool:
-        spot = _spot(event)
+        spot = self._spot(event)
         self._aliases += 1
         name = event.anchor or ""
         known = self._anchors.get(name)
@@ -244,12 +251,11 @@ class _Composer:
         self._report.error(Code.YAML_FEATURE, spot, what, hint)
         return True
 
-
-def _spot(event: yaml.Event) -> Spot:
-    start, end = event.start_mark, event.end_mark
-    assert start is not None  # noqa: S101 - only events made by hand have no marks
-    assert end is not None  # noqa: S101
-    return Spot(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+    def _spot(self, event: yaml.Event) -> Spot:
+        start, end = event.start_mark, event.end_mark
+        assert start is not None  # noqa: S101 - only events made by hand have no marks
+        assert end is not None  # noqa: S101
+        return Spot(start.line + 1, start.column + 1, end.line + 1, end.column + 1, self._file)
 
 
 _HINTS = (
@@ -264,14 +270,15 @@ _HINTS = (
 )
 
 
-def _syntax(e: yaml.MarkedYAMLError, report: Report) -> None:
+def _syntax(e: yaml.MarkedYAMLError, report: Report, file: str) -> None:
     mark = e.problem_mark or e.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = e.problem or "it cannot be read"
     hint = next((h for words, h in _HINTS if words in problem), None)
-    if report.source(line)[column - 1 : column] == "\t":
+    source = report.source(line, file)
+    if source[column - 1 : column] == "\t":
         hint = "indent with spaces, not with tabs"
-    elif "${" in report.source(line)[: column + 1]:
+    elif "${" in source[: column + 1]:
         hint = 'quote text with ${NAME} between { and }, such as "${HOME}/notes"'
     context = (
         f" ({e.context} that begins in line {e.context_mark.line + 1})"
@@ -279,4 +286,4 @@ def _syntax(e: yaml.MarkedYAMLError, report: Report) -> None:
         else ""
     )
     what = f"not valid YAML: {escaped(problem)}{escaped(context)}"
-    report.error(Code.SYNTAX, Spot(line, column, line, column + 1), what, hint)
+    report.error(Code.SYNTAX, Spot(line, column, line, column + 1, file), what, hint)

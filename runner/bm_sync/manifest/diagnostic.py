@@ -28,9 +28,11 @@ class ManifestError(UsageError):
     def __init__(self, file: str, diagnostics: tuple[Diagnostic, ...]) -> None:
         errors = [d for d in diagnostics if d.severity == "error"]
         first = errors[0]
+        elsewhere = escaped(f"{first.file}:{first.line}")
+        where = f"line {first.line}" if first.file == file else elsewhere
         super().__init__(
             f"{escaped(file)}: {len(errors)} error{'s' if len(errors) > 1 else ''}, the first in "
-            f"line {first.line}: {first.what}",
+            f"{where}: {first.what}",
             hint=first.hint or f"bm-sync explain {first.code}",
         )
         self.diagnostics = diagnostics
@@ -45,7 +47,7 @@ class Report:
 
     def __init__(self, file: Path, text: str = "") -> None:
         self._file = str(file)
-        self._lines = re.split(r"\r\n|\r|\n", text)
+        self._lines = {"": _split(text)}
         self._found: dict[tuple[str, int, int, str, str], Diagnostic] = {}
         self._masked_spots: list[Spot] = []
         self._masked_words: set[str] = set()
@@ -55,22 +57,25 @@ class Report:
         """Whether there is an error (a warning is none)."""
         return any(d.severity == "error" for d in self._found.values())
 
+    def add_source(self, file: str, text: str) -> None:
+        """Learn the text of another file that values may stand in, by the name in their spots."""
+        self._lines[file] = _split(text)
+
     def error(self, code: Code, spot: Spot, what: str, hint: str | None = None) -> None:
         """Add an error; raises TooManyProblemsError when a person could not read them all."""
-        self._add(Diagnostic(code, "error", what, self._file, *_place(spot), hint=hint))
+        self._add(Diagnostic(code, "error", what, self._named(spot), *_place(spot), hint=hint))
         if len(self._found) >= MOST:
             raise TooManyProblemsError
 
     def warning(self, code: Code, spot: Spot, what: str, hint: str | None = None) -> None:
         """Add a warning."""
-        self._add(Diagnostic(code, "warning", what, self._file, *_place(spot), hint=hint))
+        self._add(Diagnostic(code, "warning", what, self._named(spot), *_place(spot), hint=hint))
 
     def note_the_rest(self) -> None:
         """Say that there may be more problems than those found."""
-        last = max(self._found.values(), key=lambda d: (d.line, d.column))
-        spot = Spot(last.line, last.column, last.line, last.column)
+        last = max(self._found.values(), key=self._order)
         what = f"the first {MOST} problems are told; there may be more"
-        self._add(Diagnostic(Code.TOO_MUCH, "error", what, self._file, *_place(spot)))
+        self._add(Diagnostic(Code.TOO_MUCH, "error", what, last.file, last.line, last.column))
 
     def elsewhere(self, problem: Diagnostic) -> None:
         """Add a problem of another file, such as an ignore file."""
@@ -86,24 +91,40 @@ class Report:
             self._masked_words |= {word, cut(word)}
 
     def finish(self) -> tuple[Diagnostic, ...]:
-        """Return all problems, sorted by position, secrets masked."""
+        """Return all problems, sorted by file and position, secrets masked."""
         shown = [self._shown(d) for d in self._found.values()]
-        return tuple(sorted(shown, key=lambda d: (d.file != self._file, d.line, d.column, d.code)))
+        return tuple(sorted(shown, key=self._order))
 
     def fail(self) -> ManifestError:
         """Return the error to raise."""
         return ManifestError(self._file, self.finish())
 
-    def source(self, line: int) -> str:
+    def source(self, line: int, file: str = "") -> str:
         """Return a line of the source as it stands, "" beyond the end."""
-        return self._lines[line - 1] if 0 < line <= len(self._lines) else ""
+        lines = self._lines[file]
+        return lines[line - 1] if 0 < line <= len(lines) else ""
+
+    def _named(self, spot: Spot) -> str:
+        return spot.file or self._file
+
+    def _key(self, file: str) -> str | None:
+        """Return the name of a file in spots, None when its text is not known."""
+        if file == self._file:
+            return ""
+        return file if file in self._lines else None
+
+    def _order(self, d: Diagnostic) -> tuple[int, str, int, int, str]:
+        """Sort by file, the manifest first, those with an unknown text last; then by position."""
+        key = self._key(d.file)
+        rank = len(self._lines) if key is None else list(self._lines).index(key)
+        return rank, d.file, d.line, d.column, d.code
 
     def _add(self, problem: Diagnostic) -> None:
         key = (problem.code, problem.line, problem.column, problem.file, problem.what)
         self._found.setdefault(key, problem)
 
     def _shown(self, d: Diagnostic) -> Diagnostic:
-        own = d.file == self._file
+        key = self._key(d.file)
         return Diagnostic(
             code=str(d.code),
             severity=d.severity,
@@ -112,7 +133,7 @@ class Report:
             line=d.line,
             column=d.column,
             length=d.length,
-            line_text=self._masked_line(d.line) if own else d.line_text,
+            line_text=d.line_text if key is None else self._masked_line(d.line, key),
             hint=None if d.hint is None else self._masked(d.hint),
         )
 
@@ -121,19 +142,23 @@ class Report:
             text = text.replace(word, MASK)
         return text
 
-    def _masked_line(self, line: int) -> str:
+    def _masked_line(self, line: int, file: str) -> str:
         """Return a source line with secrets as stars, so that columns stay where they are."""
-        text = self.source(line)
+        text = self.source(line, file)
         if len(text) > LONGEST_LINE:
             return ""
         for spot in self._masked_spots:
-            if spot.line <= line <= spot.end_line:
+            if spot.file == file and spot.line <= line <= spot.end_line:
                 begin = spot.column - 1 if line == spot.line else 0
                 end = spot.end_column - 1 if line == spot.end_line else len(text)
                 text = text[:begin] + "*" * (end - begin) + text[end:]
         for word in self._masked_words:
             text = text.replace(word, "*" * len(word))
         return starred(text)
+
+
+def _split(text: str) -> list[str]:
+    return re.split(r"\r\n|\r|\n", text)
 
 
 def _place(spot: Spot) -> tuple[int, int, int]:

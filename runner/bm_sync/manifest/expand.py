@@ -134,4 +134,4 @@ def _inside(scalar: Scalar, use: re.Match[str]) -> Spot:
     if spot.end_column - spot.column != len(scalar.raw) + 2 * scalar.quote:
         return spot
     begin = spot.column + scalar.quote + use.start()
-    return Spot(spot.line, begin, spot.line, begin + len(use[0]))
+    return Spot(spot.line, begin, spot.line, begin + len(use[0]), spot.file)

@@ -115,7 +115,7 @@ class Filters:
 
     def _unwritten(self, said: Scalar) -> str | None:
         """Return what stands for Basic Memory's ignore file while there is none yet."""
-        path = absolute(str(said.value), self.around)
+        path = absolute(said, self.around)
         if path.name != bmignore.NAME or wrong_file(str(path)) or os.path.lexists(path):
             return None
         what = f"there is no {quoted(said.value)} yet; Basic Memory's default patterns count"
@@ -128,7 +128,7 @@ class Filters:
         wrong = wrong_file(shown)
         if wrong is None:
             try:
-                with absolute(shown, self.around).open("rb") as stream:
+                with absolute(said, self.around).open("rb") as stream:
                     data = stream.read(MAX_BYTES + 1)
                 if len(data) <= MAX_BYTES:
                     return data.decode("utf-8", "surrogateescape")

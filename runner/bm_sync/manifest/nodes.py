@@ -14,12 +14,17 @@ Document: TypeAlias = Union[Plain, list["Document"], dict[str, "Document"]]  # n
 
 
 class Spot(NamedTuple):
-    """A place in the text: lines and columns count from 1, the end is behind the last character."""
+    """A place in the text: lines and columns count from 1, the end is behind the last character.
+
+    `file` is "" for the manifest itself, else the file as messages name it. Line 0 is no text: what
+    `file` names said it (`--set notes`).
+    """
 
     line: int
     column: int
     end_line: int
     end_column: int
+    file: str = ""
 
     @property
     def length(self) -> int:

@@ -144,12 +144,13 @@ def _around(where: Key, owners: Mapping[Key, _Claim]) -> _Claim | None:
 def _report(
     around: Surroundings, code: Code, claim: _Claim, relation: str, others: list[_Claim]
 ) -> None:
-    what = f"the project {quoted(claim.project)} has {relation} {_named(others)}"
+    named = _named(others, claim.at, around)
+    what = f"the project {quoted(claim.project)} has {relation} {named}"
     around.report.error(code, claim.at, what, "two projects never share files")
 
 
-def _named(claims: list[_Claim]) -> str:
-    names = [f"{quoted(c.project)} in line {c.at.line}" for c in claims[:_MOST_NAMES]]
+def _named(claims: list[_Claim], here: Spot, around: Surroundings) -> str:
+    names = [f"{quoted(c.project)} in {around.told(c.at, here)}" for c in claims[:_MOST_NAMES]]
     more = len(claims) - len(names)
     return listed([*names, *([f"{more} more"] if more else [])], "and")
 
@@ -171,7 +172,7 @@ def _check_sides(
             met[other.project][claim.project] = claim
     for claim in locals_:
         if met[claim.project]:
-            others = _named(list(met[claim.project].values()))
+            others = _named(list(met[claim.project].values()), claim.at, around)
             what = (
                 f"the local folder of {quoted(claim.project)} touches the remote folder of {others}"
             )

@@ -30,7 +30,7 @@ def local_folder(said: Scalar, around: Surroundings, what: str) -> Path | None:
     text = str(said.value)
     wrong = _wrong_local(text, what)
     if wrong is None:
-        path = absolute(text, around)
+        path = absolute(said, around)
         wrong = _wrong_place(path)
         if wrong is None:
             return path
@@ -38,11 +38,12 @@ def local_folder(said: Scalar, around: Surroundings, what: str) -> Path | None:
     return None
 
 
-def absolute(text: str, around: Surroundings) -> Path:
-    """Return a path with `~` put in, relative to the manifest's folder, without `..`."""
+def absolute(said: Scalar, around: Surroundings) -> Path:
+    """Return a path with `~` put in, relative to the folder of its file, without `..`."""
+    text = str(said.value)
     if text == "~" or text.startswith("~/"):
         text = str(around.home) + text[1:]
-    return Path(os.path.normpath(around.folder / text))
+    return Path(os.path.normpath(around.folder_of(said.spot) / text))
 
 
 def wrong_file(text: str) -> str | None:

@@ -67,9 +67,10 @@ def _check_names(declared: Mapping, around: Surroundings) -> None:
     for name, entry in declared.entries.items():
         first = seen.setdefault(name.casefold(), entry.key)
         if first is not entry.key:
+            place = around.told(first.spot, entry.key.spot)
             what = (
-                f"the project {quoted(name)} differs from {quoted(first.raw)} in line "
-                f"{first.spot.line} in case only"
+                f"the project {quoted(name)} differs from {quoted(first.raw)} in {place} "
+                "in case only"
             )
             around.report.error(Code.SAME_NAME, entry.key.spot, what, "give it another name")
 

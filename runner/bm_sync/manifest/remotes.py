@@ -197,7 +197,7 @@ def _secret(node: Mapping, around: Surroundings) -> SecretRef | None:
         case "file":
             wrong = wrong_file(text)
             if wrong is None:
-                return SecretRef("file", str(absolute(text, around)), origin)
+                return SecretRef("file", str(absolute(said, around)), origin)
             around.report.error(Code.LOCAL_PATH, said.spot, f"{quoted(text)}: {wrong}")
             return None
         case _:

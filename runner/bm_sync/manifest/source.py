@@ -25,8 +25,11 @@ def read(file: Path) -> str:
     return decode(data, file)
 
 
-def decode(data: bytes, file: Path) -> str:
-    """Return bytes as text without a byte order mark, every line ended by a newline or less."""
+def decode(data: bytes, file: Path, *, may_be_empty: bool = False) -> str:
+    """Return bytes as text without a byte order mark, every line ended by a newline or less.
+
+    Raises ManifestError for what is no text, and for an empty file unless it may be empty.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
@@ -40,7 +43,7 @@ def decode(data: bytes, file: Path) -> str:
             "save the file as UTF-8",
         )
         raise report.fail() from e
-    return _screened(text, file)
+    return _screened(text, file, may_be_empty=may_be_empty)
 
 
 def others_may_write(file: Path) -> bool:
@@ -51,7 +54,7 @@ def others_may_write(file: Path) -> bool:
         return False
 
 
-def _screened(text: str, file: Path) -> str:
+def _screened(text: str, file: Path, *, may_be_empty: bool) -> str:
     report = Report(file, text)
     bad = _FORBIDDEN.search(text)
     if bad:
@@ -62,7 +65,7 @@ def _screened(text: str, file: Path) -> str:
             f"the character U+{ord(bad[0]):04X} cannot stand in a manifest",
             "remove it, or write it as an escape in double quotes",
         )
-    elif not text.strip():
+    elif not text.strip() and not may_be_empty:
         report.error(Code.EMPTY, START, "the file is empty", "bm-sync init writes a first one")
     if report.failed:
         raise report.fail()

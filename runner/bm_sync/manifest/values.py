@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence, Spot
+from bm_sync.manifest.shown import escaped
 from bm_sync.model.config import Limit, Origin
 
 _UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -19,7 +20,8 @@ class Surroundings:
     """What a manifest is resolved against.
 
     `folder` is the manifest's own, absolute; `file` is as the user named it; `variables` are the
-    names in `vars`.
+    names in `vars`. `folders` are those of other files, by the name in their spots. `host` and
+    `platform` are this machine's, as `os.uname` and `sys.platform` tell them.
     """
 
     file: Path
@@ -29,10 +31,23 @@ class Surroundings:
     env: AbstractMapping[str, str]
     report: Report
     variables: frozenset[str] = frozenset()
+    folders: AbstractMapping[str, Path] = field(default_factory=dict)
+    host: str = ""
+    platform: str = ""
 
     def origin(self, spot: Spot) -> Origin:
         """Return a place in the manifest as the engine remembers it."""
-        return Origin(str(self.file), spot.line, spot.column)
+        return Origin(spot.file or str(self.file), spot.line, spot.column)
+
+    def folder_of(self, spot: Spot) -> Path:
+        """Return where relative paths begin that are said at `spot`."""
+        return self.folders.get(spot.file, self.folder)
+
+    def told(self, place: Spot, here: Spot) -> str:
+        """Return a place as a message about `here` names it: `line 5`, or `team.yaml:5`."""
+        if place.file == here.file:
+            return f"line {place.line}"
+        return escaped(str(self.origin(place)))
 
 
 def size(text: str) -> int:

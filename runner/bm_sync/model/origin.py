@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Origin:
     """Where a value was said.
 
-    Lines and columns count from 1; line 0 means a built-in default.
+    Lines and columns count from 1; line 0 means that no file said it: `file` then names what did
+    (`--set notes`), "" a built-in default.
     """
 
     file: str
@@ -17,7 +18,9 @@ class Origin:
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else "built-in default"
+        if not self.line:
+            return self.file or "built-in default"
+        return f"{self.file}:{self.line}"
 
 
 BUILT_IN = Origin("", 0, 0)
