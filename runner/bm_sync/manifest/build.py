@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
-from bm_sync.manifest.nodes import START, Mapping
+from bm_sync.manifest.nodes import START, Mapping, Scalar
 from bm_sync.manifest.overlap import check_overlaps
+from bm_sync.manifest.places import local_folder
 from bm_sync.manifest.policies import Policies
 from bm_sync.manifest.projects import Rooms, build_projects
 from bm_sync.manifest.remotes import build_remotes, runs_program
+from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.source import others_may_write
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.model.config import BackendRemote, Manifest, Remote, SecretRef
@@ -22,12 +24,22 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     filters = Filters(group(checked, "filters"), around)
     policies.check_all()
     filters.check_all()
-    rooms = Rooms(around, declared_remotes, remotes, policies, filters, group(checked, "defaults"))
+    defaults = group(checked, "defaults")
+    schedules = Schedules(group(checked, "schedules"), defaults.get("schedule"), around)
+    rooms = Rooms(around, declared_remotes, remotes, policies, filters, schedules, defaults)
     placed = build_projects(group(checked, "projects"), rooms)
+    schedules.check_all(tag for p in placed for tag in p.project.tags)
     check_overlaps(placed, around)
     _check_writers(tuple(remotes.values()), around)
     projects = tuple(p.project for p in placed)
-    return Manifest(around.file, digest, tuple(remotes.values()), projects)
+    metrics = checked.get("metrics")
+    return Manifest(
+        around.file,
+        digest,
+        tuple(remotes.values()),
+        projects,
+        local_folder(metrics, around, "metrics") if isinstance(metrics, Scalar) else None,
+    )
 
 
 def _check_writers(remotes: tuple[Remote, ...], around: Surroundings) -> None:

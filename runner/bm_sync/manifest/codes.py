@@ -55,6 +55,7 @@ class Code(StrEnum):
     REFUSED = "BMS036"
     ADDRESS = "BMS037"
     ENGINE = "BMS038"
+    SCHEDULE = "BMS039"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from bm_sync.manifest.filtersets import Filters
 from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Spot
 from bm_sync.manifest.places import local_folder, remote_path
 from bm_sync.manifest.policies import Policies, known_names
+from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, group, is_broken, words
 from bm_sync.model.config import Project, Remote
@@ -39,6 +40,7 @@ class Rooms:
     remotes: AbstractMapping[str, Remote]
     policies: Policies
     filters: Filters
+    schedules: Schedules
     defaults: Mapping
 
 
@@ -84,6 +86,9 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
     said_filters = node.get("filters")
     if said_filters is None:
         said_filters = defaults.get("filters")
+    tags = tuple(dict.fromkeys(str(tag.value) for tag in words(node, "tags")))
+    alone = isinstance(said_remote, Scalar) and said_remote.value is None
+    synced = "local" in node.entries and not alone
     project = Project(
         name=name,
         local=local,
@@ -91,8 +96,9 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         path=path or "",
         policy=rooms.policies.used(node.get("policy"), defaults.get("policy")),
         filters=rooms.filters.used(said_filters),
-        tags=tuple(dict.fromkeys(str(tag.value) for tag in words(node, "tags"))),
+        tags=tags,
         origin=around.origin(entry.key.spot),
+        schedule=rooms.schedules.used(node.entries.get("schedule"), tags, synced=synced),
     )
     at = _spot(node, "path") or entry.key.spot
     wrong = wrong_cloud_path(project)

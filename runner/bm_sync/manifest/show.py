@@ -26,6 +26,7 @@ from bm_sync.model.config import (
     Rule,
     SecretRef,
 )
+from bm_sync.model.schedule import Schedule
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -36,6 +37,7 @@ def data(manifest: Manifest) -> dict[str, Json]:
         "version": 1,
         "file": escaped(str(manifest.file)),
         "digest": manifest.digest,
+        "metrics": None if manifest.metrics is None else escaped(str(manifest.metrics)),
         "remotes": {remote.name: _remote(remote) for remote in manifest.remotes},
         "projects": {project.name: _project(project) for project in manifest.projects},
     }
@@ -82,6 +84,7 @@ def _project(project: Project) -> Json:
         "tags": list(project.tags),
         "policy": _policy(project.policy),
         "filters": _filters(project.filters),
+        "schedule": _schedule(project.schedule),
         "declared": str(project.origin),
     }
 
@@ -134,6 +137,17 @@ def _filters(filters: FilterSet) -> Json:
         "exclude": [_rule(rule) for rule in filters.rules],
         "max_size": filters.max_size,
         "links": filters.links.value,
+    }
+
+
+def _schedule(schedule: Schedule | None) -> Json:
+    if schedule is None:
+        return None
+    return {
+        "when": schedule.said,
+        "jitter": schedule.jitter_s,
+        "catch_up": schedule.catch_up,
+        "declared": escaped(str(schedule.origin)),
     }
 
 

@@ -30,6 +30,7 @@ from bm_sync.model.policy import (
     Verify,
     Winner,
 )
+from bm_sync.model.schedule import Schedule
 
 __all__ = [
     "BUILT_IN",
@@ -196,6 +197,7 @@ class Project:
     filters: FilterSet
     tags: tuple[str, ...]
     origin: Origin
+    schedule: Schedule | None = None
 
     @property
     def placement(self) -> Placement:
@@ -209,10 +211,12 @@ class Project:
 class Manifest:
     """A whole manifest, resolved.
 
-    `digest` is the SHA-256 of its text; `file` is as the user named it.
+    `digest` is the SHA-256 of its text; `file` is as the user named it. `metrics` is the file that
+    every run leaves its figures in.
     """
 
     file: Path
     digest: str
     remotes: tuple[Remote, ...]
     projects: tuple[Project, ...]
+    metrics: Path | None = None
