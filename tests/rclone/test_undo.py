@@ -13,7 +13,7 @@ from bm_sync import past_api
 from bm_sync.errors import UsageError
 from bm_sync.model.past import Undo
 from bm_sync.model.plan import Plan
-from bm_sync.model.run import ProjectRun, Status
+from bm_sync.model.run import ActionEnded, Event, ProjectRun, Status
 
 
 @pytest.fixture
@@ -236,3 +236,37 @@ def test_a_path_that_the_filters_exclude_now_is_left_alone(bench: Bench) -> None
         ("draft.txt", "the filters exclude it now")
     ]
     assert both(bench) == {"a.md": "text of a.md\n", "draft.txt": "edited"}
+
+
+def test_an_undo_that_is_interrupted_leaves_sides_that_an_apply_makes_equal(bench: Bench) -> None:
+    names = [f"{number}.md" for number in range(6)]
+    bench.write(*names, "gone.md")
+    bench.apply()
+    before = both(bench)
+    bench.write(*names, text="edited")
+    bench.write("new.md")
+    (bench.there / "gone.md").unlink()
+    bench.apply()
+    after = both(bench)
+
+    async def stopped() -> ProjectRun:
+        ended = 0
+
+        def stop(event: Event) -> None:
+            nonlocal ended
+            ended += isinstance(event, ActionEnded)
+            if ended == 3:
+                task.cancel()
+
+        undoing = past_api.undo(bench.manifest(), Undo(), bench.setup, on_event=stop)
+        task = asyncio.create_task(undoing)
+        done = await task
+        assert done.run is not None
+        return done.run.projects[0]
+
+    assert asyncio.run(stopped()).status is Status.INTERRUPTED
+    assert bench.apply().exit == 0
+    now = both(bench)
+    assert all(now.get(path) in (before.get(path), after.get(path)) for path in before | after)
+    assert now != after
+    quiet(bench)
