@@ -230,7 +230,8 @@ class Workspace:
             kept = page.read()
             before = kept if kept is not None and self._fits(kept) else self._known
             now = change(before)
-            page.write(now)
+            if now != kept:
+                page.write(now)
             self._facts = self._by_my_way(now)
             return self._facts
 
