@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import standin_server
-from cloud_user import User
+from cli_outside import START
+from cloud_user import User, wait_for
 from cloud_world import CloudWorld
 from standin_server import Standin
 
@@ -449,6 +452,47 @@ def test_a_token_that_ends_in_mid_run_is_renewed(
     cloud.admin("fault", server="webdav", method="GET", status=401)
     assert ada.apply().exit == 0
     assert ada.texts()["later.md"] == "theirs"
+
+
+@pytest.mark.parametrize("etags", ["md5", "opaque"])
+def test_a_run_that_was_killed_is_finished_by_the_next_one(
+    ada: CloudWorld, cloud: Standin, etags: str
+) -> None:
+    cloud.admin("switch", etags=etags)
+    for n in range(3):
+        ada.write(f"notes/{n}.md", f"first {n}")
+    converged(ada, cloud)
+    ada.write("notes/0.md", "second 0")
+    (ada.folder / "notes/1.md").unlink()
+    for n in range(8):
+        ada.write(f"notes/new {n}.md")
+    cloud.put("notes/theirs.md", "theirs", TEAM)
+    cloud.admin("fault", server="webdav", method="PUT", kind="stall", after=5)
+    killed(ada, cloud)
+    cloud.admin("clear-faults")
+    run = converged(ada, cloud)
+    assert run.clashes == ()
+    assert len(ada.texts()) == 2 + 8 + 1
+    assert {"first 0", "first 1"} <= set(kept(cloud))
+
+
+def killed(world: CloudWorld, cloud: Standin) -> None:
+    """Apply in a process of its own, and kill that while an upload is held by the stand-in."""
+    world.manifest()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of every fork beside threads; the child only calls exec
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = subprocess.Popen(
+            [*START, "apply", "-f", str(world.folder / "sync.yaml"), "--yes"],
+            env={**world.setup.env, "BM_SYNC_STATE_DIR": str(world.state)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    with process:
+        wait_for(lambda: not cloud.look("status")["faults"] or process.poll() is not None)
+        assert process.poll() is None
+        process.kill()
 
 
 def signed_in_by_token(world: CloudWorld, cloud: Standin, tmp_path: Path) -> None:
