@@ -339,6 +339,7 @@ _ANSWERS = (
     ("why", "notes", "a.md"),
     ("doctor",),
     ("reset", "notes"),
+    ("unlock",),
     ("prune", "--ignored"),
     ("import", "rclone"),
     ("login", "--api-key", "-"),
