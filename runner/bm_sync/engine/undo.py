@@ -72,7 +72,7 @@ def _run(wanted: Undo, keys: Collection[str], state: State) -> Run:
     if run.exit == UNFINISHED:
         raise UsageError(
             f"run {run.id} has not come to its end, so it is not known what it did",
-            hint="bm-sync apply goes on from what is there; versions it kept: bm-sync versions",
+            hint="bm-sync apply goes on from what is there; what it kept lies in the trash",
         )
     return run
 
