@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
 from bm_sync.filters import rules as patterns
 from bm_sync.manifest import bmignore
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
-from bm_sync.manifest.places import absolute, wrong_file
+from bm_sync.manifest.places import absolute, is_system, wrong_file
 from bm_sync.manifest.policies import known_names
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 from bm_sync.manifest.values import Surroundings, group, size, words
@@ -125,10 +128,11 @@ class Filters:
 
     def _read(self, said: Scalar) -> str | None:
         shown = str(said.value)
-        wrong = wrong_file(shown)
+        path = absolute(said, self.around)
+        wrong = wrong_file(shown) or ("it belongs to the system" if is_system(path) else None)
         if wrong is None:
             try:
-                with absolute(said, self.around).open("rb") as stream:
+                with _plain(path) as stream:
                     data = stream.read(MAX_BYTES + 1)
                 if len(data) <= MAX_BYTES:
                     return data.decode("utf-8", "surrogateescape")
@@ -138,6 +142,15 @@ class Filters:
         what = f"the ignore file {quoted(shown)} cannot be read: {escaped(wrong)}"
         self.around.report.error(Code.IGNORE_FILE, said.spot, what, "create it, or remove this")
         return None
+
+
+def _plain(path: Path) -> BinaryIO:
+    """Open a plain file; a pipe would keep the reader waiting for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("it is no plain file")
+    return os.fdopen(descriptor, "rb")
 
 
 def _bytes(node: Node | None) -> int | None:

@@ -31,7 +31,7 @@ def local_folder(said: Scalar, around: Surroundings, what: str) -> Path | None:
     wrong = _wrong_local(text, what)
     if wrong is None:
         path = absolute(said, around)
-        wrong = _wrong_place(path)
+        wrong = wrong_place(path)
         if wrong is None:
             return path
     around.report.error(Code.LOCAL_PATH, said.spot, *wrong)
@@ -107,7 +107,8 @@ def _wrong_local(text: str, what: str) -> tuple[str, str | None] | None:
     return None
 
 
-def _wrong_place(path: Path) -> tuple[str, str | None] | None:
+def wrong_place(path: Path) -> tuple[str, str | None] | None:
+    """Return why a folder cannot be used, with a hint, None when it can."""
     real = Path(os.path.realpath(path))
     for place in (path, real):
         if place == Path(place.anchor):
@@ -115,6 +116,11 @@ def _wrong_place(path: Path) -> tuple[str, str | None] | None:
         if place.parts[:2] in _SYSTEM:
             return f"{quoted(place)} belongs to the system", None
     return None
+
+
+def is_system(path: Path) -> bool:
+    """Whether a file tells what the system knows: of processes their environment, say."""
+    return any(place.parts[:2] in _SYSTEM for place in (path, Path(os.path.realpath(path))))
 
 
 def _is_user(text: str) -> bool:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 from bm_sync.manifest.cloud import build_cloud
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, kind
-from bm_sync.manifest.places import absolute, local_folder, remote_path, wrong_file
+from bm_sync.manifest.places import (
+    absolute,
+    local_folder,
+    remote_path,
+    wrong_file,
+    wrong_place,
+)
 from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.secrets import has_password, only_variable
 from bm_sync.manifest.shown import did_you_mean, quoted
@@ -166,9 +174,20 @@ def _option_text(name: str, said: Scalar, around: Surroundings) -> str | None:
         hint = "name a remote of your rclone.conf, such as gdrive:notes"
         around.report.error(Code.CONNECTION_STRING, said.spot, what, hint)
         return None
+    wrong = _wrong_folder(text) if name in {"remote", "upstreams"} else None
+    if wrong is not None:
+        around.report.error(Code.LOCAL_PATH, said.spot, f"the option {name}: {wrong[0]}", wrong[1])
+        return None
     if text and (has_password(text) or looks_secret(name)):
         _warn_plain(name, said, around)
     return text
+
+
+def _wrong_folder(text: str) -> tuple[str, str | None] | None:
+    """Return why a folder of this machine cannot be what a remote is built on."""
+    words = (word.strip('"').rpartition("=")[2] for word in text.split())
+    folders = (Path(os.path.normpath(word)) for word in words if word.startswith("/"))
+    return next((wrong for folder in folders if (wrong := wrong_place(folder))), None)
 
 
 def _warn_plain(name: str, said: Scalar, around: Surroundings) -> None:
