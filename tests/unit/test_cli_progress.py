@@ -22,6 +22,7 @@ from bm_sync.model.run import (
     ProjectStarted,
     Retrying,
     Transferring,
+    Waiting,
 )
 
 
@@ -58,6 +59,7 @@ _EVENTS: tuple[Event, ...] = (
     ActionEnded("notes", _NOTES.actions[0]),
     ActionEnded("notes", _NOTES.actions[2]),
     Retrying("notes", 2, 5, 3.0, "502 bad\x1b gateway"),
+    Waiting("notes", "held by process 7 on lap\x1btop"),
     ProjectEnded(_NOTES),
     ProjectEnded(RUN.projects[2]),
 )
@@ -76,13 +78,14 @@ def test_a_pipe_gets_one_line_for_start_retry_end_and_each_failure() -> None:
         "notes: 15 files, 4.1 MB to move",
         "notes:  ->  copy  10 B  a b.md  failed: 403 Forbidden: no write access",
         "notes: try 2 of 5 in 3.0 s: 502 bad\\x1b gateway",
+        "notes: waiting: held by process 7 on lap\\x1btop",
         "notes: synced in part after 2.3 s",
     ]
 
 
 def test_verbose_adds_a_line_for_each_file() -> None:
     said = _shown(_io(), _args(verbose=1)).splitlines()
-    assert len(said) == 5
+    assert len(said) == 6
     assert said[1].startswith("notes:  ->  replace  4.0 KB  todo.md")
 
 

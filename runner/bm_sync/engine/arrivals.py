@@ -117,6 +117,7 @@ class Arrivals:
             content = content or staged
         if await self._same_already(errand, content):
             return
+        await self._scope.allowed(self._side)
         try:
             stamp = self._place(errand)
         except FAILURES as e:

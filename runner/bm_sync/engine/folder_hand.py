@@ -76,6 +76,7 @@ class FolderHand:
         """Move files into this run's trash."""
         for item in items:
             expected = as_file(_mine(item.local, item.remote, self.side))
+            await self._scope.allowed(self.side)
             with self._settling(item) as kept:
                 kept.append(self._discard(item.path, expected))
                 self._touched = True
@@ -104,6 +105,7 @@ class FolderHand:
         moved: dict[str, Stamp] = {}
         for item in items:
             expected = as_file(_mine(item.local, item.remote, self.side))
+            await self._scope.allowed(self.side)
             with self._settling(item):
                 old, new = Spot(self.jail, item.old_path), Spot(self.jail, item.path)
                 moved[item.path] = self._rename(old, expected, new)

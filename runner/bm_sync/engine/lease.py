@@ -150,11 +150,12 @@ class Lease:
                 due = self._renewed + self._terms.renew_s
 
     def _lose(self, cause: str) -> None:
-        if self._lost is None:
-            self._lost = LockedError(
-                f"the lease on {self._place.label} is lost: {cause}; the project stops here",
-                hint="the next apply goes on from what is there",
-            )
+        if self._lost is not None:
+            return
+        self._lost = LockedError(
+            f"the lease on {self._place.label} is lost: {cause}; the project stops here",
+            hint="the next apply goes on from what is there",
+        )
         now = asyncio.get_running_loop().time()
         for limit in self._limits:
             limit.reschedule(now)

@@ -84,6 +84,11 @@ class Scope:
         """Return the folder where files arrive, below the side's base."""
         return f"{HOME}/staging/{self.key[:12]}-{self.run}"
 
+    async def allowed(self, side: Side) -> None:
+        """Raise when this run may no longer write to `side`."""
+        if side is Side.REMOTE and self.fence is not None:
+            await self.fence()
+
     async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run `attempt` until it succeeds or its failure will not pass by itself."""
 
@@ -93,8 +98,7 @@ class Scope:
             self.emit(Retrying(self.project, number, attempts, wait_s, cause))
 
         async def fenced() -> T:
-            if self.fence is not None:
-                await self.fence()
+            await self.allowed(Side.REMOTE)
             return await attempt()
 
         return await persistent(self.policy.retry, notice, fenced)
