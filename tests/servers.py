@@ -89,6 +89,14 @@ def serve_s3(folder: Path, *extra: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
+def serve_s3_openly(folder: Path) -> Iterator[Server]:
+    """Run `rclone serve s3` that asks for no signature."""
+    (folder / BUCKET).mkdir(parents=True, exist_ok=True)
+    with _serving("s3", folder) as (port, pid):
+        yield Server("s3", s3_options("Rclone", port), port, folder, pid, BUCKET)
+
+
+@contextlib.contextmanager
 def serve_webdav(folder: Path, *extra: str) -> Iterator[Server]:
     """Run `rclone serve webdav`."""
     flags = ("--user", USER, "--pass", PASSWORD, *extra)
@@ -193,11 +201,18 @@ def _started(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]
 def _serving(kind: str, folder: Path, *flags: str) -> Iterator[tuple[int, int]]:
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
+    with serving(kind, folder, port, *flags) as pid:
+        yield port, pid
+
+
+@contextlib.contextmanager
+def serving(kind: str, folder: Path, port: int, *flags: str) -> Iterator[int]:
+    """Serve a folder with rclone on a port and yield the pid; SIGKILL ends it."""
     env = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "RCLONE_CONFIG": os.devnull}
     rclone = str(find(None, os.environ).path)
     command = [rclone, "serve", kind, str(folder), "--addr", f"127.0.0.1:{port}", *flags]
     with running(command, env, port) as pid:
-        yield port, pid
+        yield pid
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -176,6 +176,8 @@ def _hint(project: Project, error: BmSyncError) -> str | None:
     remote = project.remote
     if not isinstance(error, RcloneError) or isinstance(remote, FolderRemote | None):
         return None
+    if "RequestTimeTooSkewed" in error.what:
+        return "set the clock of this machine; a store refuses what seems old"
     if isinstance(remote, CloudRemote) and error.fault is Fault.AUTH:
         return "new keys are refused, too; bm-sync cloud status tells what the account may do"
     hint = _HINTS.get(error.fault)

@@ -147,6 +147,8 @@ async def carry_out_all(
                 group.create_task(one(runner))
     except asyncio.CancelledError:
         interrupted = True
+    except ExceptionGroup as several:  # what one project could not record, the others cannot either
+        raise several.exceptions[0] from several
     for runner in runners:
         if runner.project not in ended:
             ended[runner.project] = runner.not_begun()
