@@ -341,6 +341,7 @@ _ANSWERS = (
     ("reset", "notes"),
     ("unlock",),
     ("prune", "--ignored"),
+    ("schedule", "show", "--target", "cron"),
     ("import", "rclone"),
     ("login", "--api-key", "-"),
     ("logout",),

@@ -40,6 +40,10 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
+        "by itself",
+        (("schedule", "make the timers that sync projects by themselves, or look at them"),),
+    ),
+    (
         "Basic Memory Cloud",
         (
             ("login", "sign in to Basic Memory Cloud"),

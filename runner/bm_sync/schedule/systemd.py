@@ -1,0 +1,133 @@
+"""The texts of a systemd service and its timer. Pure.
+
+Directives and quoting are those of systemd.service(5), systemd.exec(5), systemd.timer(5) and
+systemd.syntax(7), of versions since 240.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bm_sync.errors import UsageError
+from bm_sync.model.schedule import Unit
+from bm_sync.schedule.calendar import systemd as on_calendar
+from bm_sync.schedule.timer import Timer
+
+_MARK = "# Made by bm-sync schedule install for "
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the paths that PrivateTmp hides
+
+# Another run holds a project, or a condition was not met: nothing to look at. What waits for a
+# person (3) is a failure, so that `systemctl --failed` and OnFailure= tell.
+_NO_FAILURE = "5 75"
+
+_SANDBOX = (
+    "NoNewPrivileges=yes",
+    "ProtectSystem=strict",
+    "ProtectControlGroups=yes",
+    "ProtectKernelTunables=yes",
+    "LockPersonality=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictNamespaces=yes",
+)
+# A service manager of a user has not the right to take these away from a service.
+_SANDBOX_OF_SYSTEM = (
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "PrivateDevices=yes",
+)
+
+
+def mark(manifest: Path) -> str:
+    """Return the first line of every unit of a manifest."""
+    return _MARK + str(manifest)
+
+
+def units(timer: Timer, *, system: bool) -> tuple[Unit, Unit]:
+    """Return the service and the timer that starts it."""
+    return (
+        Unit(f"{timer.name}.service", _service(timer, system=system)),
+        Unit(f"{timer.name}.timer", _timer(timer)),
+    )
+
+
+def quoted(word: str) -> str:
+    """Return a word as a unit file takes it, specifiers and quotes escaped."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+
+def _service(timer: Timer, *, system: bool) -> str:
+    machine = timer.machine
+    lines = [
+        mark(machine.manifest),
+        "# That command writes it anew; take it away with: bm-sync schedule remove",
+        "[Unit]",
+        f"Description={_plain(timer.title)}",
+        *(["Wants=network-online.target", "After=network-online.target"] if system else []),
+        "",
+        "[Service]",
+        "Type=oneshot",
+        *([f"User={machine.user}"] if system else []),
+        f"ExecStart={_command(timer.command())}",
+        "# What the manifest reads from the environment: NAME=value, one a line.",
+        "EnvironmentFile=-%E/bm-sync/environment",
+        f"SuccessExitStatus={_NO_FAILURE}",
+        "# A stop is told to the program alone, which then stops rclone in good order.",
+        "KillMode=mixed",
+        "TimeoutStopSec=2min",
+        "Nice=10",
+        *_SANDBOX,
+        *(_SANDBOX_OF_SYSTEM if system else ()),
+        *_writable(timer),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _timer(timer: Timer) -> str:
+    schedule = timer.schedule
+    calendars = [line for calendar in schedule.calendars for line in on_calendar(calendar)]
+    lines = [
+        mark(timer.machine.manifest),
+        "[Unit]",
+        f"Description={_plain(timer.title)}",
+        "",
+        "[Timer]",
+        *(f"OnCalendar={line}" for line in calendars),
+        f"RandomizedDelaySec={schedule.jitter_s}s",
+        f"Persistent={'true' if schedule.catch_up else 'false'}",
+        "AccuracySec=10s",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _command(words: tuple[str, ...]) -> str:
+    """Return a command line; in all but its first word a dollar would be a variable."""
+    program, *rest = words
+    if "$" in program or not program.startswith("/"):
+        raise UsageError(
+            f"systemd cannot start {program!r}", hint="install it where no path has a $"
+        )
+    return " ".join([quoted(program), *(quoted(word).replace("$", "$$") for word in rest)])
+
+
+def _writable(timer: Timer) -> list[str]:
+    """Return the only places that a run may write to.
+
+    A private /tmp would hide projects that lie in the real one.
+    """
+    places, machine = list(timer.writable), timer.machine
+    involved = (*places, machine.manifest, *(Path(word) for word in machine.command))
+    hides = any(path.is_relative_to(top) for path in involved for top in _TEMPORARY)
+    lines = [] if hides else ["PrivateTmp=yes"]
+    places += list(_TEMPORARY) if hides else []
+    shown = dict.fromkeys(quoted(f"-{place}") for place in places)
+    return lines + [f"ReadWritePaths={place}" for place in shown]
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%%")
