@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
 from bm_sync.manifest.nodes import START, Mapping, Scalar
@@ -13,7 +15,11 @@ from bm_sync.manifest.remotes import build_remotes, runs_program
 from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.source import others_may_write
 from bm_sync.manifest.values import Surroundings, group
-from bm_sync.model.config import BackendRemote, Manifest, Remote, SecretRef
+from bm_sync.model.config import BackendRemote, Manifest, Project, Remote, SecretRef
+
+if TYPE_CHECKING:
+    from bm_sync.manifest.hooks import Hooks
+    from bm_sync.model.notices import Target
 
 
 def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
@@ -26,12 +32,18 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     filters.check_all()
     defaults = group(checked, "defaults")
     schedules = Schedules(group(checked, "schedules"), defaults.get("schedule"), around)
-    rooms = Rooms(around, declared_remotes, remotes, policies, filters, schedules, defaults)
+    hooks = _hooks(checked, around)
+    rooms = Rooms(around, declared_remotes, remotes, policies, filters, schedules, hooks, defaults)
     placed = build_projects(group(checked, "projects"), rooms)
     schedules.check_all(tag for p in placed for tag in p.project.tags)
     check_overlaps(placed, around)
-    _check_writers(tuple(remotes.values()), around)
     projects = tuple(p.project for p in placed)
+    targets = _targets(checked, projects, around)
+    own_hooks = hooks.of(checked.get("hooks")) if hooks else ()
+    if hooks is not None:
+        hooks.warn()
+    commands = bool(hooks and hooks.count) or _run_commands(tuple(remotes.values()), targets)
+    _check_writers(around, commands=commands)
     metrics = checked.get("metrics")
     return Manifest(
         around.file,
@@ -39,16 +51,48 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         tuple(remotes.values()),
         projects,
         local_folder(metrics, around, "metrics") if isinstance(metrics, Scalar) else None,
+        own_hooks,
+        targets,
     )
 
 
-def _check_writers(remotes: tuple[Remote, ...], around: Surroundings) -> None:
+def _hooks(checked: Mapping, around: Surroundings) -> Hooks | None:
+    """Return what builds hooks; None, and nothing is loaded for it, where there are none."""
+    projects = group(checked, "projects")
+    owners = (checked, group(checked, "defaults"), *(group(projects, n) for n in projects.entries))
+    if not any("hooks" in owner.entries for owner in owners):
+        return None
+    from bm_sync.manifest.hooks import Hooks
+
+    return Hooks(group(checked, "defaults").get("hooks"), group(checked, "vars"), around)
+
+
+def _targets(
+    checked: Mapping, projects: tuple[Project, ...], around: Surroundings
+) -> tuple[Target, ...]:
+    if "notify" not in checked.entries:
+        return ()
+    from bm_sync.manifest.notify import targets
+
+    return targets(checked.get("notify"), frozenset(t for p in projects for t in p.tags), around)
+
+
+def _run_commands(remotes: tuple[Remote, ...], targets: tuple[Target, ...]) -> bool:
+    if targets:
+        from bm_sync.manifest.notify import runs_command
+
+        if any(runs_command(target) for target in targets):
+            return True
+    return any(_runs_command(remote) for remote in remotes)
+
+
+def _check_writers(around: Surroundings, *, commands: bool) -> None:
     """Who can change the manifest decides where files go, and which commands run."""
     if not others_may_write(around.file):
         return
     what = "every user of this machine may change this file"
     hint = "chmod o-w on it"
-    if any(_runs_command(remote) for remote in remotes):
+    if commands:
         what += ", and it names a command to run"
         around.report.error(Code.WRITABLE, START, what, hint)
     else:

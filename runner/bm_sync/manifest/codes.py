@@ -56,6 +56,8 @@ class Code(StrEnum):
     ADDRESS = "BMS037"
     ENGINE = "BMS038"
     SCHEDULE = "BMS039"
+    FACT = "BMS050"
+    NOTICE = "BMS051"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
+from bm_sync.manifest.verbatim import verbatim
 
 MAX_DEPTH = 50
 MAX_LENGTH = 100_000
@@ -25,7 +26,7 @@ def expand(root: Node, env: AbstractMapping[str, str], report: Report) -> Node:
     """Return the nodes with variables put in; text that cannot be completed is `Broken`."""
     variables = root.get("vars") if isinstance(root, Mapping) else None
     entries = variables.entries if isinstance(variables, Mapping) else {}
-    return _Expander(entries, env, report).node(root)
+    return _Expander(entries, env, report, verbatim(root)).node(root)
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class _Expander:
     entries: AbstractMapping[str, Entry]
     env: AbstractMapping[str, str]
     report: Report
+    verbatim: frozenset[int] = frozenset()
     done: dict[str, Node] = field(default_factory=dict)
     trail: list[str] = field(default_factory=list)
 
@@ -63,6 +65,8 @@ class _Expander:
 
     def _scalar(self, scalar: Scalar) -> Node:
         if not isinstance(scalar.value, str) or "$" not in scalar.value:
+            return scalar
+        if id(scalar) in self.verbatim:
             return scalar
         parts: list[str] = []
         end = 0

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bm_sync.manifest.cloud import wrong_cloud_path
 from bm_sync.manifest.codes import Code
@@ -17,6 +18,10 @@ from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, group, is_broken, words
 from bm_sync.model.config import Project, Remote
+
+if TYPE_CHECKING:
+    from bm_sync.manifest.hooks import Hooks
+    from bm_sync.model.conditions import Conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Rooms:
     policies: Policies
     filters: Filters
     schedules: Schedules
+    hooks: Hooks | None
     defaults: Mapping
 
 
@@ -99,6 +105,8 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         tags=tags,
         origin=around.origin(entry.key.spot),
         schedule=rooms.schedules.used(node.entries.get("schedule"), tags, synced=synced),
+        hooks=rooms.hooks.used(node.entries.get("hooks"), remote=not alone) if rooms.hooks else (),
+        conditions=_conditions(node, rooms),
     )
     at = _spot(node, "path") or entry.key.spot
     wrong = wrong_cloud_path(project)
@@ -107,6 +115,16 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         hint = "write path: NAME without slashes, or leave it out"
         around.report.error(Code.REMOTE_PATH, at, what, hint)
     return Placed(project, _spot(node, "local"), at)
+
+
+def _conditions(node: Mapping, rooms: Rooms) -> Conditions | None:
+    """Return what the project says, null included, else what the defaults say."""
+    said = (node if "conditions" in node.entries else rooms.defaults).get("conditions")
+    if said is None:
+        return None
+    from bm_sync.manifest.conditions import conditions
+
+    return conditions(said, rooms.around)
 
 
 def _remote(said: Node | None, rooms: Rooms) -> Remote | None:

@@ -154,7 +154,7 @@ def _options(node: Mapping, around: Surroundings) -> tuple[tuple[str, OptionValu
 def _option(name: str, node: Node, around: Surroundings) -> OptionValue | None:
     match node:
         case Mapping():
-            return _secret(node, around)
+            return secret_ref(node, around)
         case Scalar(value=bool() as value):
             return "true" if value else "false"
         case Scalar():
@@ -204,7 +204,8 @@ def _warn_plain(name: str, said: Scalar, around: Surroundings) -> None:
     around.report.warning(Code.PLAIN_SECRET, said.spot, what, hint)
 
 
-def _secret(node: Mapping, around: Surroundings) -> SecretRef | None:
+def secret_ref(node: Mapping, around: Surroundings) -> SecretRef | None:
+    """Return a reference to a secret; None when it is broken or refused (reported)."""
     (form, entry), *_ = node.entries.items()
     said = entry.value
     if not isinstance(said, Scalar) or kind(said) != "string":

@@ -6,7 +6,7 @@ Secrets stay references; one that is written in plain text is masked. Pure.
 from __future__ import annotations
 
 import json
-from typing import TypeAlias, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.shown import MASK, escaped, without_password
@@ -28,6 +28,11 @@ from bm_sync.model.config import (
 )
 from bm_sync.model.schedule import Schedule
 
+if TYPE_CHECKING:
+    from bm_sync.model.conditions import Conditions
+    from bm_sync.model.hooks import Hook
+    from bm_sync.model.notices import Target
+
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
@@ -39,6 +44,8 @@ def data(manifest: Manifest) -> dict[str, Json]:
         "digest": manifest.digest,
         "metrics": None if manifest.metrics is None else escaped(str(manifest.metrics)),
         "remotes": {remote.name: _remote(remote) for remote in manifest.remotes},
+        "hooks": [_hook(hook) for hook in manifest.hooks],
+        "notify": [_target(target) for target in manifest.notify],
         "projects": {project.name: _project(project) for project in manifest.projects},
     }
 
@@ -85,6 +92,8 @@ def _project(project: Project) -> Json:
         "policy": _policy(project.policy),
         "filters": _filters(project.filters),
         "schedule": _schedule(project.schedule),
+        "hooks": [_hook(hook) for hook in project.hooks],
+        "conditions": _conditions(project.conditions),
         "declared": str(project.origin),
     }
 
@@ -149,6 +158,37 @@ def _schedule(schedule: Schedule | None) -> Json:
         "catch_up": schedule.catch_up,
         "declared": escaped(str(schedule.origin)),
     }
+
+
+def _hook(hook: Hook) -> Json:
+    return {
+        "when": hook.moment.value,
+        "run": escaped(hook.said),
+        "timeout": hook.timeout_s,
+        "folder": escaped(str(hook.folder)),
+        "declared": escaped(str(hook.origin)),
+    }
+
+
+def _conditions(conditions: Conditions | None) -> Json:
+    if conditions is None:
+        return None
+    from bm_sync.model.conditions import WEEKDAYS
+
+    return {
+        "power": "mains" if conditions.mains else "any",
+        "network": "unmetered" if conditions.unmetered else "any",
+        "hours": [str(span) for span in conditions.hours],
+        "days": [WEEKDAYS[day] for day in conditions.days],
+        "disk_free": {"bytes": conditions.free_bytes, "percent": conditions.free_percent},
+        "declared": escaped(str(conditions.origin)),
+    }
+
+
+def _target(target: Target) -> Json:
+    from bm_sync.manifest.shown_targets import shown
+
+    return shown(target)
 
 
 def _rule(rule: Rule) -> Json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bm_sync.model.origin import BUILT_IN, Origin
 from bm_sync.model.policy import (
@@ -31,6 +31,11 @@ from bm_sync.model.policy import (
     Winner,
 )
 from bm_sync.model.schedule import Schedule
+
+if TYPE_CHECKING:  # few manifests have them
+    from bm_sync.model.conditions import Conditions
+    from bm_sync.model.hooks import Hook
+    from bm_sync.model.notices import Target
 
 __all__ = [
     "BUILT_IN",
@@ -198,6 +203,8 @@ class Project:
     tags: tuple[str, ...]
     origin: Origin
     schedule: Schedule | None = None
+    hooks: tuple[Hook, ...] = ()
+    conditions: Conditions | None = None
 
     @property
     def placement(self) -> Placement:
@@ -212,7 +219,7 @@ class Manifest:
     """A whole manifest, resolved.
 
     `digest` is the SHA-256 of its text; `file` is as the user named it. `metrics` is the file that
-    every run leaves its figures in.
+    every run leaves its figures in. `hooks` run around a whole run, `notify` is told of it.
     """
 
     file: Path
@@ -220,3 +227,5 @@ class Manifest:
     remotes: tuple[Remote, ...]
     projects: tuple[Project, ...]
     metrics: Path | None = None
+    hooks: tuple[Hook, ...] = ()
+    notify: tuple[Target, ...] = ()

@@ -1,0 +1,141 @@
+"""Who is told what of a run. Durations are seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from bm_sync.model.config import OptionValue
+from bm_sync.model.origin import BUILT_IN, Origin
+
+DAY_S = 86400.0
+
+
+class News(StrEnum):
+    """What there is to tell of a project; the most serious last."""
+
+    CHANGE = "change"
+    RECOVERED = "recovered"
+    STOP = "stop"
+    STALE = "stale"
+    ERROR = "error"
+
+
+TEMPLATE_FACTS = ("title", "text", "event", "host", "run", "exit", "projects")
+"""What `${…}` in the body of a webhook may name."""
+
+UNASKED = (News.ERROR, News.STOP, News.RECOVERED, News.STALE)
+"""What is told when a target does not say what it wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """What a target wants to hear.
+
+    `tags` limit it to projects with one of them; empty is all. A project is stale when it has not
+    been in sync for `stale_after_s`. `timeout_s` bounds everything that is done for the target at
+    the end of a run.
+    """
+
+    news: tuple[News, ...] = UNASKED
+    tags: tuple[str, ...] = ()
+    stale_after_s: float = 2 * DAY_S
+    timeout_s: float = 10.0
+    origin: Origin = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Ntfy:
+    """A topic of an ntfy server; `url` ends in its name."""
+
+    url: OptionValue
+    token: OptionValue | None
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """An incoming webhook as Slack, Mattermost and Rocket.Chat have it."""
+
+    url: OptionValue
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A check of healthchecks.io or of a server like it: told of every run, start and end."""
+
+    url: OptionValue
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Any address; `body` is a template with `${fact}`, None for the message as JSON."""
+
+    url: OptionValue
+    method: str
+    headers: tuple[tuple[str, OptionValue], ...]
+    content_type: str
+    body: str | None
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Desktop:
+    """A notification on the desktop, by `notify-send`."""
+
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A message by this machine's `sendmail`."""
+
+    to: tuple[str, ...]
+    sender: str | None
+    audience: Audience
+
+
+ByHttp = Ntfy | Slack | Ping | Webhook
+Target = ByHttp | Desktop | Email
+
+NAMES: Mapping[type, str] = MappingProxyType(
+    {
+        Ntfy: "ntfy",
+        Slack: "slack",
+        Ping: "ping",
+        Webhook: "webhook",
+        Desktop: "desktop",
+        Email: "email",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of news about one project; `what` is a sentence of one line."""
+
+    project: str
+    news: News
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Everything that one target is told of one run."""
+
+    items: tuple[Item, ...]
+    host: str
+    run: str
+    exit: int
+
+
+class Beat(StrEnum):
+    """What a check is told."""
+
+    START = "start"
+    SUCCESS = "success"
+    FAIL = "fail"
