@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
+KILLS ?= 300
 SOURCES := $(shell find runner schemas -type f -not -name '*.pyc' 2>/dev/null)
 
 # The first interpreter that is new enough; make PYTHON=... names another.
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all bench lint clean
+.PHONY: help demo test test-all kills bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -32,6 +33,9 @@ lint: $(VENV)/.developing ## Check the code without running it
 
 test-all: ## Run all tests on every Python 3.11+ that is found
 	@sh .ci/every-python "$(CURDIR)/$(VENV)/all"
+
+kills: $(VENV)/.developing ## Kill runs at random moments; KILLS=300 says how often
+	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash -k hundreds
 
 bench: $(VENV)/.developing ## Measure against the targets; CASES="..." picks some
 	$(BIN)/python benchmarks/bench.py $(CASES)
