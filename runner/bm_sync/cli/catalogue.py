@@ -10,7 +10,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("import", "take over what Basic Memory, rclone or rclone bisync has declared"),
             ("validate", "find every slip in the manifest"),
             ("show", "print the manifest with everything resolved, or a saved plan"),
-            ("schema", "print the JSON Schema of the manifest, a plan, a run or an envelope"),
+            ("schema", "print the JSON Schema of the manifest, a plan, a run or another answer"),
             ("explain", "tell more about an error code such as BMS004"),
         ),
     ),

@@ -96,6 +96,7 @@ def setup(args: Namespace, io: Io) -> Setup:
         host=os.uname().nodename,
         rclone=Path(given) if given else None,
         jobs=getattr(args, "jobs", JOBS),
+        metrics=getattr(args, "metrics", None),
     )
 
 

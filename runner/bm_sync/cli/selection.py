@@ -95,6 +95,33 @@ def duration_s(word: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
+def age_s(word: str) -> float:
+    """Return the seconds of `2h`; argparse names the option when it is no time."""
+    try:
+        return duration_s(word)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{word!r} is no time such as 2h") from None
+
+
+def add_metrics(parser: ArgumentParser) -> None:
+    """Declare where a run leaves its figures."""
+    parser.add_argument(
+        "--metrics",
+        type=_file_to_write,
+        metavar="FILE",
+        help="leave the figures of all projects there, for Prometheus (default: `metrics` of the "
+        "manifest)",
+    )
+
+
+def _file_to_write(word: str) -> Path:
+    """Return a file in a folder that is there; argparse names the option when it is not."""
+    file = Path(word).absolute()
+    if not file.parent.is_dir() or file.is_dir():
+        raise ArgumentTypeError(f"{word!r} is no file in a folder that is there")
+    return file
+
+
 def whole_number(word: str) -> int:
     """Return a whole number from 1; argparse names the option when it is none."""
     if not (word.isascii() and word.isdigit() and int(word)):

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from bm_sync.engine import health
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.journal import journalled
 from bm_sync.engine.opening import open_rclone
@@ -203,7 +204,9 @@ async def apply(
                 with _logged(plan, run, site) as path:
                     begun = _record(manifest, setup, run, plan, path)
                     record = await carry_out_all(prepared, site, begun, locked, watch.on_event)
-                return Applied(plan, record, state.repaired)
+                trouble = health.publish(manifest, record, state, setup)
+                said_too = [notice for notice in (state.repaired, trouble) if notice is not None]
+                return Applied(plan, record, "; ".join(said_too) or None)
 
 
 def _leases(

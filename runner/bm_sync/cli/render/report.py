@@ -24,8 +24,10 @@ _HEADS = (
 )
 
 
-def status_text(rows: Sequence[ProjectStatus], view: View) -> str:
-    """Return the table of all projects as last seen."""
+def status_text(
+    rows: Sequence[ProjectStatus], view: View, *, late: Sequence[ProjectStatus] = ()
+) -> str:
+    """Return the table of all projects as last seen, and which of them are overdue."""
     if not rows:
         return "no project is declared\n"
     table = columns([_HEADS, *(_status_row(row, view) for row in rows)], "<<<<<>>><<")
@@ -39,7 +41,15 @@ def status_text(rows: Sequence[ProjectStatus], view: View) -> str:
     ]
     if any(row.conflicts for row in rows):
         ways.append(("what to do about conflicts", view.command("conflicts")))
-    return lines([view.paint(table[0], "dim"), *table[1:]], labelled(said), commands(ways))
+    overdue = [f"{row.project} {view.paint(since_text(row, view), 'red')}" for row in late]
+    return lines([view.paint(table[0], "dim"), *table[1:]], labelled(said), overdue, commands(ways))
+
+
+def since_text(row: ProjectStatus, view: View) -> str:
+    """Return for how long a project has not been in sync."""
+    if row.converged is None:
+        return "was never in sync"
+    return f"was last in sync {age(row.converged, view.now)}"
 
 
 def _status_row(row: ProjectStatus, view: View) -> tuple[str, ...]:
