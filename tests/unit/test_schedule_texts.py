@@ -138,7 +138,7 @@ def test_manifests_have_names_of_their_own(tmp_path: Path) -> None:
 
 def test_a_project_that_is_named_like_a_file_is_still_taken_for_a_project(tmp_path: Path) -> None:
     one = timer(tmp_path, projects=("notes.yaml", "a.PLAN", "work log"))
-    assert one.command()[-3:] == ("notes.yam[l]", "a.PLA[N]", "work log")
+    assert one.words()[-3:] == ("notes.yam[l]", "a.PLA[N]", "work log")
 
 
 @pytest.mark.parametrize("path", ["/a\nExecStart=/bin/sh", "/a\x1b[31m", "/a\u2028b", "/a\udce9"])
@@ -177,7 +177,7 @@ def test_the_service_starts_exactly_the_command_whatever_the_paths(*, system: bo
     one = timer(Path(HOSTILE))
     service, _ = systemd.units(one, system=system)
     (line,) = values(service.text, "ExecStart")
-    assert words(line) == list(one.command())
+    assert words(line) == list(one.words())
     assert values(service.text, "User") == (["root"] if system else [])
     assert values(service.text, "SuccessExitStatus") == ["5 75"]
     assert service.text.startswith(f"{systemd.mark(Path(HOSTILE) / 'sync.yaml')}\n")
@@ -214,7 +214,7 @@ def test_the_agent_of_launchd_is_a_property_list_with_the_command() -> None:
     one = timer(Path(HOSTILE), Calendar((0, 30), None), Calendar((5,), (3,)))
     said = plistlib.loads(launchd.unit(one).text.encode())
     assert said["Label"] == one.name
-    assert said["ProgramArguments"] == list(one.command())
+    assert said["ProgramArguments"] == list(one.words())
     assert said["StartCalendarInterval"] == [
         {"Minute": 0},
         {"Minute": 30},
@@ -250,7 +250,7 @@ def test_a_line_of_the_crontab_starts_exactly_the_command() -> None:
     assert line.startswith("0,15,30,45 * * * * sleep ")
     assert not re.search(r"(?<!\\)%", line)
     shell = line.split(maxsplit=5)[5].partition("; ")[2].replace("\\%", "%")
-    assert shlex.split(shell) == list(one.command())
+    assert shlex.split(shell) == list(one.words())
 
 
 def test_projects_that_do_not_fit_on_one_line_have_more_of_them(tmp_path: Path) -> None:

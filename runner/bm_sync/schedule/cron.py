@@ -103,6 +103,6 @@ def _lines(timer: Timer) -> Iterator[str]:
 
 
 def _line(timer: Timer, when: str, projects: Sequence[str]) -> str:
-    command = shlex.join(timer.command(projects)).replace("%", "\\%")
+    command = shlex.join(timer.words(projects)).replace("%", "\\%")
     wait = delay_s(timer)
     return f"{when} {f'sleep {wait}; ' if wait else ''}{command}"

@@ -54,5 +54,5 @@ def manifest_of(text: str) -> Path | None:
 
 def _program(timer: Timer) -> list[str]:
     wait = delay_s(timer)
-    words = list(timer.command())
+    words = list(timer.words())
     return ["/bin/sh", "-c", f"sleep {wait}; exec {shlex.join(words)}"] if wait else words

@@ -70,7 +70,7 @@ def _service(timer: Timer, *, system: bool) -> str:
         "[Service]",
         "Type=oneshot",
         *([f"User={machine.user}"] if system else []),
-        f"ExecStart={_command(timer.command())}",
+        f"ExecStart={_command(timer.words())}",
         "# What the manifest reads from the environment: NAME=value, one a line.",
         "EnvironmentFile=-%E/bm-sync/environment",
         f"SuccessExitStatus={_NO_FAILURE}",

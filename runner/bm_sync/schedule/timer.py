@@ -53,7 +53,7 @@ class Timer:
         rest = len(self.projects) - most
         return f"bm-sync {self.schedule.said}: {some}" + (f" and {rest} more" if rest > 0 else "")
 
-    def command(self, projects: Sequence[str] | None = None) -> tuple[str, ...]:
+    def words(self, projects: Sequence[str] | None = None) -> tuple[str, ...]:
         """Return the command line that syncs the projects."""
         names = self.projects if projects is None else projects
         return (*self.machine.command, *(_as_name(name) for name in names))
