@@ -62,9 +62,8 @@ def test_what_passes_by_itself_is_ridden_out(
     [
         (Drop(), "connection reset by peer"),
         (Answer(503), "StatusCode: 503"),
-        (Answer(429), "StatusCode: 429"),
     ],
-    ids=["dropped", "503", "429"],
+    ids=["dropped", "503"],
 )
 def test_a_store_that_does_not_answer_fails_the_project_before_anything_moves(
     line: Line, fault: Fault, words: str
@@ -83,15 +82,13 @@ def test_a_store_that_does_not_answer_fails_the_project_before_anything_moves(
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Drop(), "connection reset by peer"),
         (Cut(3, upwards=True), "connection reset by peer"),
         (Flip(upwards=True), "BadDigest"),
-        (Answer(500), "StatusCode: 500"),
         (Answer(507), "QuotaExceeded"),
         (Answer(403, code="AccessDenied"), "AccessDenied"),
         (Answer(404, code="NoSuchBucket"), "NoSuchBucket"),
     ],
-    ids=["dropped", "cut", "wrong bytes", "500", "quota", "forbidden", "bucket gone"],
+    ids=["cut", "wrong bytes", "quota", "forbidden", "bucket gone"],
 )
 def test_uploads_that_never_succeed_are_told_file_by_file_and_all_else_is_done(
     line: Line, fault: Fault, words: str
@@ -112,11 +109,10 @@ def test_uploads_that_never_succeed_are_told_file_by_file_and_all_else_is_done(
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Drop(), "connection reset by peer"),
         (Cut(3), "reset by peer"),
         (Flip(), "corrupted on transfer: md5 hashes differ"),
     ],
-    ids=["dropped", "cut", "wrong bytes"],
+    ids=["cut", "wrong bytes"],
 )
 def test_a_download_that_never_succeeds_is_told_and_no_wrong_byte_is_ever_placed(
     line: Line, fault: Fault, words: str
@@ -164,7 +160,7 @@ def test_a_download_that_stops_in_its_middle_ends_at_the_time_limit_and_is_never
     line.heals()
 
 
-@pytest.mark.parametrize("moment", ["GET", "COPY", "PUT", "DELETE"])
+@pytest.mark.parametrize("moment", ["COPY", "PUT"])
 def test_keys_that_are_revoked_in_mid_run_stop_it_and_lose_nothing(line: Line, moment: str) -> None:
     line.start()
     line.proxy.strike(Answer(403, code="InvalidAccessKeyId"), moment)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from bm_sync.engine import contents, placing
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import ChangedError, Spot
+from bm_sync.engine.retry import repeatable
 from bm_sync.engine.scope import Errand, Giver, Scope, agreed, as_file, known_content, salvage
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Verify
@@ -19,6 +20,7 @@ from bm_sync.rclone.transfer import Batch
 _BATCH_FILES = 2000
 _BATCH_BYTES = 2 << 30
 _ALONE = 20
+_IN_A_ROW = 2
 
 FAILURES = (ChangedError, BlockedError, OSError)
 """What putting a file in place may raise; each is that file's own problem."""
@@ -90,18 +92,25 @@ class Arrivals:
     async def _one_by_one(
         self, pending: dict[str, Errand], source: Giver, fault: RcloneError
     ) -> None:
-        """Settle what a batch left, each file with its own cause where they are few."""
+        """Settle what a batch left, each file with its own cause where they are few.
+
+        When two in a row fail in a way that may pass, the remote is not there: nobody waits for the
+        others one by one.
+        """
         alone = len(pending) <= _ALONE
+        in_a_row = 0
         for errand in list(pending.values()):
             cause: RcloneError = fault
-            if alone:
+            if alone and in_a_row < _IN_A_ROW:
                 single = {errand.path: errand}
                 try:
                     await self._bring(single, source)
                 except RcloneError as e:
                     cause = e
+                    in_a_row = in_a_row + 1 if repeatable(e) else 0
                 if not single:
                     del pending[errand.path]
+                    in_a_row = 0
                     continue
             del pending[errand.path]
             self._settle(errand, Outcome.FAILED, cause.what)
