@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bm_sync.cli import loop
@@ -10,6 +13,7 @@ from bm_sync.cli.acceptance import accept
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import Context, context
 from bm_sync.cli.plans import plan_answer
+from bm_sync.cli.render.markdown import plan_markdown
 from bm_sync.cli.saved import write_plan
 from bm_sync.cli.selection import add_plan_options, add_targets, select
 from bm_sync.cli.target import names_and_manifest
@@ -26,6 +30,12 @@ def add(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--exit-code", action="store_true", help="exit 10 when there is something to do"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "markdown", "json"),
+        default="text",
+        help="markdown: a comment for a pull request; json: as --out saves it (default: text)",
     )
     add_plan_options(parser)
 
@@ -48,7 +58,14 @@ def run(args: Namespace, io: Io) -> Answer:
     if args.out is not None:
         write_plan(plan, args.out)
     following = _following(args, here, found.names, plan)
-    return plan_answer(plan, here.view, exit_code=args.exit_code, following=following)
+    answer = plan_answer(plan, here.view, exit_code=args.exit_code, following=following)
+    match args.format:
+        case "markdown":
+            return replace(answer, text=partial(plan_markdown, plan, here.view))
+        case "json":
+            return replace(answer, text=lambda: json.dumps(answer.data()) + "\n")
+        case _:
+            return answer
 
 
 def _following(args: Namespace, here: Context, names: tuple[str, ...], plan: Plan) -> str | None:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from bm_sync import manifest
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import manifest_file, state
 from bm_sync.cli.render.text import count, escape
-from bm_sync.cli.selection import add_manifest
 from bm_sync.errors import Exit
 from bm_sync.manifest import formats
 from bm_sync.manifest.diagnostic import ManifestError
 from bm_sync.model.config import Manifest
 from bm_sync.model.diagnostic import Diagnostic
 
+Read = tuple[tuple[Diagnostic, ...], Manifest | None]
+"""What is wrong with a manifest, and the manifest when it can be used."""
+
 
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
-    add_manifest(parser)
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="manifests (default: sync.yaml here or in a parent folder)",
+    )
     parser.add_argument(
         "--format",
         choices=formats.FORMATS,
@@ -29,23 +39,26 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, io: Io) -> Answer:
-    """Load the manifest and return what was found."""
-    file = manifest_file(args, io, args.file)
-    try:
-        loaded = manifest.load(file, io.env, state_dir=state(args, io))
-    except ManifestError as error:
-        return _answer(error.diagnostics, None, args.format)
-    return _answer(loaded.warnings, loaded.manifest, args.format)
-
-
-def _answer(slips: tuple[Diagnostic, ...], found: Manifest | None, form: formats.Format) -> Answer:
+    """Load every manifest that is named and return what was found."""
+    files = [manifest_file(args, io, file) for file in args.files or [None]]
+    read = [_read(file, args, io) for file in files]
+    slips = tuple(slip for found, _ in read for slip in found)
+    valid = all(loaded is not None for _, loaded in read)
     return Answer(
-        text=partial(_text, slips, found, form),
-        data=lambda: {"valid": found is not None, "diagnostics": formats.as_data(slips)},
-        exit=Exit.USAGE if found is None else Exit.OK,
+        text=partial(_texts, read, args.format),
+        data=lambda: {"valid": valid, "diagnostics": formats.as_data(slips)},
+        exit=Exit.OK if valid else Exit.USAGE,
         errors=tuple(failure(slip) for slip in slips if slip.severity == "error"),
         quiet=not slips,
     )
+
+
+def _read(file: Path, args: Namespace, io: Io) -> Read:
+    try:
+        loaded = manifest.load(file, io.env, state_dir=state(args, io))
+    except ManifestError as error:
+        return error.diagnostics, None
+    return loaded.warnings, loaded.manifest
 
 
 def failure(slip: Diagnostic) -> Failure:
@@ -53,9 +66,13 @@ def failure(slip: Diagnostic) -> Failure:
     return Failure(f"{slip.file}:{slip.line}:{slip.column}: {slip.what}", slip.hint, slip.code)
 
 
-def _text(slips: tuple[Diagnostic, ...], found: Manifest | None, form: formats.Format) -> str:
+def _texts(read: Sequence[Read], form: formats.Format) -> str:
     if form != "text":
-        return formats.render(slips, form)
+        return formats.render(tuple(slip for slips, _ in read for slip in slips), form)
+    return "".join(_text(slips, found) for slips, found in read)
+
+
+def _text(slips: tuple[Diagnostic, ...], found: Manifest | None) -> str:
     said = formats.text(slips)
     if found is None:
         return said

@@ -28,7 +28,7 @@ def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
     last = [total_line(plan)] + ([following] if following else [])
     return lines(
         summary(plan.projects, view),
-        labelled([block for project in plan.projects if (block := _words(project, view))]),
+        labelled([block for project in plan.projects if (block := project_words(project, view))]),
         [line for project in plan.projects for line in _files(project, view)],
         last,
     )
@@ -42,7 +42,7 @@ def summary(projects: Sequence[ProjectPlan], view: View) -> list[str]:
             project.project,
             project.mode.value,
             escape(project.local),
-            _arrow(project.mode, project.direction),
+            arrow(project.mode, project.direction),
             escape(project.remote),
             shown or _without_moves(project),
             moved_bytes(project.totals),
@@ -52,12 +52,13 @@ def summary(projects: Sequence[ProjectPlan], view: View) -> list[str]:
     aligned = columns(rows, "<<<<<<>")
     edge = max((len(line) for line in aligned), default=0)
     return [
-        f"{line.ljust(edge)}   {view.paint(flag, 'red')}" if (flag := _flag(project)) else line
+        f"{line.ljust(edge)}   {view.paint(mark, 'red')}" if (mark := flag(project)) else line
         for line, project in zip(aligned, projects, strict=True)
     ]
 
 
-def _arrow(mode: Mode, direction: Direction) -> str:
+def arrow(mode: Mode, direction: Direction) -> str:
+    """Return which way files go, in three cells."""
     if mode is Mode.TWO_WAY:
         return "<->"
     up = mode is Mode.PUSH or (mode is Mode.MIRROR and direction is Direction.UP)
@@ -70,13 +71,15 @@ def _without_moves(project: ProjectPlan) -> str:
     return "" if project.stops or project.failure else "nothing to move"
 
 
-def _flag(project: ProjectPlan) -> str:
+def flag(project: ProjectPlan) -> str:
+    """Return the word that stands out behind a project, or nothing."""
     if project.failure:
         return "FAILED"
     return "STOPPED" if project.stops else ""
 
 
-def _words(project: ProjectPlan, view: View) -> Block | None:
+def project_words(project: ProjectPlan, view: View) -> Block | None:
+    """Return what needs a word about a project, None when its counts say all."""
     said: list[str] = []
     if project.failure:
         said.append(f"{view.paint('no plan', 'red')}: {escape(project.failure)}")

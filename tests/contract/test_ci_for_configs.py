@@ -1,0 +1,177 @@
+"""Manifests in git: the pre-commit hook in the real pre-commit, the workflow step by step.
+
+The workflow's own programs run as they stand, but for those that reach out: installing from an
+index and writing the comment. Everything else of it is held to the schema of GitHub's workflows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cli_outside import MANIFEST, World, world
+from servers import KEY_ID, SECRET_KEY, Server
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/github-actions"
+WORKFLOW = EXAMPLE / ".github/workflows/sync.yml"
+HOOKS = ROOT / ".pre-commit-hooks.yaml"
+REACHING_OUT = {"install", "comment"}
+SLIP = MANIFEST.replace("projects:", "projekts:")
+
+
+def program(here: World, words: list[str], **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that finds `bm-sync` on its PATH."""
+    here.paste("true")  # makes the script
+    path = f"{here.root / 'bin'}:{Path(sys.executable).parent}:{here.env['PATH']}"
+    return subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=here.root,
+        env={**here.env, "PATH": path, **env},
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> World:
+    return world(tmp_path)
+
+
+def hook() -> dict[str, Any]:
+    (said,) = yaml.safe_load(HOOKS.read_text("utf-8"))
+    return dict(said)
+
+
+def test_pre_commit_takes_the_definition_of_the_hook(here: World) -> None:
+    words = [sys.executable, "-W", "ignore", "-m", "pre_commit", "validate-manifest", str(HOOKS)]
+    done = program(here, words, PYTHONWARNINGS="ignore")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def committed(here: World, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the hook over a repository with these files, as pre-commit does before a commit."""
+    for name, text in files.items():
+        here.write(name, text)
+    said = {**hook(), "language": "system"}  # what it is installed from is this checkout
+    config = {"repos": [{"repo": "local", "hooks": [said]}]}
+    here.write(".pre-commit-config.yaml", yaml.safe_dump(config))
+    for words in (["init", "-q"], ["add", *files, ".pre-commit-config.yaml"]):
+        assert program(here, ["git", *words]).returncode == 0
+    words = [sys.executable, "-m", "pre_commit", "run", "--color=never", "--all-files"]
+    return program(here, words, PYTHONWARNINGS="ignore", PRE_COMMIT_HOME=str(here.root / "cache"))
+
+
+def test_the_hook_passes_what_is_valid_and_looks_at_manifests_alone(here: World) -> None:
+    done = committed(here, {"a/sync.yaml": MANIFEST, "sync.yaml": MANIFEST, "other.yaml": SLIP})
+    assert done.returncode == 0
+    assert "Passed" in done.stdout
+
+
+def test_the_hook_refuses_a_slip_in_any_manifest_of_the_commit(here: World) -> None:
+    done = committed(here, {"a/sync.yml": MANIFEST, "b/sync.yaml": SLIP, "sync.yaml": SLIP})
+    assert done.returncode == 1
+    assert "b/sync.yaml:7:1: error BMS004: unknown key 'projekts'" in done.stdout
+    assert "\nsync.yaml:7:1: error BMS004" in done.stdout
+    assert "a/sync.yml:" not in done.stdout
+
+
+def test_several_manifests_are_validated_at_once(here: World) -> None:
+    here.write("bad.yaml", SLIP)
+    said = here.run("validate", "sync.yaml", "bad.yaml", "--json")
+    assert said.code == 2
+    assert said.json["data"]["valid"] is False
+    assert [slip["file"] for slip in said.json["data"]["diagnostics"]] == ["bad.yaml"]
+    good = here.run("validate", "sync.yaml", "sync.yaml")
+    assert (good.code, good.out.count("2 projects")) == (0, 2)
+
+
+def steps(job: str) -> list[dict[str, Any]]:
+    whole = yaml.safe_load(WORKFLOW.read_text("utf-8"))
+    return [step for step in whole["jobs"][job]["steps"] if "run" in step]
+
+
+def test_the_workflow_is_what_github_takes(here: World) -> None:
+    words = ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(WORKFLOW)]
+    done = program(here, words, PYTHONWARNINGS="ignore")
+    assert (done.returncode, done.stderr) == (0, "")
+    whole = yaml.safe_load(WORKFLOW.read_text("utf-8"))
+    assert set(whole["jobs"]) == {"validate", "plan", "apply"}
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> World:
+    """A runner with the example checked out."""
+    copy = shutil.copytree(EXAMPLE, tmp_path / "work")
+    return World(copy)
+
+
+def bucket(server: Server) -> Path:
+    """Return the folder of the bucket that the example names, empty."""
+    assert server.folder is not None
+    folder = server.folder / "team-notes"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def ran(runner: World, job: str, server: Server) -> list[subprocess.CompletedProcess[str]]:
+    """Run a job as a runner does: each step by bash, until one fails."""
+    env = {
+        "ARCHIVE_ENDPOINT": f"http://127.0.0.1:{server.port}",
+        "ARCHIVE_KEY_ID": KEY_ID,
+        "ARCHIVE_SECRET": SECRET_KEY,
+        "GITHUB_STEP_SUMMARY": str(runner.root / "summary.md"),
+    }
+    done = []
+    for step in steps(job):
+        if step["name"] in REACHING_OUT:
+            continue
+        words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        done.append(program(runner, words, **env))
+        if done[-1].returncode:
+            break
+    return done
+
+
+def test_a_pull_request_is_validated_and_gets_its_plan(runner: World, serve_s3: Server) -> None:
+    notes = bucket(serve_s3)
+    assert [done.returncode for done in ran(runner, "validate", serve_s3)] == [0]
+    assert [done.returncode for done in ran(runner, "plan", serve_s3)] == [0, 0]
+    summary = (runner.root / "summary.md").read_text()
+    assert summary == (runner.root / "plan.md").read_text()
+    assert "<code>index.md</code>" in summary
+    assert not list(notes.rglob("index.md"))
+
+
+def test_a_slip_is_marked_where_it_stands_and_stops_the_job(
+    runner: World, serve_s3: Server
+) -> None:
+    manifest = runner.root / "sync.yaml"
+    manifest.write_text(manifest.read_text().replace("policies:", "polices:"))
+    (done,) = ran(runner, "validate", serve_s3)
+    assert done.returncode == 2
+    assert "::error file=sync.yaml,line=" in done.stdout
+
+
+def test_what_is_merged_is_applied(runner: World, serve_s3: Server) -> None:
+    notes = bucket(serve_s3)
+    assert [done.returncode for done in ran(runner, "apply", serve_s3)] == [0]
+    pushed = notes / "handbook/index.md"
+    assert pushed.read_text() == (EXAMPLE / "handbook/index.md").read_text()
+
+
+def test_a_plan_is_printed_as_it_would_be_saved(here: World) -> None:
+    printed = here.run("plan", "--format", "json", "--out", "today.plan")
+    saved = (here.root / "today.plan").read_text()
+    assert printed.out.replace('"sync.yaml"', f'"{here.root}/sync.yaml"') == saved
+    assert here.run("plan", "--format", "text").out == here.run("plan").out
+    assert here.run("plan", "--format", "markdown").out.startswith("### bm-sync plan\n\n4 files")
