@@ -7,6 +7,7 @@ impossible is raised as a BmSyncError. Rooms that only one command needs are loa
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,13 +17,13 @@ from bm_sync.engine.adopt import import_basic_memory as import_basic_memory  # n
 from bm_sync.engine.adopt import import_bisync_state as import_bisync_state  # noqa: PLC0414 - too
 from bm_sync.engine.adopt import import_rclone as import_rclone  # noqa: PLC0414 - told here too
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.selecting import select
+from bm_sync.engine.selecting import elsewhere, select
 from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.manifest import Loaded
 from bm_sync.manifest import load as load_manifest
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.plan import Accept, Plan
-from bm_sync.model.setup import Selection, Setup
+from bm_sync.model.setup import Machine, Selection, Setup
 from bm_sync.model.tree import Side
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ OnEvent = Callable[["Event"], None]
 
 def load(file: Path, setup: Setup) -> Loaded:
     """Read a manifest; raises ManifestError with every slip in it."""
-    return load_manifest(file, setup.env, state_dir=setup.state_dir)
+    machine = Machine(setup.host, sys.platform, setup.sets)
+    return load_manifest(file, setup.env, state_dir=setup.state_dir, machine=machine)
 
 
 @asynccontextmanager
@@ -195,12 +197,17 @@ def why(manifest: Manifest, name: str, path: str) -> Why:
 
 
 def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[ProjectStatus, ...]:
-    """Return every selected project as last seen, then those that are known but not declared."""
+    """Return every selected project as last seen.
+
+    Then come those that are for other machines, and those that are known but not declared.
+    """
     from bm_sync.engine import overview
     from bm_sync.paths import home_dir
 
     with _peek(setup) as state:
-        rows = overview.declared(select(manifest, selection), state, home_dir(setup.env))
+        home = home_dir(setup.env)
+        rows = overview.declared(select(manifest, selection), state, home)
+        rows += overview.not_here(elsewhere(manifest, selection), state, home)
         if selection.names or selection.tags:
             return rows
         return rows + overview.undeclared(manifest, state)
@@ -276,6 +283,10 @@ def _peek(setup: Setup) -> State:
 
 def _one(manifest: Manifest, name: str) -> Project:
     found = [p for p in select(manifest, Selection((name,))) if p.name == name]
-    if not found:
-        raise UsageError(f"'{name}' is a pattern; name one project")
-    return found[0]
+    if found:
+        return found[0]
+    for other in manifest.elsewhere:
+        if other.project.name == name:
+            what = f"project '{name}' is not for this machine: {other.reason}"
+            raise UsageError(what, hint=f"it is declared at {other.project.origin}")
+    raise UsageError(f"'{name}' is a pattern; name one project")

@@ -12,10 +12,11 @@ from bm_sync.manifest import codes
 from bm_sync.manifest.codes import Code, Explanation
 from bm_sync.model.report import Diagnostic
 
-# What cannot be shown as the text of a manifest; REFUSED has its tests in test_manifest_judge.
-WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE, Code.REFUSED}
+# What cannot be shown as the text of one manifest; REFUSED has its tests in test_manifest_judge,
+# LOCKED in test_manifest_locks.
+WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE, Code.REFUSED, Code.LOCKED}
 WITH_YAML = [e for e in codes.explanations() if e.code not in WITHOUT_YAML]
-WARNINGS = {Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME}
+WARNINGS = {Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME, Code.NOT_IN_LIST}
 
 
 def problems(file: Path) -> tuple[Diagnostic, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from bm_sync.cli.target import Targets
 from bm_sync.errors import UsageError
 from bm_sync.manifest.formats import text
 from bm_sync.model.config import Manifest
-from bm_sync.model.setup import Setup
+from bm_sync.model.setup import Machine, Setup
 from bm_sync.paths import state_dir
 
 NAME = "sync.yaml"
@@ -37,15 +39,41 @@ def context(args: Namespace, io: Io, targets: Targets = _NO_TARGETS) -> Context:
     Raises `ManifestError` with every slip, `UsageError` when there is no manifest.
     """
     file = manifest_file(args, io, targets.manifest)
-    return Context(load(file, args, io), setup(args, io), view(args, io, file))
+    found = load(file, args, io)
+    _tell_elsewhere(found, targets.names, args, io)
+    return Context(found, setup(args, io), view(args, io, file))
 
 
 def load(file: Path, args: Namespace, io: Io) -> Manifest:
     """Load a manifest and say its warnings on standard error (not with `-q` or `--json`)."""
-    loaded = manifests.load(file, io.env, state_dir=state(args, io))
+    loaded = read(file, args, io)
     if loaded.warnings and not (args.quiet or args.json):
         io.err.write(text(loaded.warnings))
     return loaded.manifest
+
+
+def read(file: Path, args: Namespace, io: Io) -> manifests.Loaded:
+    """Load a manifest for this machine and this command line; raises `ManifestError`."""
+    return manifests.load(file, io.env, state_dir=state(args, io), machine=machine(args))
+
+
+def machine(args: Namespace) -> Machine:
+    """Return what the manifest is loaded for; raises `UsageError` for a slip in `--set`."""
+    sets: tuple[tuple[str, str], ...] = ()
+    if args.sets:
+        from bm_sync.manifest.overrides import parse
+
+        sets = tuple(parse(word) for word in args.sets)
+    return Machine(os.uname().nodename, sys.platform, sets)
+
+
+def _tell_elsewhere(manifest: Manifest, names: Sequence[str], args: Namespace, io: Io) -> None:
+    """Say which of the named projects are not for this machine (not with `-q` or `--json`)."""
+    if args.quiet or args.json:
+        return
+    for other in manifest.elsewhere:
+        if other.project.name in names:
+            io.err.write(f"{other.project.name} is not for this machine: {other.reason}\n")
 
 
 def manifest_file(args: Namespace, io: Io, positional: Path | None = None) -> Path:
@@ -90,10 +118,12 @@ def state(args: Namespace, io: Io) -> Path:
 def setup(args: Namespace, io: Io) -> Setup:
     """Return the surroundings of a command, read from the options and the environment."""
     given = args.rclone or io.env.get("BM_SYNC_RCLONE") or None
+    here = machine(args)
     return Setup(
         env=dict(io.env),
         state_dir=state(args, io),
-        host=os.uname().nodename,
+        host=here.host,
+        sets=here.sets,
         rclone=Path(given) if given else None,
         jobs=getattr(args, "jobs", JOBS),
         metrics=getattr(args, "metrics", None),
@@ -105,6 +135,7 @@ def view(args: Namespace, io: Io, file: Path | None = None) -> View:
     around = []
     for option, value in (("--state-dir", args.state_dir), ("--rclone", args.rclone)):
         around += [option, value] if value is not None else []
+    around += [word for given in args.sets for word in ("--set", given)]
     return View(
         named=() if file is None or _is_default(file, io) else ("-f", str(file)),
         around=tuple(around),

@@ -119,18 +119,18 @@ def top() -> Parser:
     """Return the parser of the whole command line."""
     parser = _TopParser(prog="bm-sync", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"bm-sync {__version__}")
-    add_globals(parser)
+    add_globals(parser, sets="sets_before")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=CommandParser)
     for name in SUMMARIES:
         commands.add_parser(name, allow_abbrev=False)
     return parser
 
 
-def add_globals(parser: argparse.ArgumentParser) -> None:
+def add_globals(parser: argparse.ArgumentParser, *, sets: str = "sets") -> None:
     """Declare the options that stand before or after the command.
 
     What is not given stays out of the namespace, so that the later place does not undo the
-    earlier one; `defaults` fills in.
+    earlier one; `DEFAULTS` fill in. `sets` is where `--set` is kept, which counts in both places.
     """
     add = parser.add_argument_group("global options").add_argument
     gone = argparse.SUPPRESS
@@ -153,6 +153,14 @@ def add_globals(parser: argparse.ArgumentParser) -> None:
         default=gone,
         help="another rclone than the one installed with bm-sync (BM_SYNC_RCLONE)",
     )
+    add(
+        "--set",
+        dest=sets,
+        action="append",
+        metavar="NAME=VALUE",
+        default=gone,
+        help="set a variable of the manifest (repeatable; BM_SYNC_VAR_NAME)",
+    )
     add("--json", action="store_true", default=gone, help="print one JSON envelope")
     add("-q", "--quiet", action="store_true", default=gone, help="print only what matters")
     add("-v", "--verbose", action="count", default=gone, help="say more on standard error")
@@ -163,6 +171,7 @@ DEFAULTS = {
     "manifest": None,
     "state_dir": None,
     "rclone": None,
+    "sets": (),
     "json": False,
     "quiet": False,
     "verbose": 0,
@@ -181,4 +190,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         )
     if found.command is None:
         raise UsageError("no command is given", hint=_SEE_HELP)
-    return argparse.Namespace(**{**DEFAULTS, **vars(found)})
+    given = {**DEFAULTS, **vars(found)}
+    given["sets"] = [*given.pop("sets_before", ()), *given["sets"]]
+    return argparse.Namespace(**given)

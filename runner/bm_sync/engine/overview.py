@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.engine.identity import local_label, project_key, remote_label
 from bm_sync.errors import UsageError
-from bm_sync.model.config import Manifest, Project
+from bm_sync.model.config import Elsewhere, Manifest, Project
 from bm_sync.model.report import ProjectStatus, ResetReport
 from bm_sync.state.store import State
 from bm_sync.state.values import Seen
@@ -25,9 +26,16 @@ def declared(projects: Sequence[Project], state: State, home: Path) -> tuple[Pro
     return tuple(_declared(p, seen.get(project_key(p)), state, home) for p in projects)
 
 
+def not_here(projects: Sequence[Elsewhere], state: State, home: Path) -> tuple[ProjectStatus, ...]:
+    """Return the status of declared projects that are not for this machine."""
+    rows = declared([e.project for e in projects], state, home)
+    return tuple(replace(r, elsewhere=e.reason) for r, e in zip(rows, projects, strict=True))
+
+
 def undeclared(manifest: Manifest, state: State) -> tuple[ProjectStatus, ...]:
     """Return the projects that the state knows and the manifest does not declare."""
-    known = {project_key(p) for p in manifest.projects}
+    declared = (*manifest.projects, *(e.project for e in manifest.elsewhere))
+    known = {project_key(p) for p in declared}
     return tuple(_undeclared(s, state) for s in state.projects() if s.key not in known)
 
 
@@ -36,14 +44,15 @@ def find(manifest: Manifest | None, name: str, state: State) -> tuple[str, bool]
 
     Raises UsageError when neither the manifest nor the state knows the name.
     """
-    for project in manifest.projects if manifest else ():
+    here = [*manifest.projects, *(e.project for e in manifest.elsewhere)] if manifest else []
+    for project in here:
         if project.name == name:
             return project_key(project), True
     names = [s.name for s in state.projects()]
     for seen in state.projects():
         if seen.name == name:
             return seen.key, False
-    names += [p.name for p in manifest.projects] if manifest else []
+    names += [p.name for p in here]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{close[0]}'?" if close else "bm-sync status lists what is known"
     raise UsageError(f"no project '{name}'", hint=hint)

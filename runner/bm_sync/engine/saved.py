@@ -39,8 +39,9 @@ async def fitting(
 
 def _check_whole(manifest: Manifest, saved: Plan) -> None:
     if manifest.digest != saved.manifest_digest:
+        whole = f"{manifest.file}{', or a file below or above it,' if manifest.files[1:] else ''}"
         raise StalePlanError(
-            f"{manifest.file} has changed since the plan was made at {saved.created}", hint=_AGAIN
+            f"{whole} has changed since the plan was made at {saved.created}", hint=_AGAIN
         )
     keys = {p.name: project_key(p) for p in manifest.projects}
     for plan in saved.projects:

@@ -6,27 +6,34 @@ import difflib
 import fnmatch
 
 from bm_sync.errors import UsageError
-from bm_sync.model.config import Manifest, Project
+from bm_sync.model.config import Elsewhere, Manifest, Project
 from bm_sync.model.setup import Selection
 
 
 def select(manifest: Manifest, selection: Selection) -> tuple[Project, ...]:
     """Return the projects that a name, a glob or a tag selects, in the manifest's order.
 
-    Raises UsageError when one selects nothing.
+    Those that are not for this machine are never among them. Raises UsageError when a name or a tag
+    selects nothing, not even one of those.
     """
-    names = [p.name for p in manifest.projects]
+    declared = (*manifest.projects, *(e.project for e in manifest.elsewhere))
+    names = [p.name for p in declared]
     for pattern in selection.names:
         if not any(fnmatch.fnmatchcase(n, pattern) for n in names):
             close = difflib.get_close_matches(pattern, names, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"declared are: {', '.join(names)}"
             raise UsageError(f"no project '{pattern}' in {manifest.file}", hint=hint)
-    known = {t for p in manifest.projects for t in p.tags}
+    known = {t for p in declared for t in p.tags}
     for tag in selection.tags:
         if tag not in known:
             hint = f"known tags: {', '.join(sorted(known))}" if known else "no project has tags"
             raise UsageError(f"no project in {manifest.file} has the tag '{tag}'", hint=hint)
     return tuple(p for p in manifest.projects if _selected(p, selection))
+
+
+def elsewhere(manifest: Manifest, selection: Selection) -> tuple[Elsewhere, ...]:
+    """Return the selected projects that are not for this machine."""
+    return tuple(e for e in manifest.elsewhere if _selected(e.project, selection))
 
 
 def _selected(project: Project, selection: Selection) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
-from bm_sync.manifest.nodes import START, Mapping, Scalar
+from bm_sync.manifest.nodes import START, Mapping, Scalar, Spot
 from bm_sync.manifest.overlap import check_overlaps
 from bm_sync.manifest.places import local_folder
 from bm_sync.manifest.policies import Policies
@@ -15,7 +16,7 @@ from bm_sync.manifest.remotes import build_remotes, runs_program
 from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.source import others_may_write
 from bm_sync.manifest.values import Surroundings, group
-from bm_sync.model.config import BackendRemote, Manifest, Project, Remote, SecretRef
+from bm_sync.model.config import BackendRemote, Elsewhere, Manifest, Project, Remote, SecretRef
 
 if TYPE_CHECKING:
     from bm_sync.manifest.hooks import Hooks
@@ -36,9 +37,9 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     rooms = Rooms(around, declared_remotes, remotes, policies, filters, schedules, hooks, defaults)
     placed = build_projects(group(checked, "projects"), rooms)
     schedules.check_all(tag for p in placed for tag in p.project.tags)
-    check_overlaps(placed, around)
-    projects = tuple(p.project for p in placed)
-    targets = _targets(checked, projects, around)
+    here = tuple(p for p in placed if p.elsewhere is None)
+    check_overlaps(here, around)
+    targets = _targets(checked, tuple(p.project for p in placed), around)
     own_hooks = hooks.of(checked.get("hooks")) if hooks else ()
     if hooks is not None:
         hooks.warn()
@@ -49,10 +50,12 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         around.file,
         digest,
         tuple(remotes.values()),
-        projects,
+        tuple(p.project for p in here),
         local_folder(metrics, around, "metrics") if isinstance(metrics, Scalar) else None,
         own_hooks,
         targets,
+        tuple(Elsewhere(p.project, p.elsewhere) for p in placed if p.elsewhere is not None),
+        (around.file, *(Path(name) for name in around.folders if name)),
     )
 
 
@@ -88,15 +91,19 @@ def _run_commands(remotes: tuple[Remote, ...], targets: tuple[Target, ...]) -> b
 
 def _check_writers(around: Surroundings, *, commands: bool) -> None:
     """Who can change the manifest decides where files go, and which commands run."""
-    if not others_may_write(around.file):
-        return
+    for name in around.folders or [""]:
+        if others_may_write(Path(name) if name else around.file):
+            _tell_writable(START._replace(file=name), around, commands=commands)
+
+
+def _tell_writable(at: Spot, around: Surroundings, *, commands: bool) -> None:
     what = "every user of this machine may change this file"
     hint = "chmod o-w on it"
     if commands:
         what += ", and it names a command to run"
-        around.report.error(Code.WRITABLE, START, what, hint)
+        around.report.error(Code.WRITABLE, at, what, hint)
     else:
-        around.report.warning(Code.WRITABLE, START, what, hint)
+        around.report.warning(Code.WRITABLE, at, what, hint)
 
 
 def _runs_command(remote: Remote) -> bool:

@@ -56,6 +56,11 @@ class Code(StrEnum):
     ADDRESS = "BMS037"
     ENGINE = "BMS038"
     SCHEDULE = "BMS039"
+    INCLUDE = "BMS040"
+    INCLUDE_CYCLE = "BMS041"
+    MARKED_LIST = "BMS042"
+    NOT_IN_LIST = "BMS043"
+    LOCKED = "BMS044"
     FACT = "BMS050"
     NOTICE = "BMS051"
 
@@ -71,7 +76,7 @@ class Explanation:
 
 def find(word: str) -> Code | None:
     """Return the code that `word` means (`BMS004`, `bms4`, `4`), None when there is none."""
-    number = re.fullmatch(r"(?:bms)?0*([0-9]{1,3})", word.strip(), re.IGNORECASE)
+    number = re.fullmatch(r"(?:bms)?([0-9]{1,3})", word.strip(), re.IGNORECASE)
     code = f"BMS{int(number[1]):03}" if number else ""
     return Code(code) if code in set(Code) else None
 

@@ -55,7 +55,12 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether there is an error (a warning is none)."""
-        return any(d.severity == "error" for d in self._found.values())
+        return self.errors > 0
+
+    @property
+    def errors(self) -> int:
+        """Return how many errors were found so far."""
+        return sum(d.severity == "error" for d in self._found.values())
 
     def add_source(self, file: str, text: str) -> None:
         """Learn the text of another file that values may stand in, by the name in their spots."""
@@ -89,6 +94,16 @@ class Report:
         """Never show `word`, wherever it stands."""
         if len(word) > 3:  # noqa: PLR2004 - shorter words would blot out half the text
             self._masked_words |= {word, cut(word)}
+
+    def is_masked(self, spot: Spot) -> bool:
+        """Whether what stands at `spot` must not be shown."""
+        return spot in self._masked_spots
+
+    def masked(self, text: str) -> str:
+        """Return a text without the words that must not be shown."""
+        for word in sorted(self._masked_words, key=len, reverse=True):
+            text = text.replace(word, MASK)
+        return text
 
     def finish(self) -> tuple[Diagnostic, ...]:
         """Return all problems, sorted by file and position, secrets masked."""
@@ -128,19 +143,14 @@ class Report:
         return Diagnostic(
             code=str(d.code),
             severity=d.severity,
-            what=self._masked(d.what),
+            what=self.masked(d.what),
             file=d.file,
             line=d.line,
             column=d.column,
             length=d.length,
             line_text=d.line_text if key is None else self._masked_line(d.line, key),
-            hint=None if d.hint is None else self._masked(d.hint),
+            hint=None if d.hint is None else self.masked(d.hint),
         )
-
-    def _masked(self, text: str) -> str:
-        for word in sorted(self._masked_words, key=len, reverse=True):
-            text = text.replace(word, MASK)
-        return text
 
     def _masked_line(self, line: int, file: str) -> str:
         """Return a source line with secrets as stars, so that columns stay where they are."""

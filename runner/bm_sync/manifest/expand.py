@@ -15,6 +15,7 @@ from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequenc
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 from bm_sync.manifest.verbatim import verbatim
 
+VARIABLE_PREFIX = "BM_SYNC_VAR_"  # an environment variable of this name and NAME sets `vars.NAME`
 MAX_DEPTH = 50
 MAX_LENGTH = 100_000
 

@@ -1,86 +1,208 @@
-"""Loads a manifest: read, compose, expand, judge, build. Each step is its own module."""
+"""Loads a manifest: read, put together, expand, judge, build. Each step is its own module.
+
+A manifest of one file needs none of the modules that put several together.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
 from bm_sync.manifest.nodes import Mapping, Node, Scalar
 from bm_sync.model.config import Manifest
 from bm_sync.model.diagnostic import Diagnostic
+from bm_sync.model.setup import Machine
 from bm_sync.paths import home_dir
 
+if TYPE_CHECKING:
+    from bm_sync.manifest.layers import Layer
+    from bm_sync.manifest.values import Surroundings
+
 VERSION = 1
+_GROUPS_WITH_LISTS = ("filters", "projects")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A valid manifest.
 
-    `text` is what stands in the file, line ends as newlines.
+    `text` is what stands in the file, line ends as newlines. `tree` is the whole of all its files
+    with variables put in, `around` what it was resolved against; `show --origins` looks there.
     """
 
     manifest: Manifest
     warnings: tuple[Diagnostic, ...]
     text: str
+    tree: Mapping
+    around: Surroundings
 
 
-def load(file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Loaded:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A manifest that is being loaded, and what for."""
+
+    file: Path
+    text: str
+    env: AbstractMapping[str, str]
+    state_dir: Path
+    machine: Machine
+    has_local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All files as one; `layers` are the weakest first, none when there is one file alone."""
+
+    tree: Node
+    digest: str
+    layers: tuple[Layer, ...] = ()
+
+
+def load(
+    file: Path,
+    env: AbstractMapping[str, str],
+    *,
+    state_dir: Path,
+    machine: Machine | None = None,
+) -> Loaded:
     """Load a manifest; raises ManifestError with everything that is wrong with it.
 
-    Only the manifest, the ignore files it names and a cache in `XDG_CACHE_HOME` are read; nothing
-    but that cache is written.
+    Only the manifest, the files it includes, the one of this machine beside it, the ignore files it
+    names and a cache in `XDG_CACHE_HOME` are read; nothing but that cache is written.
     """
-    from bm_sync.manifest.source import read
+    from bm_sync.manifest.source import local_of, read
 
-    return load_text(read(file), file, env, state_dir=state_dir)
+    text = read(file)
+    has_local = os.path.lexists(local_of(file))
+    return _load(_Source(file, text, env, state_dir, machine or _this_machine(), has_local))
 
 
 def load_text(text: str, file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Loaded:
-    """Load the text of a manifest as if it stood in `file`; raises ManifestError as `load` does."""
-    report = Report(file, text)
-    manifest = None
+    """Load the text of a manifest as if it stood in `file`; raises ManifestError as `load` does.
+
+    It is looked at by itself: what this machine changes of it does not count.
+    """
+    return _load(_Source(file, text, env, state_dir, _this_machine(), has_local=False))
+
+
+def _this_machine() -> Machine:
+    return Machine(os.uname().nodename, sys.platform)
+
+
+def _load(source: _Source) -> Loaded:
+    report = Report(source.file, source.text)
+    loaded = None
     try:
-        manifest = _manifest(file, text, report, env, state_dir)
+        loaded = _manifest(source, report)
     except TooManyProblemsError:
         report.note_the_rest()
-    if manifest is None or report.failed:
+    if loaded is None or report.failed:
         raise report.fail()
-    return Loaded(manifest, report.finish(), text)
+    manifest, tree, around = loaded
+    return Loaded(manifest, report.finish(), source.text, tree, around)
 
 
-def _manifest(
-    file: Path, text: str, report: Report, env: AbstractMapping[str, str], state_dir: Path
-) -> Manifest | None:
+def _manifest(source: _Source, report: Report) -> tuple[Manifest, Mapping, Surroundings] | None:
     from bm_sync.manifest.build import build
-    from bm_sync.manifest.compose import compose
     from bm_sync.manifest.expand import expand
     from bm_sync.manifest.judge import judge
     from bm_sync.manifest.remembered import remember
     from bm_sync.manifest.secrets import mask
-    from bm_sync.manifest.values import Surroundings, group
 
-    written = compose(text, report)
-    if written is None or not _is_this_version(written, report):
+    whole = _whole(source, report)
+    if whole is None:
         return None
-    expanded = expand(written, env, report)
-    mask(written, report)
+    expanded = expand(whole.tree, source.env, report)
+    mask(whole.tree, report)
     mask(expanded, report)
-    judged = judge(expanded, report, env)
+    judged = judge(expanded, report, source.env)
     if judged is None:
         return None
-    folder = file.absolute().parent
-    home, state = home_dir(env), state_dir.absolute()
-    variables = frozenset(group(judged.manifest, "vars").entries)
-    around = Surroundings(file, folder, home, state, env, report, variables)
-    manifest = build(judged.manifest, around, hashlib.sha256(text.encode()).hexdigest())
+    around = _surroundings(source, judged.manifest, whole.layers, report)
+    manifest = build(judged.manifest, around, whole.digest)
+    if any("locked" in layer.tree.entries for layer in whole.layers):
+        from bm_sync.manifest.locks import check_locks
+
+        check_locks(whole.layers, judged.manifest, around)
     if judged.accepted is not None and not report.failed:
-        remember(judged.accepted, env, manifest)
-    return manifest
+        remember(judged.accepted, source.env, manifest)
+    return manifest, judged.manifest, around
+
+
+def _surroundings(
+    source: _Source, tree: Mapping, layers: tuple[Layer, ...], report: Report
+) -> Surroundings:
+    from bm_sync.manifest.values import Surroundings, group
+
+    folders = {layer.name: layer.path.parent for layer in layers}
+    home, state = home_dir(source.env), source.state_dir.absolute()
+    return Surroundings(
+        file=source.file,
+        folder=source.file.absolute().parent,
+        home=home,
+        state_dir=state,
+        env=source.env,
+        report=report,
+        variables=frozenset(group(tree, "vars").entries),
+        folders=folders,
+        machine=source.machine,
+    )
+
+
+def _whole(source: _Source, report: Report) -> _Whole | None:
+    """Return all files put together; None when one cannot be read on (reported)."""
+    from bm_sync.manifest.compose import compose
+
+    written = compose(source.text, report)
+    if written is None or not _is_this_version(written, report):
+        return None
+    digest = hashlib.sha256(source.text.encode()).hexdigest()
+    if not isinstance(written, Mapping) or _is_alone(written, source):
+        return _Whole(written, digest)
+    return _together(written, source, report)
+
+
+def _together(written: Mapping, source: _Source, report: Report) -> _Whole | None:
+    from bm_sync.manifest.layers import digest_of, read_layers
+    from bm_sync.manifest.merge import merged
+    from bm_sync.manifest.overrides import overriding, values
+
+    layers = read_layers(source.file, source.text, written, report, local=source.has_local)
+    if layers is None or not all(_is_this_version(layer.tree, report) for layer in layers):
+        return None
+    trees = [layer.tree for layer in layers]
+    texts = [layer.text for layer in layers]
+    on_top = overriding(source.env, source.machine.sets, trees, texts)
+    tree = merged([*trees, *([] if on_top is None else [on_top])], report)
+    if len(layers) == 1 and on_top is None:
+        return _Whole(tree, hashlib.sha256(source.text.encode()).hexdigest())
+    return _Whole(tree, digest_of(layers, values(on_top)), layers)
+
+
+def _is_alone(tree: Mapping, source: _Source) -> bool:
+    """Whether a file is the whole manifest, and says all of it as it is."""
+    from bm_sync.manifest.expand import VARIABLE_PREFIX
+
+    if source.has_local or "include" in tree.entries or source.machine.sets:
+        return False
+    if any(name.startswith(VARIABLE_PREFIX) for name in source.env):
+        return False
+    groups = [tree.get(name) for name in _GROUPS_WITH_LISTS]
+    places = [tree.get("defaults")]
+    places += [e.value for g in groups if isinstance(g, Mapping) for e in g.entries.values()]
+    return not any(
+        key.startswith(("+", "-"))
+        for place in places
+        if isinstance(place, Mapping)
+        for key in place.entries
+    )
 
 
 def _is_this_version(node: Node, report: Report) -> bool:

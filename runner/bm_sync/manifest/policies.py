@@ -65,10 +65,21 @@ class Policies:
             case Scalar(value=str() as name):
                 return self.named(name) if self._is_known(chosen, name) else Policy(BUILT_IN_NAME)
             case Mapping():
-                base = self._base(default) if node is not None else Mapping()
-                return self._build(self._merge(chosen, base, ()), INLINE_NAME)
+                return self._build(self.keys(node, default), INLINE_NAME)
             case _:
                 return Policy(BUILT_IN_NAME)
+
+    def keys(self, node: Node | None, default: Node | None) -> Mapping:
+        """Return what a project's policy is built from, so that every key knows its place."""
+        chosen = default if node is None else node
+        match chosen:
+            case Scalar(value=str() as name) if name in self.declared.entries:
+                return self._merge_named(name)
+            case Mapping():
+                base = self._base(default) if node is not None else Mapping()
+                return self._merge(chosen, base, ())
+            case _:
+                return Mapping()
 
     def _base(self, default: Node | None) -> Mapping:
         """Return what a policy written in a project begins with."""

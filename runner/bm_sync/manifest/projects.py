@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 class Placed:
     """A project with the places in the text that said where its sides lie.
 
-    `remote` of the project is None, and `remote_at` too, when its remote was refused.
+    `remote` of the project is None, and `remote_at` too, when its remote was refused. `elsewhere`
+    says why it is not for this machine.
     """
 
     project: Project
     local_at: Spot | None
     remote_at: Spot | None
+    elsewhere: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,15 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         what = f"{quoted(project.path)} cannot be a project's path: {wrong}"
         hint = "write path: NAME without slashes, or leave it out"
         around.report.error(Code.REMOTE_PATH, at, what, hint)
-    return Placed(project, _spot(node, "local"), at)
+    return Placed(project, _spot(node, "local"), at, _why_not_here(node, around))
+
+
+def _why_not_here(node: Mapping, around: Surroundings) -> str | None:
+    if "hosts" not in node.entries and "when" not in node.entries:
+        return None
+    from bm_sync.manifest.belonging import why_not_here
+
+    return why_not_here(node, around)
 
 
 def _conditions(node: Mapping, rooms: Rooms) -> Conditions | None:

@@ -47,6 +47,10 @@ def data(manifest: Manifest) -> dict[str, Json]:
         "hooks": [_hook(hook) for hook in manifest.hooks],
         "notify": [_target(target) for target in manifest.notify],
         "projects": {project.name: _project(project) for project in manifest.projects},
+        "elsewhere": {
+            each.project.name: {**_project(each.project), "reason": each.reason}
+            for each in manifest.elsewhere
+        },
     }
 
 
@@ -82,7 +86,7 @@ def _option(name: str, value: OptionValue) -> Json:
     return MASK if looks_secret(name) and value else escaped(without_password(value))
 
 
-def _project(project: Project) -> Json:
+def _project(project: Project) -> dict[str, Json]:
     return {
         "placement": project.placement.value,
         "local": None if project.local is None else escaped(str(project.local)),
@@ -199,7 +203,7 @@ def _lines(value: Json, indent: str) -> list[str]:
     """Return a mapping or list in lines; what is empty or single stays in one."""
     pairs: list[tuple[str, Json]]
     if isinstance(value, dict):
-        pairs = [(f"{_word(name)}:", inside) for name, inside in value.items()]
+        pairs = [(f"{word(name)}:", inside) for name, inside in value.items()]
     else:
         assert isinstance(value, list)  # noqa: S101 - single values have no lines of their own
         pairs = [("-", inside) for inside in value]
@@ -208,7 +212,7 @@ def _lines(value: Json, indent: str) -> list[str]:
         if isinstance(inside, (dict, list)) and inside and not _is_flat(inside):
             lines += [f"{indent}{head}", *_lines(inside, indent + "  ")]
         else:
-            lines.append(f"{indent}{head} {_flow(inside)}")
+            lines.append(f"{indent}{head} {flow(inside)}")
     return lines
 
 
@@ -217,19 +221,20 @@ def _is_flat(value: Json) -> bool:
     return isinstance(inside, list) and not any(isinstance(v, (dict, list)) for v in inside)
 
 
-def _flow(value: Json) -> str:
+def flow(value: Json) -> str:
+    """Return a value in one line."""
     match value:
         case dict():
-            return "{" + ", ".join(f"{_word(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+            return "{" + ", ".join(f"{word(k)}: {flow(v)}" for k, v in value.items()) + "}"
         case list():
-            return "[" + ", ".join(_flow(v) for v in value) + "]"
+            return "[" + ", ".join(flow(v) for v in value) + "]"
         case str():
-            return _word(value)
+            return word(value)
         case _:
             return json.dumps(value)
 
 
-def _word(text_: str) -> str:
+def word(text_: str) -> str:
     """Return a text unquoted only where no reader could take it for something else."""
     plain = text_ and text_[0].isalpha() and text_.replace("-", "").replace("_", "").isalnum()
     reserved = text_.casefold() in {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}

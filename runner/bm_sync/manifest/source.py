@@ -46,6 +46,11 @@ def decode(data: bytes, file: Path, *, may_be_empty: bool = False) -> str:
     return _screened(text, file, may_be_empty=may_be_empty)
 
 
+def local_of(file: Path) -> Path:
+    """Return the file beside a manifest that is for this machine: `sync.local.yaml`."""
+    return file.with_name(f"{file.stem}.local{file.suffix}")
+
+
 def others_may_write(file: Path) -> bool:
     """Whether every user of this machine may change the file; one that is not there yet, nobody."""
     try:

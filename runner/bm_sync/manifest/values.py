@@ -10,6 +10,7 @@ from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.shown import escaped
 from bm_sync.model.config import Limit, Origin
+from bm_sync.model.setup import Machine
 
 _UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -20,8 +21,8 @@ class Surroundings:
     """What a manifest is resolved against.
 
     `folder` is the manifest's own, absolute; `file` is as the user named it; `variables` are the
-    names in `vars`. `folders` are those of other files, by the name in their spots. `host` and
-    `platform` are this machine's, as `os.uname` and `sys.platform` tell them.
+    names in `vars`. `folders` are those of all
+    files when there are several, the weakest first, by the name in their spots.
     """
 
     file: Path
@@ -32,8 +33,7 @@ class Surroundings:
     report: Report
     variables: frozenset[str] = frozenset()
     folders: AbstractMapping[str, Path] = field(default_factory=dict)
-    host: str = ""
-    platform: str = ""
+    machine: Machine = Machine()
 
     def origin(self, spot: Spot) -> Origin:
         """Return a place in the manifest as the engine remembers it."""

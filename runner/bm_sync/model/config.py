@@ -47,6 +47,7 @@ __all__ = [
     "Conflict",
     "Direction",
     "DistantRemote",
+    "Elsewhere",
     "Engine",
     "FilterSet",
     "FolderRemote",
@@ -215,11 +216,21 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A project that is not for this machine, with the reason; it is never touched here."""
+
+    project: Project
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A whole manifest, resolved.
 
-    `digest` is the SHA-256 of its text; `file` is as the user named it. `metrics` is the file that
-    every run leaves its figures in. `hooks` run around a whole run, `notify` is told of it.
+    `digest` is the SHA-256 of its text, of all texts and of what was set from outside when it has
+    more files than one; `file` is as the user named it. `metrics` is the file that every run leaves
+    its figures in. `hooks` run around a whole run, `notify` is told of it. `files` are all that it
+    was read from, itself first.
     """
 
     file: Path
@@ -229,3 +240,5 @@ class Manifest:
     metrics: Path | None = None
     hooks: tuple[Hook, ...] = ()
     notify: tuple[Target, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+    files: tuple[Path, ...] = ()

@@ -54,7 +54,7 @@ class ProjectStatus:
 
     `placement` is None for a project that the state knows and no manifest declares. `result` is the
     status word of the last run, None when there was none. `converged` is the time of the last run
-    that left it in sync.
+    that left it in sync. `elsewhere` says why a declared project is not for this machine.
     """
 
     project: str
@@ -71,6 +71,7 @@ class ProjectStatus:
     bytes: int
     conflicts: int
     message: str | None = None
+    elsewhere: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

