@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all kills bench lint clean
+.PHONY: help demo test test-all fuzz kills bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -33,6 +33,9 @@ lint: $(VENV)/.developing ## Check the code without running it
 
 test-all: ## Run all tests on every Python 3.11+ that is found
 	@sh .ci/every-python "$(CURDIR)/$(VENV)/all"
+
+fuzz: $(VENV)/.developing ## Give every reader odd values for ten minutes; FUZZ_SECONDS=60 for one
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -q -s tests/fuzz
 
 kills: $(VENV)/.developing ## Kill runs at random moments; KILLS=300 says how often
 	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash -k hundreds

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 import tempfile
 import threading
@@ -25,7 +26,15 @@ from bm_sync.state import place, schema
 NAME = "state.db"
 _SUSPECT = "state.db.suspect"
 _WAIT_S = 30.0
+_NO_VERSION = 10_000  # of the schema; a file that says so is damaged
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# SQLite may say what it found in words that are no text any more.
+_Error = (sqlite3.DatabaseError, UnicodeDecodeError)
+# A text in a row (sqlite3 of Python), a format of no SQLite, a schema that is not ours any more.
+_OFF = re.compile(
+    r"Could not decode to UTF-8|unsupported file format|no such (table|column)|has no column"
+    r"|malformed|mismatch"
+)
 # A journal of a killed writer: only a writer may roll it back.
 _UNREADABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -88,8 +97,8 @@ class Database:
         """Mark a file that is found damaged in use: it may pass the check of the next start."""
         try:
             yield
-        except sqlite3.DatabaseError as e:
-            if _is_damage(e) and self.writable:
+        except _Error as e:
+            if _code(e) in _DAMAGE and self.writable:
                 os.close(place.private_file(self._directory / _SUSPECT))
             raise
 
@@ -185,8 +194,8 @@ def _sound(directory: Path, mode: str) -> sqlite3.Connection | None:
             if _is_sound(connection, path):
                 undo.pop_all()
                 return connection
-        except sqlite3.DatabaseError as e:
-            if not _is_damage(e):
+        except _Error as e:
+            if _code(e) not in _DAMAGE:
                 raise
     return None
 
@@ -196,7 +205,7 @@ def _started(path: Path, mode: str) -> sqlite3.Connection:
     connection = _connect(path, mode)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.DatabaseError as e:
+    except _Error as e:
         connection.close()
         if mode == "ro" and _code(e) in _UNREADABLE:
             return _rolled_back(path)
@@ -206,7 +215,7 @@ def _started(path: Path, mode: str) -> sqlite3.Connection:
 
 def _is_sound(connection: sqlite3.Connection, path: Path) -> bool:
     found = schema.version(connection)
-    if not (schema.is_ours(connection) and found):
+    if not (schema.is_ours(connection) and 0 < found < _NO_VERSION):
         return False
     if found > len(schema.STEPS):
         raise StateError(
@@ -263,20 +272,18 @@ def _set_up_alone(directory: Path) -> Iterator[None]:
 def _explained(directory: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.DatabaseError as e:
+    except _Error as e:
         raise _explain(e, directory) from e
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     """Return SQLite's primary result code; 0 when the error comes from the Python module."""
+    if isinstance(error, UnicodeDecodeError) or _OFF.search(str(error)):
+        return sqlite3.SQLITE_CORRUPT
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return _code(error) in _DAMAGE
-
-
-def _explain(error: sqlite3.Error, directory: Path) -> StateError:
+def _explain(error: Exception, directory: Path) -> StateError:
     """Return what SQLite reports, with what to do about it."""
     path = directory / NAME
     match _code(error):
