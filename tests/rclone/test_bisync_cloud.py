@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import standin_server
 from cloud_world import CloudWorld
 from standin_server import Standin
 
+from bm_sync import past_api
+from bm_sync.model.past import Undo
 from bm_sync.model.run import Status
 
 _OPEN = {"max_delete": {"percent": 100}, "max_overwrite": {"percent": 100}}
@@ -45,6 +48,24 @@ def test_a_project_of_the_cloud_is_kept_in_sync_by_bisync(
     cloud.take()
     assert world.apply().status is Status.IN_SYNC
     assert cloud.take()["storage"] == {"LIST": 1}
+
+
+def test_what_bisync_replaced_and_deleted_on_the_cloud_is_taken_back(world: CloudWorld) -> None:
+    for name in ("edited.md", "gone.md", "calm.md"):
+        world.write(f"notes/{name}")
+    assert world.apply().exit == 0
+    before = world.texts()
+    world.write("notes/edited.md", "edited here, and longer")
+    (world.folder / "notes" / "gone.md").unlink()
+    changed = world.run()
+    plan = asyncio.run(past_api.plan_undo(world.manifest(), Undo(), world.setup))
+    assert changed.id in plan.projects[0].notes[0]
+    done = asyncio.run(past_api.undo(world.manifest(), Undo(), world.setup)).run
+    assert done is not None
+    assert done.exit == 0, done.projects[0].problems
+    assert world.texts() == before
+    assert world.there() == before
+    assert world.apply().status is Status.IN_SYNC
 
 
 def test_a_workspace_that_is_reached_by_webdav_is_refused_with_the_reason(

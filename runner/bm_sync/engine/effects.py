@@ -104,7 +104,8 @@ def _kept(
     """
     assert stamp is not None and done.kept is not None  # noqa: S101, PT018 - something was replaced
     in_trash = f"{scene.trash}/{effect.path}"
-    if done.kept.endswith(f"/{in_trash}") or done.kept == copy:
+    # the top of a remote is `name:`, with or without a slash
+    if done.kept.endswith((f"/{in_trash}", f":{in_trash}")) or done.kept == copy:
         yield Effect(
             kind=effect.kind,
             path=effect.path,
