@@ -95,11 +95,13 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
     on_event: OnEvent = lambda _: None,
     command: str = "apply",
     wait_s: float = 0.0,
+    ignore_conditions: bool = False,
 ) -> Applied:
     """Plan the selected projects, ask `confirm`, carry the plan out and record it.
 
     It waits up to `wait_s` seconds for other runs that hold a project (inf: for as long as they
     run). When the task is cancelled while files move, the run stops cleanly and its record says so.
+    The manifest's conditions count unless they are ignored; its hooks run and its notices are sent.
     """
     from bm_sync.engine import reconcile
     from bm_sync.engine.prepare import Wants, prepare_all
@@ -110,7 +112,9 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
     async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
         return await prepare_all(mine, site, wants)
 
-    watch = reconcile.Watch(confirm, on_event, command, wait_s)
+    watch = reconcile.Watch(
+        confirm, on_event, command, wait_s, attended=True, ignore_conditions=ignore_conditions
+    )
     return await reconcile.apply(manifest, projects, setup, prepare, watch)
 
 
@@ -123,6 +127,7 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
     on_event: OnEvent = lambda _: None,
     command: str = "apply",
     wait_s: float = 0.0,
+    ignore_conditions: bool = False,
 ) -> Applied:
     """Carry out exactly a saved plan; raises StalePlanError when any of it no longer fits."""
     from bm_sync.engine import reconcile
@@ -134,7 +139,9 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
     async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
         return await fitting(manifest, saved, mine, site)
 
-    watch = reconcile.Watch(confirm, on_event, command, wait_s)
+    watch = reconcile.Watch(
+        confirm, on_event, command, wait_s, attended=True, ignore_conditions=ignore_conditions
+    )
     return await reconcile.apply(manifest, projects, setup, prepare, watch)
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 class Exit(IntEnum):
     """The exit codes of the command line.
 
-    When several apply, see `worst`.
+    When several apply, see `worst`. 75 is EX_TEMPFAIL of sysexits.h.
     """
 
     OK = 0
@@ -26,6 +26,7 @@ class Exit(IntEnum):
     STALE = 8
     PENDING = 10
     BUG = 70
+    SKIPPED = 75
     INTERRUPTED = 130
 
 
@@ -39,6 +40,7 @@ _SERIOUS_FIRST = (
     Exit.FAILED,
     Exit.STOPPED,
     Exit.LOCKED,
+    Exit.SKIPPED,
     Exit.PENDING,
     Exit.OK,
 )

@@ -168,6 +168,12 @@ def something_to_do(here: World) -> Said:
     return here.run("plan", "--exit-code")
 
 
+def a_full_disk(here: World) -> Said:
+    """Want more room than any disk has."""
+    rewrite(here, "policy: careful}", "policy: careful, conditions: {disk_free: 900000T}}")
+    return here.run("apply")
+
+
 def ctrl_c_without_a_terminal(here: World) -> Said:
     """Interrupt a transfer that would take minutes."""
     rewrite(here, "two-way,", "two-way, limits: {bandwidth: 100K},")
@@ -210,6 +216,7 @@ WAYS: tuple[tuple[Exit, Callable[[World], Said], str], ...] = (
     (Exit.RCLONE, a_runtime_directory_of_everybody, "can be written by other users"),
     (Exit.STALE, a_plan_that_no_longer_fits, "bm-sync plan --out FILE"),
     (Exit.PENDING, something_to_do, "4 files to move"),
+    (Exit.SKIPPED, a_full_disk, "--ignore-conditions"),
     (Exit.INTERRUPTED, ctrl_c_without_a_terminal, "INTERRUPTED"),
 )
 
@@ -238,6 +245,7 @@ def test_the_numbers_are_those_that_scripts_rely_on() -> None:
         "STALE": 8,
         "PENDING": 10,
         "BUG": 70,
+        "SKIPPED": 75,
         "INTERRUPTED": 130,
     }
     assert {code.name: code.value for code in Exit} == numbers

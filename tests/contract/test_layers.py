@@ -25,7 +25,7 @@ LAYERS = (
     {"model"},
     {"secret", "filters"},
     {"log"},
-    {"plan", "manifest", "state", "cloud", "rclone", "schedule"},
+    {"plan", "manifest", "state", "cloud", "rclone", "schedule", "notice"},
     {"engine"},
     {"api", "cloud_api", "lock_api", "past_api", "schedule_api"},
     {"cli"},
@@ -58,7 +58,7 @@ PURE_MODULES = {
 HOMES = {
     "argparse": {"cli"},
     "fcntl": {"state", "rclone", "cloud"},
-    "httpx": {"rclone", "cloud"},
+    "httpx": {"rclone", "cloud", "notice"},
     "jsonschema": {"manifest"},
     "pathspec": {"filters"},
     "rich": {"cli"},

@@ -43,5 +43,8 @@ def test_every_status_has_its_words() -> None:
     for status in Status:
         project = replace(notes, status=status, actions=())
         text = run_text(replace(RUN, projects=(project,)), VIEW)
-        tries = status in {Status.PARTIAL, Status.FAILED, Status.LOCKED, Status.INTERRUPTED}
+        tries = status in {
+            *(Status.PARTIAL, Status.FAILED, Status.LOCKED, Status.REFUSED),
+            Status.INTERRUPTED,
+        }
         assert ("bm-sync apply notes" in text) is tries

@@ -14,6 +14,7 @@ from bm_sync.cli.context import Context
 from bm_sync.cli.progress import KINDS, Watcher, watching
 from bm_sync.cli.question import Question
 from bm_sync.cli.render.run import run_text
+from bm_sync.cli.render.text import escape
 from bm_sync.cli.verdict import run_failures
 from bm_sync.errors import Exit, UsageError
 from bm_sync.model.run import Status
@@ -21,6 +22,8 @@ from bm_sync.state.wire import run_to_json
 
 if TYPE_CHECKING:
     from bm_sync.model.report import Applied
+
+_QUIET = {Status.IN_SYNC, Status.SKIPPED}  # nothing was to be done, or not now
 
 
 def add_acting(parser: ArgumentParser) -> None:
@@ -73,11 +76,14 @@ def act(
         return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
     if applied.notice is not None and not args.json:
         io.err.write(f"{applied.notice}\n")
-    run = applied.run
+    run, trouble = applied.run, applied.trouble
+    if trouble is not None and not args.json:
+        io.err.write(f"{escape(trouble)}\n")
+    around = () if trouble is None else (Failure(trouble),)
     return Answer(
         text=partial(run_text, run, here.view, files=args.all_files),
         data=partial(run_to_json, run),
         exit=Exit(run.exit),
-        errors=run_failures(run, here.view),
-        quiet=all(project.status is Status.IN_SYNC for project in run.projects),
+        errors=(*run_failures(run, here.view), *around),
+        quiet=all(project.status in _QUIET for project in run.projects),
     )

@@ -26,6 +26,7 @@ STATUS_WORDS: Mapping[Exit, str] = MappingProxyType(
         Exit.STALE: "stale",
         Exit.PENDING: "changes",
         Exit.BUG: "bug",
+        Exit.SKIPPED: "skipped",
         Exit.INTERRUPTED: "interrupted",
     }
 )

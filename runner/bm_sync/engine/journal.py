@@ -43,6 +43,30 @@ def cannot_prune(project: str, error: Exception) -> None:
     _logger(project).warning("old versions could not be removed: {}", str(error))
 
 
+def hook_began(project: str, hook: str) -> None:
+    """Note that a hook runs; the text of its command is the user's own."""
+    _logger(project).info("hook {} begins", hook)
+
+
+def hook_said(project: str, line: str) -> None:
+    """Note a line of a hook's output."""
+    _logger(project).info("  | {}", line)
+
+
+def hook_ended(project: str, hook: str, seconds: float, why: str | None) -> None:
+    """Note how a hook ended; `why` it failed is None when it did not."""
+    level = "INFO" if why is None else "ERROR"
+    _logger(project).log(level, "hook {} after {:.1f} s: {}", hook, seconds, why or "went well")
+
+
+def told(target: str, why: str | None) -> None:
+    """Note that a target was told, or why it could not be."""
+    if why is None:
+        _logger("-").info("told {}", target)
+    else:
+        _logger("-").warning("could not tell {}: {}", target, why)
+
+
 def bug(project: str) -> None:
     """Note the exception that is being handled, with its traceback."""
     _logger(project).exception("a bug")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
 
 from bm_sync.engine import undo_act
 from bm_sync.engine.deadline import within
@@ -68,6 +69,9 @@ class ProjectRunner:
             remote=self._plan.remote,
             converging=not self._prepared.partial,
         )
+        if self._site.around is not None and not self._interrupted:
+            record = partial(self._site.state.end_project, self._run)
+            ended = await self._site.around.project_ended(self._prepared.project, ended, record)
         self._emit(ProjectEnded(ended))
         return ended
 

@@ -6,7 +6,13 @@ import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +37,7 @@ from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 
 if TYPE_CHECKING:
+    from bm_sync.engine.around import Around
     from bm_sync.engine.leases import Leases
 
 _LOGS_KEPT = 500
@@ -48,6 +55,9 @@ class Watch:
     command: str
     wait_s: float = 0.0
     """How long to wait for other runs in all."""
+    attended: bool = False
+    """Whether conditions, hooks and notices of the manifest count; they do for apply."""
+    ignore_conditions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +194,19 @@ async def apply(
     """Lock, plan, confirm, carry out and record; see `api.apply`."""
     run = ticket(setup, watch.command)
     patience = Patience(watch.wait_s, watch.on_event)
-    with State.open(setup.state_dir, host=setup.host) as state, Locks(setup, run) as locks:
+    with (
+        State.open(setup.state_dir, host=setup.host) as state,
+        Locks(setup, run) as locks,
+        _around(manifest, projects, watch, run, (setup, state)) as around,
+    ):
         mine = await locks.take(projects, os.getpid(), patience)
         private_folder(run.log.parent)
         prune_logs(run.log.parent)
+        if around is not None:
+            mine = await around.admitted(mine)
         said = run.log.with_suffix(".rclone.log")
         async with open_rclone(setup, mine, said) as rclone:
-            site = Site(setup, state, rclone)
+            site = Site(setup, state, rclone, around=around)
             prepared = await prepare(mine, site)
             async with _leases(mine, site, run) as leases:
                 if leases is not None:
@@ -203,10 +219,31 @@ async def apply(
                 locked = [locked_run(p, e, run.started) for p, e in refused if e is not None]
                 with _logged(plan, run, site) as path:
                     begun = _record(manifest, setup, run, plan, path)
+                    if around is not None:
+                        locked += around.begins(prepared)
                     record = await carry_out_all(prepared, site, begun, locked, watch.on_event)
+                    if around is not None:
+                        record = await around.ended(record)
                 trouble = health.publish(manifest, record, state, setup)
                 said_too = [notice for notice in (state.repaired, trouble) if notice is not None]
-                return Applied(plan, record, "; ".join(said_too) or None)
+                failed = around.trouble if around is not None else None
+                return Applied(plan, record, "; ".join(said_too) or None, failed)
+
+
+def _around(
+    manifest: Manifest,
+    projects: Sequence[Project],
+    watch: Watch,
+    run: Ticket,
+    where: tuple[Setup, State],
+) -> AbstractContextManager[Around | None]:
+    """Return what attends a run; only a manifest that wants it loads what it takes."""
+    wanted = (manifest.hooks, manifest.notify, *((p.hooks or p.conditions) for p in projects))
+    if not (watch.attended and any(wanted)):
+        return nullcontext()
+    from bm_sync.engine import around
+
+    return around.Around(around.Surroundings(manifest, *where, run, watch.ignore_conditions))
 
 
 def _leases(
@@ -223,7 +260,12 @@ def _leases(
 @contextmanager
 def _logged(plan: Plan, run: Ticket, site: Site) -> Iterator[Path | None]:
     """Keep a log of a run that has something to say; yield where it is."""
-    if all(p.in_sync for p in plan.projects):
+    around, quiet = site.around, all(p.in_sync for p in plan.projects)
+    if around is not None:
+        with around.logging(site.rclone.secrets, quiet=quiet) as path:
+            yield path
+        return
+    if quiet:
         yield None
         return
     from bm_sync import log

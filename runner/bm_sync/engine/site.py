@@ -24,6 +24,7 @@ from bm_sync.rclone.wire import Features
 from bm_sync.state.store import State
 
 if TYPE_CHECKING:
+    from bm_sync.engine.around import Around
     from bm_sync.engine.cloud import Workspaces
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Site:
     state: State
     rclone: Routed
     clock: Callable[[], datetime] = utc_now
+    around: Around | None = None
     _connected: dict[str, tuple[Fs, Features]] = field(default_factory=dict)
     _connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
     _conditions: dict[str, bool] = field(default_factory=dict)

@@ -99,8 +99,8 @@ class Email:
     audience: Audience
 
 
-ByHttp = Ntfy | Slack | Ping | Webhook
-Target = ByHttp | Desktop | Email
+Listener = Ntfy | Slack | Webhook | Desktop | Email
+Target = Listener | Ping
 
 NAMES: Mapping[type, str] = MappingProxyType(
     {

@@ -176,9 +176,10 @@ class Applied:
     """What `apply` did. `run` is None when the plan was not confirmed.
 
     `notice` is a sentence about the state when some of it was damaged and started anew, and about
-    figures that could not be written.
+    figures that could not be written. `trouble` is why a hook of the whole run failed at its end.
     """
 
     plan: Plan
     run: Run | None
     notice: str | None = None
+    trouble: str | None = None

@@ -48,6 +48,8 @@ class Status(StrEnum):
     STOPPED = "stopped"  # a guard refused the plan; nothing was touched
     FAILED = "failed"
     LOCKED = "locked"
+    SKIPPED = "skipped"  # a condition does not hold; nothing was looked at
+    REFUSED = "refused"  # a hook that runs before it failed; nothing was looked at
     INTERRUPTED = "interrupted"
 
 

@@ -23,6 +23,11 @@ def add(parser: ArgumentParser) -> None:
     add_acting(parser)
     add_plan_options(parser)
     add_wait(parser)
+    parser.add_argument(
+        "--ignore-conditions",
+        action="store_true",
+        help="sync even on battery, on a metered network, out of hours, on a full disk",
+    )
     add_metrics(parser)
 
 
@@ -53,6 +58,7 @@ def _declared(found: Targets, args: Namespace, io: Io) -> Answer:
             on_event=watcher,
             command=typed("apply", io),
             wait_s=args.wait,
+            ignore_conditions=args.ignore_conditions,
         ),
         here,
         args,
@@ -82,6 +88,7 @@ def _saved(found: Targets, file: Path, args: Namespace, io: Io) -> Answer:
             on_event=watcher,
             command=typed("apply", io),
             wait_s=args.wait,
+            ignore_conditions=args.ignore_conditions,
         ),
         here,
         args,

@@ -23,6 +23,13 @@ from bm_sync.cli.render.view import View
 from bm_sync.model.run import Done, Outcome, ProjectRun, Run, Status
 
 _MOST = 10
+_AGAIN = {
+    Status.PARTIAL,
+    Status.FAILED,
+    Status.LOCKED,
+    Status.REFUSED,
+    Status.INTERRUPTED,
+}
 
 
 def run_text(run: Run, view: View, *, files: bool = False) -> str:
@@ -76,7 +83,7 @@ def summary(projects: Sequence[ProjectRun], view: View) -> list[str]:
     ]
 
 
-def status_words(status: Status) -> str:
+def status_words(status: Status) -> str:  # noqa: PLR0911 - a table
     """Return how a project ended, in words."""
     match status:
         case Status.IN_SYNC:
@@ -87,6 +94,10 @@ def status_words(status: Status) -> str:
             return "waits for you"
         case Status.PARTIAL:
             return "synced in part"
+        case Status.SKIPPED:
+            return "skipped"
+        case Status.REFUSED:
+            return "REFUSED"
         case Status.STOPPED | Status.FAILED | Status.LOCKED | Status.INTERRUPTED:
             return status.value.upper()
         case _:
@@ -96,7 +107,8 @@ def status_words(status: Status) -> str:
 def _colour(status: Status) -> str | None:
     if status in {Status.IN_SYNC, Status.CHANGED}:
         return None
-    return "yellow" if status in {Status.WAITING, Status.PARTIAL} else "red"
+    mild = {Status.WAITING, Status.PARTIAL, Status.SKIPPED}
+    return "yellow" if status in mild else "red"
 
 
 def _blocks(projects: Sequence[ProjectRun], view: View) -> list[Block]:
@@ -134,7 +146,7 @@ def _undone(project: ProjectRun, view: View) -> list[str]:
         said += [f"  {_cause(done)}" for done in shown]
         if len(missed) > len(shown):
             said.append(f"  … and {len(missed) - len(shown):,} more")
-    again = project.status in {Status.PARTIAL, Status.FAILED, Status.LOCKED, Status.INTERRUPTED}
+    again = project.status in _AGAIN
     if said or (again and view.applies):
         said += commands([("try again", view.again(project.project))])
     return said
@@ -162,6 +174,8 @@ def _total(run: Run, view: View) -> list[str]:
         ("stopped", {Status.STOPPED}),
         ("failed", {Status.FAILED}),
         ("locked", {Status.LOCKED}),
+        ("skipped", {Status.SKIPPED}),
+        ("refused by a hook", {Status.REFUSED}),
         ("interrupted", {Status.INTERRUPTED}),
     ):
         number = sum(1 for project in run.projects if project.status in statuses)
