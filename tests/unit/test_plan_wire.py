@@ -12,7 +12,7 @@ from property.strategies import agree, bucket, folder, intent, local_file, remot
 
 from bm_sync.errors import UsageError
 from bm_sync.model.config import Guards, Limit, Policy
-from bm_sync.model.plan import Plan, ProjectPlan
+from bm_sync.model.plan import MakeDir, Plan, ProjectPlan, Reason
 from bm_sync.model.tree import FilterChange, Observation, Problem, ProblemKind, Side
 from bm_sync.paths import schema_file
 from bm_sync.plan import wire
@@ -150,6 +150,15 @@ def test_a_plan_that_was_edited_is_refused_by_its_digest() -> None:
     _first(obj, "trash")["path"] = "other"
     with pytest.raises(UsageError, match="changed after it was written"):
         wire.from_json(obj)
+
+
+def test_a_plan_that_makes_a_project_on_the_cloud_comes_back_the_same() -> None:
+    made = replace(rich().projects[0], actions=(MakeDir("", Side.REMOTE, Reason.FOLDER),), stops=())
+    plan = _plan(made)
+    obj = json.loads(json.dumps(wire.to_json(plan)))
+    assert wire.from_json(obj) == plan
+    schema = json.loads(schema_file("plan").read_text("utf-8"))
+    jsonschema.Draft7Validator(schema).validate(obj)
 
 
 def test_the_digest_covers_every_stamp() -> None:

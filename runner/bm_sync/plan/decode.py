@@ -121,7 +121,10 @@ _action: Reader[model.Action] = reading.tagged(
         ),
         "forget": (_unseen_action(model.Forget), {**_folder, **_unseen, "folder": reading.flag}),
         "adopt-dir": (_unseen_action(model.AdoptDir), {**_folder, **_unseen}),
-        "make-dir": (_unseen_action(model.MakeDir), {**_folder, **_unseen, "side": _side}),
+        "make-dir": (
+            _unseen_action(model.MakeDir),
+            {**_folder, **_unseen, "path": reading.place, "side": _side},
+        ),
         "remove-dir": (
             _unseen_action(model.RemoveDir),
             {**_folder, **_unseen, "side": _side, "early": reading.flag},

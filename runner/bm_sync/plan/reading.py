@@ -44,6 +44,11 @@ def path(value: object, where: str) -> str:
     return found
 
 
+def place(value: object, where: str) -> str:
+    """Read a path below a root, or the root itself, which is the empty text."""
+    return "" if value == "" else path(value, where)
+
+
 def kept(value: object, where: str) -> str:
     """Read where a version is kept: in the trash, or in a conflict copy."""
     found = text(value, where)
