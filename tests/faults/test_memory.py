@@ -81,10 +81,11 @@ def kept_versions(bench: Bench) -> set[str]:
 
 
 @pytest.mark.parametrize("damage", [zeroed, truncated, emptied, scribbled, removed])
-def test_a_damaged_memory_is_mended_by_one_plain_run_that_loses_nothing(
+def test_a_damaged_memory_without_a_copy_is_mended_by_one_plain_run_that_loses_nothing(
     bench: Bench, damage: Callable[[Path], None]
 ) -> None:
     versions = changed_everywhere(bench)
+    (bench.state / "state.db.spare").unlink()
     damage(bench.state / "state.db")
     before = everything(bench.folder)
     plan = bench.plan()
@@ -103,6 +104,21 @@ def test_a_damaged_memory_is_mended_by_one_plain_run_that_loses_nothing(
     assert again.notice is None
     assert again.run is not None
     assert again.run.projects[0].status is Status.IN_SYNC
+
+
+def test_a_damaged_memory_with_a_copy_beside_it_changes_nothing_of_what_a_run_does(
+    bench: Bench,
+) -> None:
+    changed_everywhere(bench)
+    planned = bench.planned()
+    zeroed(bench.state / "state.db")
+    assert bench.planned().actions == planned.actions
+    done = apply(bench)
+    assert done.run is not None
+    assert done.run.exit == 0
+    assert "; its last good copy is used" in (done.notice or "")
+    assert {"gone-here.md", "gone-there.md"}.isdisjoint(texts(bench.here))
+    assert texts(bench.here) == texts(bench.there)
 
 
 def test_a_memory_of_last_week_loses_nothing(bench: Bench) -> None:
@@ -177,6 +193,7 @@ def test_a_journal_that_is_cut_off_never_leaves_a_memory_that_mixes_two_runs(
         state.record(KEY, Change("notes", put={f"{n}.md": FIRST for n in range(1500)}))
     killed = subprocess.run([sys.executable, "-c", _KILLED, str(whole)], check=False)
     assert killed.returncode == -signal.SIGKILL
+    (whole / "state.db.spare").unlink()
     length = (whole / "state.db-journal").stat().st_size
     assert length > 50_000, "the kill came too early or too late"
     distrusted = 0

@@ -227,12 +227,67 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_moved_aside_and_its_last_good_copy_is_used(
+    tmp_path: Path, damage: object
+) -> None:
+    directory = tmp_path / "state"
+    fill(directory, files=500)
+    assert callable(damage)
+    damage(directory / "state.db")
+    before = everything(directory)
+    with State.peek(directory) as state:
+        assert "moves it aside and uses its last good copy" in (state.repaired or "")
+        assert known_files(state) == 500
+    assert everything(directory) == before
+    with State.open(directory, clock=lambda: 0.0) as state:
+        assert "state.db.damaged-19700101T000000Z; its last good copy" in (state.repaired or "")
+        assert known_files(state) == 500
+    with State.open(directory) as state:
+        assert state.repaired is None
+        assert known_files(state) == 500
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_where_the_copy_is_damaged_as_well_a_new_file_is_made(
+    tmp_path: Path, damage: object
+) -> None:
+    directory = tmp_path / "state"
+    fill(directory, files=500)
+    assert callable(damage)
+    damage(directory / "state.db")
+    damage(directory / "state.db.spare")
+    with State.peek(directory) as state:
+        assert "moves it aside and observes anew" in (state.repaired or "")
+    with State.open(directory) as state:
+        assert "observes both sides anew" in (state.repaired or "")
+        assert known_files(state) == 0
+
+
+def test_the_copy_is_made_only_when_something_was_learnt(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    fill(directory)
+    spare = directory / "state.db.spare"
+    first = spare.stat().st_ino
+    with State.open(directory) as state:
+        state.set_remote_fact("b2", "conditions", True)
+    assert spare.stat().st_ino == first
+    fill(directory, files=2)
+    assert spare.stat().st_ino != first
+    with State.open(directory) as state:
+        state.forget(KEY)
+    _damage_zero(directory / "state.db")
+    with State.open(directory) as state:
+        assert known_files(state) == 0, "what was forgotten stays so"
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_moved_aside_and_a_new_one_works(
     tmp_path: Path,
     damage: object,
 ) -> None:
     directory = tmp_path / "state"
     fill(directory, files=500)
+    (directory / "state.db.spare").unlink()
     assert callable(damage)
     damage(directory / "state.db")
     broken = (directory / "state.db").read_bytes()

@@ -4,37 +4,33 @@ The journal mode is DELETE, not WAL: between transactions the state is one file,
 changes not a byte of the directory (a WAL reader needs a -shm file beside it, and makes one). The
 price is about a millisecond per transaction, of which a quiet run has two.
 
-A damaged file is moved aside and a new one is made; what both sides last agreed on is then observed
-again by the next run.
+A damaged file is moved aside. Its last good copy takes its place; where there is none, a new one is
+made, and what both sides last agreed on is observed again by the next run.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import re
 import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from bm_sync.errors import StateError
-from bm_sync.state import place, schema
+from bm_sync.state import place, schema, spare
+from bm_sync.state.damage import TROUBLE, code, explain, is_damage
 
 NAME = "state.db"
 _SUSPECT = "state.db.suspect"
 _WAIT_S = 30.0
+_NEXT = {
+    True: "its last good copy is used",
+    False: "this run observes both sides anew, nothing is deleted",
+}
 _NO_VERSION = 10_000  # of the schema; a file that says so is damaged
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# SQLite may say what it found in words that are no text any more.
-_Error = (sqlite3.DatabaseError, UnicodeDecodeError)
-# A text in a row (sqlite3 of Python), a format of no SQLite, a schema that is not ours any more.
-_OFF = re.compile(
-    r"Could not decode to UTF-8|unsupported file format|no such (table|column)|has no column"
-    r"|malformed|mismatch"
-)
 # A journal of a killed writer: only a writer may roll it back.
 _UNREADABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -83,6 +79,12 @@ class Database:
                 self._undo()
                 raise
 
+    def keep_spare(self) -> None:
+        """Keep a copy to fall back to; that it cannot be kept is no failure."""
+        alone = _set_up_alone(self._directory)
+        with suppress(StateError, sqlite3.Error, OSError), self._turn, alone:
+            spare.keep(self._connection, self._directory)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -97,8 +99,8 @@ class Database:
         """Mark a file that is found damaged in use: it may pass the check of the next start."""
         try:
             yield
-        except _Error as e:
-            if _code(e) in _DAMAGE and self.writable:
+        except TROUBLE as e:
+            if is_damage(e) and self.writable:
                 os.close(place.private_file(self._directory / _SUSPECT))
             raise
 
@@ -115,9 +117,11 @@ def open_for_writing(directory: Path, stamp: str) -> Database:
     with _set_up_alone(directory), _explained(directory):
         connection = _sound(directory, "rw") if os.path.lexists(path) else None
         if connection is None:
+            copy = None
             if os.path.lexists(path):
-                repaired = _set_aside(directory, stamp)
-            _create(directory)
+                copy = _spare(directory)
+                repaired = f"{_set_aside(directory, stamp)}; {_NEXT[copy is not None]}"
+            _create(directory, copy)
             connection = _connect(path, "rw")
         place.check_file(path)
         connection.execute("PRAGMA synchronous = FULL")
@@ -134,8 +138,10 @@ def open_for_reading(directory: Path) -> Database:
         place.inspect(directory)
         with _explained(directory):
             connection = _sound(directory, "ro")
-        if connection is None:
-            repaired = f"{path} is damaged: the next apply moves it aside and observes anew"
+            if connection is None:
+                connection = _spare(directory)
+                then = "observes anew" if connection is None else "uses its last good copy"
+                repaired = f"{path} is damaged: the next apply moves it aside and {then}"
     if connection is None:
         connection = _in_memory()
         schema.upgrade(connection)
@@ -185,8 +191,21 @@ def _sound(directory: Path, mode: str) -> sqlite3.Connection | None:
     path = directory / NAME
     if not path.is_file() or path.is_symlink():
         raise StateError(f"{path} is not a file", hint="move it away and run this again")
-    if (directory / _SUSPECT).exists():
+    return None if (directory / _SUSPECT).exists() else _checked(path, mode)
+
+
+def _spare(directory: Path) -> sqlite3.Connection | None:
+    """Return a connection to the last good copy, if there is one that can be used."""
+    path = directory / spare.NAME
+    if not path.is_file() or path.is_symlink():
         return None
+    try:
+        return _checked(path, "ro")
+    except (StateError, *TROUBLE):
+        return None
+
+
+def _checked(path: Path, mode: str) -> sqlite3.Connection | None:
     with ExitStack() as undo:
         try:
             connection = _started(path, mode)
@@ -194,8 +213,8 @@ def _sound(directory: Path, mode: str) -> sqlite3.Connection | None:
             if _is_sound(connection, path):
                 undo.pop_all()
                 return connection
-        except _Error as e:
-            if _code(e) not in _DAMAGE:
+        except TROUBLE as e:
+            if not is_damage(e):
                 raise
     return None
 
@@ -205,9 +224,9 @@ def _started(path: Path, mode: str) -> sqlite3.Connection:
     connection = _connect(path, mode)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except _Error as e:
+    except TROUBLE as e:
         connection.close()
-        if mode == "ro" and _code(e) in _UNREADABLE:
+        if mode == "ro" and code(e) in _UNREADABLE:
             return _rolled_back(path)
         raise
     return connection
@@ -238,19 +257,19 @@ def _set_aside(directory: Path, stamp: str) -> str:
     if journal.exists():
         journal.rename(f"{kept}-journal")
     (directory / _SUSPECT).unlink(missing_ok=True)
-    return (
-        f"{directory / NAME} was damaged and is now {kept.name}; "
-        "this run observes both sides anew, nothing is deleted"
-    )
+    return f"{directory / NAME} was damaged and is now {kept.name}"
 
 
-def _create(directory: Path) -> None:
+def _create(directory: Path, copy: sqlite3.Connection | None) -> None:
     """Make a complete database under another name first: a kill leaves none or a whole one."""
     new = directory / f"{NAME}.new"
     for leftover in (new, directory / f"{NAME}.new-journal", directory / f"{NAME}-journal"):
         leftover.unlink(missing_ok=True)
     os.close(place.private_file(new))
     with closing(_connect(new, "rw")) as connection:
+        if copy is not None:
+            with closing(copy):
+                copy.backup(connection)
         schema.upgrade(connection)
     new.rename(directory / NAME)
 
@@ -272,29 +291,5 @@ def _set_up_alone(directory: Path) -> Iterator[None]:
 def _explained(directory: Path) -> Iterator[None]:
     try:
         yield
-    except _Error as e:
-        raise _explain(e, directory) from e
-
-
-def _code(error: Exception) -> int:
-    """Return SQLite's primary result code; 0 when the error comes from the Python module."""
-    if isinstance(error, UnicodeDecodeError) or _OFF.search(str(error)):
-        return sqlite3.SQLITE_CORRUPT
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _explain(error: Exception, directory: Path) -> StateError:
-    """Return what SQLite reports, with what to do about it."""
-    path = directory / NAME
-    match _code(error):
-        case sqlite3.SQLITE_FULL:
-            return StateError(f"no space left for {path}", hint="free some space and run again")
-        case sqlite3.SQLITE_BUSY:
-            hint = "wait for the other run, then run this again"
-            return StateError(f"another process kept {path} busy for {_WAIT_S:.0f} s", hint=hint)
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            hint = "run this again: it is moved aside, both sides are observed anew"
-            return StateError(f"{path} is damaged", hint=hint)
-        case _:
-            hint = "see that the directory can be written: bm-sync doctor"
-            return StateError(f"cannot use {path}: {error}", hint=hint)
+    except TROUBLE as e:
+        raise explain(e, directory / NAME, _WAIT_S) from e

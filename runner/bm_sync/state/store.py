@@ -34,6 +34,7 @@ class State:
         self._repaired = [db.repaired] if db.repaired else []
         self._distrusted: set[str] = set()
         self._quiet: list[history.Ended] = []
+        self._news = False  # what both sides agree on was changed
 
     @classmethod
     def open(
@@ -76,6 +77,8 @@ class State:
         """Write what waits and close the file."""
         try:
             self._write_quiet()
+            if self._news:
+                self._db.keep_spare()
         finally:
             self._db.close()
 
@@ -104,6 +107,7 @@ class State:
                 return
         with self._db.writing() as connection:
             baselines.record(connection, key, change, here=self._here, anew=anew)
+        self._news = True
         self._distrusted.discard(key)
 
     def forget(self, key: str) -> int:
@@ -116,6 +120,7 @@ class State:
             connection.execute("DELETE FROM projects WHERE id = ?", found)
             connection.execute("DELETE FROM conflicts WHERE key = ?", (key,))
             connection.execute("DELETE FROM texts WHERE key = ?", (key,))
+        self._news = True
         self._distrusted.discard(key)
         return files
 
