@@ -342,6 +342,7 @@ _ANSWERS = (
     ("unlock",),
     ("prune", "--ignored"),
     ("schedule", "show", "--target", "cron"),
+    ("completion", "bash"),
     ("import", "rclone"),
     ("login", "--api-key", "-"),
     ("logout",),

@@ -44,6 +44,10 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (("schedule", "make the timers that sync projects by themselves, or look at them"),),
     ),
     (
+        "the shell",
+        (("completion", "print what completes command lines in bash, zsh or fish"),),
+    ),
+    (
         "Basic Memory Cloud",
         (
             ("login", "sign in to Basic Memory Cloud"),

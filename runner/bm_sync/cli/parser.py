@@ -23,6 +23,10 @@ _HELP_EDGE = 13
 class Parser(argparse.ArgumentParser):
     """A parser that raises `UsageError` with a suggestion instead of exiting."""
 
+    def declared(self) -> tuple[argparse.Action, ...]:
+        """Return every argument and option, in the order declared."""
+        return tuple(self._actions)
+
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong."""
         raise UsageError(_lower(message), hint=f"see: {self.prog} --help")
@@ -58,15 +62,19 @@ class CommandParser(Parser):
         """
         if self._declared:
             return super().parse_known_args(args, namespace)
+        self.declare()
+        found, unknown = self.parse_known_intermixed_args(args, namespace)
+        if unknown:
+            raise self.unknown(unknown)
+        return found, unknown
+
+    def declare(self) -> None:
+        """Declare the arguments of the command that the program's name ends with."""
         self._declared = True
         command = self.prog.rsplit(" ", 1)[-1]
         import_module(module(command)).add(self)
         self.description = f"{SUMMARIES[command]}."
         add_globals(self)
-        found, unknown = self.parse_known_intermixed_args(args, namespace)
-        if unknown:
-            raise self.unknown(unknown)
-        return found, unknown
 
     def unknown(self, words: Sequence[str]) -> UsageError:
         """Return the error for words that the command does not take."""
