@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from bm_sync.errors import UsageError
@@ -205,7 +206,7 @@ def _one(manifest: Manifest | None, remote: str | None, name: str) -> CloudRemot
     names = ", ".join(each.name for each in meant if each)
     raise UsageError(
         f"{name} may lie on several remotes: {names}",
-        hint=f"bm-sync cloud rm {name} --remote {_name(meant[0])}",
+        hint=f"bm-sync cloud rm {quote(name)} --remote {_name(meant[0])}",
     )
 
 

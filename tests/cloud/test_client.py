@@ -18,12 +18,15 @@ from hypothesis import strategies as st
 from bm_sync.cloud import wire
 from bm_sync.cloud.account import Account
 from bm_sync.cloud.calls import Reply, open_http, refuses_certificate, retry_after_s
+from bm_sync.cloud.choice import pick
 from bm_sync.cloud.client import Cloud, CloudError, CloudFault, CloudProject, Workspace
 from bm_sync.cloud.faults import SubscriptionError
 from bm_sync.cloud.places import Host
 from bm_sync.cloud.unanswered import unanswered
 from bm_sync.errors import BmSyncError, Exit, NotSignedInError
 from bm_sync.model.cloud import chosen, named
+from bm_sync.model.config import CloudRemote
+from bm_sync.model.origin import Origin
 from bm_sync.secret import MASK
 
 ALWAYS = 1000
@@ -134,7 +137,7 @@ def test_a_revoked_key_is_not_signed_in_on_every_call(user: User, call: str) -> 
     user.service.admin("revoke-api-keys")
     with pytest.raises(NotSignedInError, match="BASIC_MEMORY_CLOUD_API_KEY was refused") as refused:
         asyncio.run(asked(account, CALLS[call]))
-    assert "bm-sync login" in (refused.value.hint or "")
+    assert "take it out and sign in with: bm-sync login" in (refused.value.hint or "")
     assert len(rows(user)) == 1
 
 
@@ -391,6 +394,26 @@ def test_a_workspace_is_named_by_id_slug_or_name_and_never_guessed() -> None:
     assert chosen(known, "nobody") is None
     assert chosen(known[1:], None) is None
     assert chosen(known[1:2], None) == known[1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "what", "hint"),
+    [
+        ("Notes", "there is more than one workspace 'Notes'", "name one of these: ada, team"),
+        ("notes", "there is more than one workspace 'notes'", "name one of these: ada, team"),
+        ("taem", "there is no workspace 'taem'", "did you mean 'team'?"),
+        ("zzz", "there is no workspace 'zzz'", "there are: ada, team"),
+        (None, "the account has no default workspace", "there are: ada, team"),
+    ],
+)
+def test_a_remote_that_means_no_one_workspace_is_told_what_it_may_name(
+    wanted: str | None, what: str, hint: str
+) -> None:
+    origin = Origin("sync.yaml", 1, 1)
+    remote = CloudRemote("crew", None, wanted, "auto", "https://storage.example", origin)
+    with pytest.raises(CloudError) as refused:
+        pick((workspace("t1", "ada", "Notes"), workspace("t2", "team", "Notes")), remote)
+    assert (refused.value.what, refused.value.hint) == (f"remote 'crew': {what}", hint)
 
 
 def test_a_project_is_found_in_any_spelling_and_by_its_own_first() -> None:

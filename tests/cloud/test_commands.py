@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -269,6 +270,14 @@ def test_status_names_a_workspace_that_is_not_there_and_what_was_meant(team: Use
     assert "did you mean 'studio'?" in error["hint"]
 
 
+def test_status_believes_nothing_of_a_page_that_answers_for_the_service(team: User) -> None:
+    team.service.admin("fault", kind="html", status=200, times=ALWAYS)
+    said = team.run("cloud", "status", "--json")
+    assert said.code == Exit.FAILED
+    (status,) = said.json["data"]
+    assert (status["service"], status["subscription"]) == ("down", "unknown")
+
+
 def test_status_stops_at_a_bucket_that_is_another_than_before_until_it_is_repinned(
     team: User,
 ) -> None:
@@ -364,6 +373,14 @@ def test_rm_refuses_and_deletes_nothing(
     assert said.code == code, said
     assert text in said.err
     assert team.service.look("status")["workspaces"] == before
+
+
+def test_the_command_that_rm_tells_a_script_does_what_was_asked(team: User) -> None:
+    team.service.admin("add-project", workspace="ada", name="Größe & Co")
+    said = team.run("cloud", "rm", "Größe & Co", "--remote", "cloud")
+    assert said.code == Exit.USAGE
+    told = shlex.split(said.err.partition("in a script: bm-sync ")[2])
+    assert team.run(*told).code == 0
 
 
 @pytest.mark.parametrize(("typed", "code"), [("notes\n", 0), ("note\n", 1), ("\n", 1), ("y\n", 1)])

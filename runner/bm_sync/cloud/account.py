@@ -165,7 +165,10 @@ class Account:
         if isinstance(kept.credential, ApiKey):
             if kept.credential.key != refused:
                 return kept.credential.key
-            raise signed_out(self.host, f"the API key from {kept.credential.source} was refused")
+            source = kept.credential.source
+            # a key in the environment counts before every sign-in
+            before = "put another key there, or take it out and " if source == KEY_VARIABLE else ""
+            raise signed_out(self.host, f"the API key from {source} was refused", before)
         if kept.credential.access != refused:
             return kept.credential.access
         return await self._renew(http, kept.credential)

@@ -53,12 +53,15 @@ def login_command(host: Host) -> str:
     return "bm-sync login" if host.url == DEFAULT_HOST else f"bm-sync login --host {host.url}"
 
 
-def signed_out(host: Host, why: str) -> SignInError:
-    """Return the error for a missing or refused credential."""
+def signed_out(host: Host, why: str, before: str = "") -> SignInError:
+    """Return the error for a missing or refused credential.
+
+    `before` is what has to be done before a new sign-in can count.
+    """
     return SignInError(
         f"not signed in at {host.name}: {why}",
         fault=CloudFault.SIGNED_OUT,
-        hint=f"sign in with: {login_command(host)}",
+        hint=f"{before}sign in with: {login_command(host)}",
     )
 
 

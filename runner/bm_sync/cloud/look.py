@@ -11,12 +11,13 @@ from typing import Literal
 
 from bm_sync.cloud import facts
 from bm_sync.cloud.account import Account
+from bm_sync.cloud.choice import pick
 from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.facts import Facts
 from bm_sync.cloud.faults import CloudError, CloudFault, SubscriptionError, signed_out
 from bm_sync.cloud.places import Host
 from bm_sync.errors import BmSyncError, Exit
-from bm_sync.model.cloud import CloudProject, Workspace, chosen
+from bm_sync.model.cloud import CloudProject, Workspace
 from bm_sync.model.cloud_report import CloudStatus, RemoteLine, Trouble
 from bm_sync.model.config import CloudRemote
 
@@ -41,6 +42,8 @@ class _Seen:
             self.subscription = "lapsed"
         elif isinstance(error, CloudError) and error.fault in {CloudFault.DOWN, CloudFault.GARBLED}:
             self.service = "down"
+            if error.fault is CloudFault.GARBLED:
+                self.subscription = "unknown"  # who answered is perhaps not the service
 
 
 async def status(account: Account, remotes: Sequence[CloudRemote], state_dir: Path) -> CloudStatus:
@@ -89,20 +92,6 @@ async def _line(cloud: Cloud, remote: CloudRemote, state_dir: Path, seen: _Seen)
     if (pin.tenant_id, pin.bucket) != (mount.tenant_id, mount.bucket):
         seen.troubles.append(_moved(remote, pin, line))
     return replace(line, pinned=True)
-
-
-def pick(workspaces: Sequence[Workspace], remote: CloudRemote) -> Workspace:
-    """Return the workspace that a remote means; raises CloudError (MISSING) with what there is."""
-    found = chosen(workspaces, remote.workspace)
-    if found is not None:
-        return found
-    if remote.workspace is None:
-        what = f"{remote.name}: the account has no default workspace"
-    else:
-        alike = sum(1 for w in workspaces if remote.workspace in {w.slug, w.name})
-        how = "no workspace" if not alike else "more than one workspace"
-        what = f"{remote.name}: there is {how} '{remote.workspace}'"
-    raise CloudError(what, fault=CloudFault.MISSING, hint=_which(workspaces, remote.workspace))
 
 
 async def tenant_of(cloud: Cloud, remote: CloudRemote | None, state_dir: Path) -> str | None:
@@ -169,14 +158,6 @@ def _exactly(name: str, known: Sequence[CloudProject], host: Host) -> CloudProje
         fault=CloudFault.MISSING,
         hint=f"did you mean '{close[0]}'?" if close else "see: bm-sync cloud projects",
     )
-
-
-def _which(workspaces: Sequence[Workspace], wanted: str | None) -> str:
-    names = [w.slug or w.name or w.tenant_id for w in workspaces]
-    if not names:
-        return "the account has no workspace yet; open the web app once"
-    close = difflib.get_close_matches(wanted or "", names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names)}"
 
 
 def _moved(remote: CloudRemote, pin: Facts, line: RemoteLine) -> Trouble:

@@ -66,11 +66,11 @@ def refusal(host: Host, reply: Reply, what: str) -> CloudError | None:
     return CloudError(f"cannot {what} at {host.name}: {words}", fault=fault, hint=_HINTS[fault])
 
 
-_HINTS: Mapping[CloudFault, str | None] = {
+_HINTS: Mapping[CloudFault, str] = {
     CloudFault.FORBIDDEN: "see what this account may do: bm-sync cloud status",
     CloudFault.MISSING: "see what is there: bm-sync cloud projects",
     CloudFault.CONFLICT: "see what is there: bm-sync cloud projects",
-    CloudFault.INVALID: None,
+    CloudFault.INVALID: "see what is there: bm-sync cloud projects",
     CloudFault.BUSY: "the service asks for patience; run this again in a few minutes",
     CloudFault.DOWN: "the service has trouble; run this again in a few minutes",
 }

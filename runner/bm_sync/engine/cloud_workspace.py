@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from bm_sync.cloud import facts as remembered
 from bm_sync.cloud.account import Account
+from bm_sync.cloud.choice import pick
 from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.facts import Facts
 from bm_sync.cloud.faults import CloudError, CloudFault
@@ -171,15 +172,7 @@ class Workspace:
             if e.fault is CloudFault.MISSING and wanted is None:
                 return None  # services before 0.19 have one workspace and do not list it
             raise
-        found = cloud.chosen(known, wanted)
-        if found is None and wanted is not None:
-            names = ", ".join(w.slug or w.name for w in known)
-            raise CloudError(
-                f"{self.host.name} has no workspace '{wanted}' for this account",
-                fault=CloudFault.MISSING,
-                hint=f"there are: {names}" if names else "the account has no workspace there",
-            )
-        return found
+        return cloud.chosen(known, None) if wanted is None else pick(known, self.remote)
 
     async def _by_transport(self, service: Cloud, facts: Facts, before: Facts | None) -> Facts:
         """Return the facts with the way to the files, and the keys where that way needs some."""

@@ -100,7 +100,9 @@ def _remove(args: Namespace, io: Io) -> Answer:
 
 def _check_removal(args: Namespace, io: Io) -> None:
     """Refuse a deletion that nobody confirms."""
-    again = f"bm-sync cloud rm {args.name} --yes-delete {args.name}"
+    where = ("--remote", args.remote) if args.remote else ()
+    words = ("cloud", "rm", args.name, "--yes-delete", args.name, *where)
+    again = view(args, io).command(*words)
     if args.yes_delete is not None:
         if args.yes_delete != args.name:
             raise UsageError(

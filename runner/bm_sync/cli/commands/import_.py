@@ -88,7 +88,10 @@ def _refuse_foreign(args: Namespace) -> None:
     for name in sorted(known - set(_OPTIONS[args.source])):
         if getattr(args, name) is not None:
             said = args.project if name == "project" else f"--{name.replace('_', '-')}"
-            raise UsageError(f"import {args.source} does not take {said}")
+            raise UsageError(
+                f"import {args.source} does not take {said}",
+                hint="what it takes: bm-sync import --help",
+            )
 
 
 def _memory(args: Namespace, io: Io) -> Answer:
