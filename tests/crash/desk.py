@@ -188,7 +188,7 @@ class Desk:
                     self.halves += [f"{root}/{name}: half" for name in _half(root)]
                 for root in watched[: 1 + self.place.in_one_step]:
                     self.halves += [f"{root}/{n}: missing" for n in steady if _gone(root / n)]
-                ended.wait(0.002)
+                ended.wait(0.01)
 
         thread = threading.Thread(target=watch)
         thread.start()
