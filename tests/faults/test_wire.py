@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,12 @@ from fault_proxy import Answer, Clock, Cut, Drop, Fault, Flip, Slow, Stall
 from faults.wire import DOWN, EDITED, FRESH, NEW, Line, ends, line_to
 from pipeline_bench import everything, texts
 
+from bm_sync import api
+from bm_sync.errors import BmSyncError
 from bm_sync.model.plan import Guard
+from bm_sync.model.report import Selection
 from bm_sync.model.run import Outcome, ProjectRun, Status
+from bm_sync.model.tree import Side
 
 REACHABLE = "is it running, and reachable from here? bm-sync doctor looks at every remote"
 
@@ -145,6 +150,21 @@ def test_a_server_that_says_nothing_ends_the_run_at_its_time_limit(
         assert line.whole()
         line.bench.policy["limits"] = {}
         line.heals()
+
+
+def test_no_command_that_looks_at_a_silent_server_looks_longer_than_the_limit(line: Line) -> None:
+    line.start()
+    line.bench.policy["limits"] = {"timeout": "3s"}
+    line.proxy.strike(Stall())
+    limit = "stopped after the time limit of 3 s"
+    manifest, setup = line.bench.manifest(), line.bench.setup
+    assert line.bench.planned().failure == limit
+    (checked,) = asyncio.run(api.check(manifest, Selection(), setup))
+    assert checked.failure == limit
+    with pytest.raises(BmSyncError, match=limit):
+        asyncio.run(api.listing(manifest, "notes", Side.REMOTE, setup))
+    line.bench.policy["limits"] = {}
+    line.heals()
 
 
 def test_a_download_that_stops_in_its_middle_ends_at_the_time_limit_and_is_never_seen(

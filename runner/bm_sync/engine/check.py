@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bm_sync.engine import contents
+from bm_sync.engine.deadline import within
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.site import Site
@@ -38,7 +39,8 @@ async def check(project: Project, site: Site, sample: int | None) -> ProjectChec
     if project.placement is not Placement.SYNCED:
         return ProjectCheck(project.name, 0, 0, 0, ())
     try:
-        seen = await observe(project, site)
+        async with within(project.policy.limits.timeout_s):
+            seen = await observe(project, site)
         return await _compare(seen, site, sample)
     except BmSyncError as e:
         return ProjectCheck(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import local_label, remote_label
 from bm_sync.engine.observe import far_side
 from bm_sync.engine.site import Site
@@ -25,7 +26,8 @@ async def listing(project: Project, side: Side, site: Site) -> Listing:
         return _listing(project, side, tree, local_label(project, site.home))
     if project.remote is None:
         raise UsageError(f"project '{project.name}' is local only, it has no remote")
-    remote = await far_side(project, matcher, site)
+    async with within(project.policy.limits.timeout_s):
+        remote = await far_side(project, matcher, site)
     return _listing(project, side, remote, remote_label(project))
 
 
