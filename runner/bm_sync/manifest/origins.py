@@ -17,25 +17,25 @@ from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.show import Json
 from bm_sync.manifest.shown import MASK, escaped, without_password
 from bm_sync.manifest.values import Surroundings, group
-from bm_sync.model.config import Manifest, Project
 from bm_sync.model.origin import BUILT_IN
 
 _Path = tuple[str, ...]
+_PROJECTS = ("projects", "elsewhere")
 _OWN = frozenset({"declared", "file", "digest", "reason"})  # of values that nobody said
 
 
 def data(loaded: Loaded) -> dict[str, Json]:
     """Return what `show` shows, the files, the variables, and `origins`: JSON pointer to place."""
     whole = _values(loaded)
-    places = _places(loaded)
+    places = _places(loaded, whole)
     said: dict[str, Json] = {_pointer(path): _place(path, places) for path, _ in _leaves(whole, ())}
     return {**whole, "origins": said}
 
 
 def text(loaded: Loaded) -> str:
     """Return the manifest as YAML, each value with its place in a comment."""
-    places = _places(loaded)
-    rows = list(_rows(_values(loaded), (), places))
+    whole = _values(loaded)
+    rows = list(_rows(whole, (), _places(loaded, whole)))
     edge = min(max((len(left) for left, place in rows if place), default=0), 60)
     lines = (f"{left:{edge}}  # {place}" if place else left for left, place in rows)
     return "\n".join(lines) + "\n"
@@ -109,20 +109,15 @@ def _pointer(path: _Path) -> str:
     return "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in path)
 
 
-def _places(loaded: Loaded) -> dict[_Path, str]:
+def _places(loaded: Loaded, whole: dict[str, Json]) -> dict[_Path, str]:
     """Return the places of the values that were said, by their path in `show`."""
     around = replace(loaded.around, report=Report(loaded.around.file))
     tree = loaded.tree
-    places: dict[_Path, str] = {}
+    places = dict(_declared(whole, ()))
     for key in ("version", "vars", "remotes", "metrics"):
         places |= _below(tree.get(key), (key,), around)
     policies = Policies(group(tree, "policies"), around)
-    for part, projects in _projects(loaded.manifest):
-        for project in projects:
-            places |= _rules(project, (part, project.name, "filters"))
-            if project.schedule is not None:
-                places[part, project.name, "schedule"] = escaped(str(project.schedule.origin))
-    for part in ("projects", "elsewhere"):
+    for part in _PROJECTS:
         for name, entry in group(tree, "projects").entries.items():
             if isinstance(entry.value, Mapping):
                 at = (part, name)
@@ -131,18 +126,16 @@ def _places(loaded: Loaded) -> dict[_Path, str]:
     return places
 
 
-def _projects(manifest: Manifest) -> Iterator[tuple[str, tuple[Project, ...]]]:
-    yield "projects", manifest.projects
-    yield "elsewhere", tuple(each.project for each in manifest.elsewhere)
-
-
-def _rules(project: Project, at: _Path) -> dict[_Path, str]:
-    lists = {"ignore_files": project.filters.shared, "exclude": project.filters.rules}
-    return {
-        (*at, key, str(i)): escaped(str(rule.origin))
-        for key, rules in lists.items()
-        for i, rule in enumerate(rules)
-    }
+def _declared(value: Json, path: _Path) -> Iterator[tuple[_Path, str]]:
+    """Yield the places that `show` tells itself, but those of whole projects."""
+    if isinstance(value, dict):
+        said = value.get("declared")
+        if isinstance(said, str) and (path[0] not in _PROJECTS or len(path) > len(_PROJECTS)):
+            yield path, said
+    pairs = value.items() if isinstance(value, dict) else ()
+    items = enumerate(value) if isinstance(value, list) else ()
+    for key, inside in (*pairs, *items):
+        yield from _declared(inside, (*path, str(key)))
 
 
 def _project(
@@ -155,10 +148,6 @@ def _project(
     said = node.get("policy") or defaults.get("policy")
     keys = policies.keys(node.get("policy"), defaults.get("policy"))
     places |= _below(keys, (*at, "policy"), around)
-    for limit in ("max_delete", "max_overwrite"):
-        entry = group(keys, "guards").entries.get(limit)
-        if entry is not None:
-            places[*at, "policy", "guards", limit] = _told(entry.key, around)
     if said is not None:
         places[*at, "policy", "name"] = _told(said, around)
     names = node.get("filters") or defaults.get("filters")
