@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all fuzz kills bench lint clean
+.PHONY: help demo test test-all fuzz kills reference bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -39,6 +39,9 @@ fuzz: $(VENV)/.developing ## Give every reader odd values for ten minutes; FUZZ_
 
 kills: $(VENV)/.developing ## Kill runs at random moments; KILLS=300 says how often
 	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash -k hundreds
+
+reference: $(VENV)/.developing ## Write docs/reference.md from the parser and the schema
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/.developing ## Measure against the targets; CASES="..." picks some
 	$(BIN)/python benchmarks/bench.py $(CASES)
