@@ -54,7 +54,7 @@ def test_the_help_of_a_command_imports_no_engine(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", [("plan",), ("apply", "--yes")])
-def test_a_run_without_a_cloud_imports_nothing_of_it(
+def test_a_run_without_a_cloud_and_without_hooks_imports_nothing_of_them(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     (tmp_path / "notes").mkdir()
@@ -64,7 +64,11 @@ def test_a_run_without_a_cloud_imports_nothing_of_it(
         "version: 1\nremotes: {shelf: {type: local, root: ./shelf}}\n"
         "projects: {notes: {local: ./notes, remote: shelf}}\n"
     )
-    rooms = ("bm_sync.cloud", "bm_sync.engine.cloud", "bm_sync.engine.prepare")
+    rooms = (
+        *("bm_sync.cloud", "bm_sync.engine.cloud", "bm_sync.engine.prepare"),
+        *("bm_sync.engine.around", "bm_sync.notice", "bm_sync.manifest.hooks"),
+        *("bm_sync.model.hooks", "bm_sync.model.notices", "bm_sync.model.conditions"),
+    )
     words = (*command, "--manifest", str(manifest), "--state-dir", str(tmp_path / "state"))
     assert _loaded(*words, heavy=rooms) == ["bm_sync.engine.prepare"]
 
