@@ -44,7 +44,7 @@ def run(args: Namespace, io: Io) -> Answer:
         changed = schedule_api.remove(file, setup(args, io), target)
         return Answer(partial(change_text, changed, view(args, io, file)), lambda: changed)
     here = context(args, io)
-    where = (here.manifest, here.setup, _launcher(), target)
+    where = (here.manifest, here.setup, _launcher(args), target)
     match args.action:
         case "show":
             units = schedule_api.shown(*where)
@@ -65,7 +65,7 @@ def _status(args: Namespace, io: Io) -> Answer:
 
     here = context(args, io)
     target = None if args.target is None else Target(args.target)
-    found = schedule_api.status(here.manifest, here.setup, _launcher(), target, io.clock())
+    found = schedule_api.status(here.manifest, here.setup, _launcher(args), target, io.clock())
     wrong = [timer for timer in found if timer.standing is not Standing.INSTALLED]
     hint = here.view.command("schedule", "install")
     return Answer(
@@ -77,8 +77,12 @@ def _status(args: Namespace, io: Io) -> Answer:
     )
 
 
-def _launcher() -> tuple[str, ...]:
-    """Return the words that start this bm-sync, whatever the folder and the PATH are."""
+def _launcher(args: Namespace) -> tuple[str, ...]:
+    """Return the words that start this bm-sync, whatever the folder and the PATH are.
+
+    Variables that are set here are set for every run.
+    """
     if not sys.executable:
         raise UsageError("it is not known which Python runs this", hint="start it by its path")
-    return (sys.executable, "-P", "-m", "bm_sync.cli")
+    sets = [word for given in args.sets for word in ("--set", given)]
+    return (sys.executable, "-P", "-m", "bm_sync.cli", *sets)
