@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -245,3 +246,22 @@ def test_a_manifest_that_others_may_write_runs_no_hook(tmp_path: Path) -> None:
     file.chmod(0o666)
     with pytest.raises(manifest.ManifestError, match="it names a command to run"):
         manifest.load(file, {"HOME": str(tmp_path)}, state_dir=tmp_path / "state")
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs/hooks.md"
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_pieces_of_manifests_in_the_guide_are_valid(tmp_path: Path, number: int) -> None:
+    piece = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[number]
+    parts = {
+        "version: 1": "version: 1\n",
+        "remotes:": "remotes: {s: {type: local, root: ./s}}\n",
+        "projects:": "projects: {p: {local: ./p, tags: [team], remote: s}}\n",
+        "defaults:": "defaults: {remote: s}\n",
+    }
+    rest = "".join(text for key, text in parts.items() if f"\n{key}" not in f"\n{piece}")
+    (tmp_path / "sync.yaml").write_text(rest + piece)
+    env = {"HOME": str(tmp_path)}
+    loaded = manifest.load(tmp_path / "sync.yaml", env, state_dir=tmp_path / "state")
+    assert {warning.code for warning in loaded.warnings} <= {"BMS033"}
