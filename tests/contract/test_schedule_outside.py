@@ -300,8 +300,7 @@ def test_secrets_in_the_environment_and_missing_folders_are_told(here: World) ->
 
 def test_a_variable_that_is_set_here_is_set_for_every_run(here: World) -> None:
     text = MANIFEST.replace("{local: ./notes}", "{local: '${place}'}")
-    here.write("sync.yaml", f"{text}vars: {{place: ./notes}}
-")
+    here.write("sync.yaml", f"{text}vars: {{place: ./notes}}\n")
     said = here.run("schedule", "show", "--target", "systemd", "--set", "place=./other 100%")
     line = values(said.out, "ExecStart")[0]
     assert words(line)[4:7] == ["--set", "place=./other 100%", "apply"]
