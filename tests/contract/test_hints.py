@@ -154,7 +154,7 @@ def hinted(here: World, words: str) -> str:
         (as_it_is, "history nosuch", "bm-sync history"),
         (as_it_is, "reset nosuch", "bm-sync status"),
         (as_it_is, "frobnicate", "bm-sync --help"),
-        (as_it_is, "plan --frobnicate", "bm-sync plan --help"),
+        (as_it_is, "plan --zzz", "bm-sync plan --help"),
         (as_it_is, "why sync.yaml", "bm-sync why notes a.md"),
         (with_broken_plan, "apply broken.plan", "bm-sync plan --out new.plan"),
     ],

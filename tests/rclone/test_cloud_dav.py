@@ -562,6 +562,12 @@ def test_who_may_only_read_pulls_and_a_file_that_cannot_go_up_is_its_own_problem
     assert (failed.path, failed.outcome) == ("mine.md", Outcome.FAILED)
     assert sorted(reader.texts()) == ["mine.md", "more.md", "theirs.md"]
     assert sorted(there(cloud, "library")) == ["more.md", "theirs.md"]
+    (reader.folder / "notes/theirs.md").unlink()
+    (reader.folder / "notes/mine.md").unlink()
+    run = reader.apply()
+    assert run.exit == 1
+    assert "bm-sync cloud status" in (run.hint or ""), told(run)
+    assert sorted(there(cloud, "library")) == ["more.md", "theirs.md"]
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])

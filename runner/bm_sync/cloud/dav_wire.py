@@ -185,7 +185,8 @@ class Wire:
         if status == _FORBIDDEN and _FINITE in body:
             return DavError(told.what, fault=DavFault.FINITE)
         fault = _FAULTS.get(status, DavFault.DOWN if status >= _SERVER_ERROR else DavFault.GARBLED)
-        return DavError(told.what, fault=fault)
+        # only of rights does the control plane tell more than this answer
+        return DavError(told.what, fault=fault, hint=told.hint if status == _FORBIDDEN else None)
 
 
 def _asked_to_wait_s(response: httpx.Response) -> float | None:

@@ -86,12 +86,10 @@ class ProjectRunner:
         return self._ended()
 
     async def _act(self) -> None:
-        moves = self._plan.moves
         totals = self._plan.totals
-        if moves:
-            self._emit(
-                ProjectStarted(self._plan.project, len(moves), totals.bytes_up + totals.bytes_down)
-            )
+        if self._plan.moves:
+            files, size = totals.up + totals.down, totals.bytes_up + totals.bytes_down
+            self._emit(ProjectStarted(self._plan.project, files, size))
         try:
             async with self._in_time(), self._lease.held() if self._lease else nullcontext():
                 await self._move()

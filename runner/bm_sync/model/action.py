@@ -20,7 +20,7 @@ class Reason(StrEnum):
     CHANGED = "changed"
     DELETED = "deleted on the other side"
     RENAMED = "renamed"
-    EDIT_BEATS_DELETE = "edited here, deleted there: the edit wins"
+    EDIT_BEATS_DELETE = "edited on one side, deleted on the other: the edit wins"
     CONFLICT = "changed on both sides"
     CLASH = "a file here, a folder there"
     NOT_AT_SOURCE = "not at the source"

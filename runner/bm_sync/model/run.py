@@ -99,7 +99,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class ProjectStarted:
-    """A project's actions begin."""
+    """A project's actions begin; `files` are to be copied, `bytes` in all."""
 
     project: str
     files: int

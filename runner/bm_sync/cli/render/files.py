@@ -69,9 +69,15 @@ _DONE_WORDS = {
 }
 
 
+def done_words(done: Done) -> tuple[str, str]:
+    """Return what was to be done, and to what, as the plan said it."""
+    word = "replace" if done.kind == "copy" and done.kept else _DONE_WORDS.get(done.kind, done.kind)
+    return word, f"{done.path}/" if done.kind.endswith("-dir") else done.path
+
+
 def done_row(done: Done) -> Row:
     """Return the line of one action of a run, in cells, with its outcome."""
-    word = "replace" if done.kind == "copy" and done.kept else _DONE_WORDS.get(done.kind, done.kind)
+    word, path = done_words(done)
     said = done.reason
     if done.outcome is not Outcome.DONE:
         said = done.outcome.value.replace("-", " ")
@@ -80,7 +86,7 @@ def done_row(done: Done) -> Row:
     if done.kept:
         said = f"{said}; before: {escape(done.kept)}"
     has_bytes = not done.kind.endswith("-dir")
-    return _row(done.side, word, done.size if has_bytes else None, done.path, said)
+    return _row(done.side, word, done.size if has_bytes else None, path, said)
 
 
 def _row(side: Side | None, word: str, count: int | None, path: str, reason: str) -> Row:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from bm_sync.cli.render.text import count, escape, left, width
 from bm_sync.cli.render.view import View
 from bm_sync.model.plan import Clash, Guard, Stop
-from bm_sync.model.tree import FilterChange, Problem
+from bm_sync.model.tree import FilterChange, Problem, ProblemKind
 
 Block = tuple[str, list[str]]
 """A project's name and what is said about it, line by line."""
@@ -114,7 +114,7 @@ def _clashes(paths: Sequence[str], what: str, view: View) -> str:
     return f"{said}. {outcome[0].upper()}{outcome[1:]}." if outcome else said
 
 
-def problem_lines(problems: Sequence[Problem], view: View) -> list[str]:
+def problem_lines(project: str, problems: Sequence[Problem], view: View) -> list[str]:
     """Return the paths that are left alone on both sides, each with its reason."""
     if not problems:
         return []
@@ -126,7 +126,11 @@ def problem_lines(problems: Sequence[Problem], view: View) -> list[str]:
         for problem in shown
     ]
     rest = len(problems) - len(shown)
-    return said + ([f"  … and {rest:,} more (--all-files)"] if rest else [])
+    said += [f"  … and {rest:,} more (--all-files)"] if rest else []
+    if view.applies and any(p.kind is ProblemKind.UNDELETABLE for p in problems):
+        said.append("delete there what is not wanted any more, by whatever else reaches it, or")
+        said += commands([("bring it back", view.command("apply", project, "--keep-deleted"))])
+    return said
 
 
 def filter_lines(project: str, change: FilterChange, view: View) -> list[str]:

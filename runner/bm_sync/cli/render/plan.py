@@ -88,7 +88,7 @@ def project_words(project: ProjectPlan, view: View) -> Block | None:
     if project.stops:
         said += stop_lines(project.project, project.stops, view)
     said += clash_lines(project.project, project.clashes, view, recorded=False)
-    said += problem_lines(project.problems, view)
+    said += problem_lines(project.project, project.problems, view)
     said += filter_lines(project.project, project.filter_change, view)
     said += [escape(note) for note in project.notes]
     return (project.project, said) if said else None

@@ -105,7 +105,7 @@ def _check_lines(check: ProjectCheck, view: View) -> list[str]:
     said += columns(rows, "<<")
     if len(check.differences) > len(shown):
         said.append(f"… and {len(check.differences) - len(shown):,} more (--all-files)")
-    said += problem_lines(check.problems, view)
+    said += problem_lines(check.project, check.problems, view)
     if check.differences:
         said += commands([("what apply would do", view.command("plan", check.project))])
         said.append("a difference that the plan does not see needs `compare: full` in the policy")

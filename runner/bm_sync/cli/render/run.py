@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from bm_sync.cli.render.counts import cells, in_words, moved_bytes, packed, together
-from bm_sync.cli.render.files import capped, done_row
+from bm_sync.cli.render.files import capped, done_row, done_words
 from bm_sync.cli.render.groups import (
     Block,
     clash_lines,
@@ -123,7 +123,7 @@ def _words(project: ProjectRun, view: View) -> list[str]:
         said.append(escape(project.hint))
     said += stop_lines(project.project, project.stops, view)
     said += clash_lines(project.project, project.clashes, view, recorded=True)
-    said += problem_lines(project.problems, view)
+    said += problem_lines(project.project, project.problems, view)
     said += _undone(project, view)
     return said
 
@@ -154,7 +154,8 @@ def _undone(project: ProjectRun, view: View) -> list[str]:
 
 def _cause(done: Done) -> str:
     cause = f": {escape(done.detail)}" if done.detail else ""
-    return f"{done.kind} {escape(done.path)}{cause}"
+    word, path = done_words(done)
+    return f"{word} {escape(path)}{cause}"
 
 
 def _actions(project: ProjectRun, view: View) -> list[str]:
