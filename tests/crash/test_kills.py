@@ -12,10 +12,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import servers
 from crash.desk import VICTIMS, Desk, begin, ends_well
 from crash.places import KINDS, place
+from two_machines import Machine, converged
 
-from bm_sync.model.run import Status
+from bm_sync.engine.opening import machine_suffix
+from bm_sync.engine.reconcile import ticket
+from bm_sync.engine.record import iso
+from bm_sync.model.run import Run, Status
+from bm_sync.state.store import State
 
 KILLS = int(os.environ.get("BM_SYNC_KILLS", "0"))
 A_WORLD = 12  # kills before everything begins anew
@@ -83,3 +89,23 @@ def test_hundreds_of_kills_at_random_moments_keep_every_promise(
                 counted[f"{kind}, {victim}" if killed else "too late"] += 1
         with capsys.disabled():
             print(f"\nkills so far: {dict(sorted(counted.items()))}, violations: 0")  # noqa: T201
+
+
+def test_half_copies_that_a_killed_run_left_in_the_trash_go_with_the_next_run(
+    tmp_path: Path,
+) -> None:
+    with servers.serve_sftp(tmp_path / "served", *servers.FORGETFUL) as server:
+        machine = Machine(tmp_path / "here", server.remote("w"), stale_s=servers.REMEMBERED_S)
+        machine.write("a.md")
+        converged(machine.apply())
+        killed = ticket(machine.setup, "apply")
+        with State.open(machine.setup.state_dir) as state:
+            now = iso(killed.started)
+            state.begin_run(Run(killed.id, "apply", now, "", "here", "sync.yaml", "", -1, ()))
+        kept = tmp_path / "served" / "w" / ".bm-sync" / "trash" / killed.id / "notes"
+        kept.mkdir(parents=True)
+        (kept / f"a.md.12345678{machine_suffix(machine.setup)}").write_text("half")
+        (kept / "b.md").write_text("whole")
+        machine.write("new.md")
+        converged(machine.apply())
+        assert [file.name for file in kept.iterdir()] == ["b.md"]

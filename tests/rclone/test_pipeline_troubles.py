@@ -122,3 +122,27 @@ def test_nothing_of_ours_is_left_when_nothing_was_kept(bench: Bench) -> None:
     assert bench.apply().exit == 0
     assert sorted(p.name for p in bench.here.iterdir()) == ["a.md", "d"]
     assert sorted(p.name for p in (bench.folder / "cloud").iterdir()) == ["notes"]
+
+
+@pytest.mark.parametrize("there", ["there", "there, and longer"])
+def test_a_conflict_whose_winner_never_arrives_gets_one_copy_however_often_it_is_tried(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    bench.write("a.md", text="of another size")
+    bench.apply()
+    bench.write("a.md", text="here!")
+    bench.write("a.md", text=there, where=bench.there)
+    os.utime(bench.here / "a.md", (1_000_000_000, 1_000_000_000))
+    real = placing.replace
+
+    def refuse(*_: object) -> None:
+        raise ChangedError("an editor holds it")
+
+    monkeypatch.setattr(placing, "replace", refuse)
+    for _ in range(3):
+        assert bench.apply().exit == 1
+        assert sorted(texts(bench.here).values()) == ["here!", "here!"]
+    monkeypatch.setattr(placing, "replace", real)
+    assert bench.apply().exit == 0
+    assert texts(bench.here) == texts(bench.there)
+    assert sorted(texts(bench.here).values()) == ["here!", there]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-from bm_sync.engine.scope import Scope
+from bm_sync.engine.scope import HOME, Scope
 from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Stamp
@@ -77,6 +78,22 @@ class Distant:
             )
 
         return await self.each(list(paths), copy)
+
+    async def clear_trash(self) -> None:
+        """Remove half copies that killed runs left in the trash of this project."""
+        scope, base = self.scope, self.store.base
+        for run in scope.site.state.past.unfinished(scope.key) - {scope.run}:
+            kept = base.at(f"{HOME}/trash/{run}/{scope.project}")
+            listed = partial(scope.rclone.list_tree, kept, features=self.store.features)
+            try:
+                found = await scope.persist(listed)
+            except RcloneError as e:
+                if e.fault is not Fault.MISSING:
+                    raise
+                continue
+            halves = (e.path for e in found.entries if e.path.endswith(scope.site.partial_suffix))
+            for path in halves:
+                await self.once(partial(scope.rclone.delete_file, kept, path))
 
     def kept_label(self, path: str) -> str:
         """Return where the replaced version of `path` is kept, as a person reads it."""

@@ -36,9 +36,11 @@ class DistantHand:
         self._putting_back = PuttingBack(self._distant)
 
     async def recover(self) -> None:
-        """Remove half uploads of killed runs of this machine."""
+        """Remove half uploads of killed runs of this machine, those into the trash included."""
         for path in self._store.litter:
             await self._distant.once(partial(self._scope.rclone.delete_file, self._store.fs, path))
+        if self._store.features.has_folders:
+            await self._distant.clear_trash()
 
     async def prepare(self) -> None:
         """Make the root where there are folders, and an empty place where uploads arrive."""

@@ -137,21 +137,31 @@ def _left_size(pair: _Pair, side: Side) -> int | None:
 
 def _copies_of_losers(observation: Observation, pairs: list[_Pair]) -> Iterator[tuple[Side, str]]:
     """Yield what may already be a conflict copy (of a run that was cut short), and its original."""
-    copies = [pair for pair in pairs if looks_kept(pair.path)]
-    if not copies:
+    contested = [
+        (side, pair.path, file.size)
+        for pair in pairs
+        for side in Side
+        if (file := pair.file(side)) is not None and _contested(observation, pair, side)
+    ]
+    if not contested:
         return
+    copies = [pair for pair in pairs if looks_kept(pair.path)]
     sizes = {_size(file) for pair in copies for file in (pair.local, pair.remote)}
-    matched: set[int] = set()
-    for pair in pairs:
-        for side in Side:
-            file = pair.file(side)
-            if file is not None and file.size in sizes and _contested(observation, pair, side):
-                matched.add(file.size)
-                yield side, pair.path
+    sizes |= _sizes_of_agreed_copies(observation)
+    matched = {size for _, _, size in contested if size in sizes}
+    for side, path, size in contested:
+        if size in matched:
+            yield side, path
     for pair in copies:
         for side in Side:
             if _size(pair.file(side)) in matched:
                 yield side, pair.path
+
+
+def _sizes_of_agreed_copies(observation: Observation) -> set[int]:
+    """Return the sizes of copies that a run got to both sides before it failed at their winner."""
+    there = observation.local.files
+    return {there[p].size for p in observation.baseline.files if looks_kept(p) and p in there}
 
 
 def _contested(observation: Observation, pair: _Pair, side: Side) -> bool:
