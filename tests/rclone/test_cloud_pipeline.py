@@ -425,8 +425,25 @@ def test_two_ways_to_one_workspace_share_what_is_remembered(
     assert len(cloud.look("status")["storage_keys"]) == 1
 
 
+def test_doctor_says_of_a_missing_folder_what_an_apply_would_do(world: CloudWorld) -> None:
+    world.projects = {"diary": {"remote": None}, "notes": {}}
+
+    async def findings() -> dict[str, str]:
+        return {f.subject: f.what async for f in api.doctor(world.manifest(), world.setup)}
+
+    told = asyncio.run(findings())
+    assert told["diary: local folder"].endswith("/diary does not exist")
+    assert "first apply makes it, no later one does" in told["notes: local folder"]
+    assert world.run().exit == 0
+    assert (world.folder / "notes").is_dir()
+    assert not (world.folder / "diary").exists()
+
+
 def test_check_and_doctor_know_the_cloud(world: CloudWorld, cloud: Standin) -> None:
     world.write("notes/a.md")
+    (checked,) = asyncio.run(api.check(world.manifest(), Selection(), world.setup))
+    assert (checked.exit, checked.failure) == (1, "the remote root is missing")
+    assert checked.hint == "what apply would do: bm-sync plan notes"
     assert world.apply().exit == 0
     (checked,) = asyncio.run(api.check(world.manifest(), Selection(), world.setup))
     assert (checked.exit, checked.compared) == (0, 1)

@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 from bm_sync.engine import contents
 from bm_sync.engine.deadline import within
@@ -52,8 +53,10 @@ async def _compare(seen: Seen, site: Site, sample: int | None) -> ProjectCheck:
     local, remote = seen.observation.local, seen.observation.remote
     for side, tree in ((Side.LOCAL, local), (Side.REMOTE, remote)):
         if tree.root is not Root.FOLDER:
+            name = seen.project.name
             what = f"the {side} root is {tree.root.replace('-', ' ')}"
-            return ProjectCheck(seen.project.name, 0, 0, 0, (), failure=what, exit=1)
+            hint = f"what apply would do: bm-sync plan {quote(name)}"
+            return ProjectCheck(name, 0, 0, 0, (), failure=what, hint=hint, exit=1)
     both = sorted(local.files.keys() & remote.files.keys())
     if sample is not None and sample < len(both):
         both = sorted(random.sample(both, sample))

@@ -9,8 +9,17 @@ from pathlib import Path
 
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError
-from bm_sync.model.config import CloudRemote, DistantRemote, FolderRemote, Manifest, Project
+from bm_sync.model.config import (
+    CloudRemote,
+    DistantRemote,
+    FolderRemote,
+    Lease,
+    Manifest,
+    Placement,
+    Project,
+)
 from bm_sync.model.report import Finding, Health, Setup
+from bm_sync.rclone.probes import S3_TYPE
 from bm_sync.state.store import State
 
 _LOW_SPACE = 1 << 30
@@ -30,12 +39,16 @@ async def examine(
             yield finding
     projects = manifest.projects if manifest else ()
     used = {p.remote.name: p.remote for p in projects if p.remote is not None}
+    leased = {p.remote.name for p in projects if p.remote and p.policy.lease is not Lease.NONE}
     for remote in used.values():
         if isinstance(remote, FolderRemote):
             yield _folder(remote)
         elif site is not None:
             async for finding in _remote(remote, site):
                 yield finding
+            if remote.name in leased:
+                async for finding in _lease(remote, site):
+                    yield finding
 
 
 async def _rclone(site: Site) -> Finding:
@@ -68,7 +81,10 @@ def _local(project: Project) -> Iterator[Finding]:
         return
     subject = f"{project.name}: local folder"
     if not root.exists():
-        yield Finding(subject, Health.OK, f"{root} does not exist yet; the first apply makes it")
+        # an empty folder in the place of one that vanished would be taken for deletions
+        makes = "; a project's first apply makes it, no later one does"
+        said = makes if project.placement is Placement.SYNCED else ""
+        yield Finding(subject, Health.OK, f"{root} does not exist{said}")
     elif not root.is_dir():
         yield Finding(
             subject,
@@ -109,7 +125,23 @@ async def _remote(remote: DistantRemote, site: Site) -> AsyncIterator[Finding]:
     yield Finding(subject, Health.OK, f"{said} answers")
     if skew is not None:
         health = Health.WARNING if abs(skew) > _SKEW_S else Health.OK
-        yield Finding(f"{subject}: clock", health, f"differs from ours by {skew:+.0f} s")
+        yield Finding(f"{subject}: clock", health, f"differs from ours by {round(skew):+d} s")
+
+
+async def _lease(remote: DistantRemote, site: Site) -> AsyncIterator[Finding]:
+    """Yield how surely machines take turns there; nothing when the remote does not answer."""
+    from bm_sync.engine.lease_told import ADVISORY
+
+    subject = f"remote {remote.name}: lease"
+    try:
+        fs, _ = await site.connected(remote)
+        exact = fs.type == S3_TYPE and await site.rclone.supports_conditions(fs)
+    except BmSyncError:
+        return
+    if exact:
+        yield Finding(subject, Health.OK, "exact: the remote has conditional writes")
+    else:
+        yield Finding(subject, Health.WARNING, ADVISORY)
 
 
 def host_line(setup: Setup) -> Finding:
