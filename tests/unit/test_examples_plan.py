@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/sync.yaml"))
 EXAMPLES = [path for path in EXAMPLES if path.name != "basic-memory-cloud"]  # tests/cloud has it
 BACKUP = ROOT / "examples/mirror-backup-s3"
-BUCKETS = ("notes-backup", "notes-bucket")
+BUCKETS = ("notes-backup", "notes-bucket", "team-notes")
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,11 @@ def scratch(example: Path, home: Path, store: servers.Server) -> Scratch:
     """Copy an example and name the store by the variables that it offers."""
     shutil.copytree(example, home, dirs_exist_ok=True)
     endpoint = f"http://127.0.0.1:{store.port}"
-    more = {"BACKUP_ENDPOINT": endpoint, "BACKUP_PROVIDER": "Rclone"}
-    keys = {"BACKUP_KEY_ID": servers.KEY_ID, "BACKUP_SECRET": servers.SECRET_KEY}
+    more = {"BACKUP_PROVIDER": "Rclone"}
+    keys: dict[str, str] = {}
+    for name in ("BACKUP", "ARCHIVE"):
+        more[f"{name}_ENDPOINT"] = endpoint
+        keys |= {f"{name}_KEY_ID": servers.KEY_ID, f"{name}_SECRET": servers.SECRET_KEY}
     made = Scratch(World(home), more | keys)
     made.fill()
     return made
@@ -119,11 +122,18 @@ def test_an_example_is_planned_applied_and_then_quiet(
 
 @pytest.fixture
 def complete(tmp_path: Path, store: servers.Server) -> Scratch:
-    """The complete example in a home that has what it names: a password store and a token."""
+    """The complete example in a home that has what it names: a password store, a token, a git.
+
+    It tells nobody, or it would call services on the network.
+    """
     world = World(tmp_path)
-    shutil.copy(ROOT / "sync.yaml.example", tmp_path / "sync.yaml")
+    said = (ROOT / "sync.yaml.example").read_text()
+    telling, rest = said.index("\nnotify:"), said.index("\n# Commands around")
+    world.write("sync.yaml", said[:telling] + said[rest:])
     world.write("bin/pass", f'#!/bin/sh\n[ "$*" = "show archive" ] && echo {servers.SECRET_KEY}\n')
-    (tmp_path / "bin/pass").chmod(0o700)
+    world.write("bin/git", '#!/bin/sh\n[ "$1 $3 $4" = "-C pull --ff-only" ] && test -d "$2"\n')
+    for program in ("pass", "git"):
+        (tmp_path / "bin" / program).chmod(0o700)
     world.write(".config/archive/token", "a-token-of-the-tests\n")
     path = f"{tmp_path / 'bin'}:{world.env['PATH']}"
     endpoint = f"http://127.0.0.1:{store.port}"

@@ -99,7 +99,7 @@ class Hooks:
         self.count += 1
         self._refuse_facts_of_a_project(said, facts)
         used = {name for name in _USE.findall(said.value) if name in self.variables.entries}
-        values = {name: text(self.variables, name) or "" for name in used}
+        values = {name: self._value(name) for name in used}
         known = {name: name for name in used} | {fact: variable(fact) for fact in facts}
         limit = text(item, "timeout") if isinstance(item, Mapping) else None
         return Hook(
@@ -111,6 +111,13 @@ class Hooks:
             timeout_s=TIMEOUT_S if limit is None else duration_s(limit),
             variables=tuple(sorted(values.items())),
         )
+
+    def _value(self, name: str) -> str:
+        """Return a variable's value; a leading ~ is the home folder, as it is in every path."""
+        said = text(self.variables, name) or ""
+        if said == "~" or said.startswith("~/"):
+            return f"{self.around.home}{said[1:]}"
+        return said
 
     def _refuse_facts_of_a_project(self, said: Scalar, facts: tuple[str, ...]) -> None:
         """Refuse them in a hook of the run, which is about no single project."""
