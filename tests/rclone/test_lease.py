@@ -7,6 +7,7 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +201,42 @@ def test_of_many_who_ask_at_once_one_gets_the_lease(
     assert len([f for f in found if isinstance(f, Lease)]) == 1
     refused = [f for f in found if not isinstance(f, Lease)]
     assert all(isinstance(f, LockedError) for f in refused), refused
+
+
+def test_of_many_threads_one_gets_the_lease_and_none_fails(tmp_path: Path) -> None:
+    askers, rounds = 8, 20
+    gate = threading.Barrier(askers)
+    winners: list[tuple[int, int]] = []
+
+    def ask(me: int) -> list[int]:
+        place, won = FolderPlace(tmp_path / "shelf", "shelf:"), []
+        for turn in range(rounds):
+            gate.wait(60)
+            if asyncio.run(place.create(encode(note(f"{turn}-{me}")))) is not None:
+                won.append(turn)
+            gate.wait(60)
+            if me == 0:
+                asyncio.run(place.remove())
+        return won
+
+    with ThreadPoolExecutor(askers) as pool:
+        for me, won in enumerate(pool.map(ask, range(askers))):
+            winners += [(turn, me) for turn in won]
+    assert sorted(turn for turn, _ in winners) == list(range(rounds))
+
+
+@pytest.mark.parametrize(("kind", "words"), [("seaweedfs", "exact"), ("serve_webdav", "advisory")])
+def test_doctor_tells_how_surely_machines_take_turns(
+    request: pytest.FixtureRequest, kind: str, words: str, tmp_path: Path
+) -> None:
+    here, _ = two(request, kind, tmp_path)
+    (here.home / "state").mkdir(parents=True)
+
+    async def findings() -> dict[str, str]:
+        return {f.subject: f.what async for f in api.doctor(here.manifest, here.setup)}
+
+    (told,) = [w for s, w in asyncio.run(findings()).items() if s.endswith(": lease")]
+    assert told.startswith(words)
 
 
 @pytest.mark.parametrize("kind", ["folder", "seaweedfs"])

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bm_sync.engine.atomic import Place
@@ -125,7 +125,8 @@ class Jail:
         except FileNotFoundError:
             if not make:
                 raise
-            os.mkdir(folder, dir_fd=here)
+            with suppress(FileExistsError):  # another run was faster
+                os.mkdir(folder, dir_fd=here)
             return os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
         except OSError as e:
             if e.errno in _NOT_THROUGH:

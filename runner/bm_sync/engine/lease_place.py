@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features, RemoteEntry
 
 _S3 = "s3"
-_NEW = f"{HOME}/lease.new"
+_NEW = "lease.new-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class FolderPlace:
                 except FileExistsError:
                     os.unlink(new[1], dir_fd=new[0])
                     return None
+        except FileNotFoundError:  # our folder went with a lease that was given back just now
+            return None
         except (OSError, BlockedError) as e:
             raise self._unusable(e) from e
         return Found(data)
@@ -118,8 +121,10 @@ class FolderPlace:
         """Take the lease away, and our folder when nothing else lies in it."""
         try:
             with self._jail.parent(PATH) as (folder, name):
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=folder)
+                left = [n for n in os.listdir(folder) if n.startswith(_NEW)]  # noqa: PTH208 - the same
+                for gone in (name, *left):  # of killed runs; who is at work asks again
+                    with suppress(FileNotFoundError):
+                        os.unlink(gone, dir_fd=folder)
                 if os.listdir(folder) == [".gitignore"]:  # noqa: PTH208 - an open folder
                     os.unlink(".gitignore", dir_fd=folder)
             self._jail.remove_dir(HOME)
@@ -134,9 +139,7 @@ class FolderPlace:
 
     def _written(self, spot: Spot, data: bytes) -> Spot:
         """Return a new file beside the lease that holds `data`."""
-        new = spot[0], f"{_NEW.rpartition('/')[2]}.{os.getpid()}"
-        with suppress(FileNotFoundError):
-            os.unlink(new[1], dir_fd=new[0])
+        new = spot[0], _NEW + secrets.token_hex(8)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(new[1], flags, 0o666, dir_fd=new[0]), "wb") as file:
             file.write(data)
