@@ -109,3 +109,17 @@ def test_half_copies_that_a_killed_run_left_in_the_trash_go_with_the_next_run(
         machine.write("new.md")
         converged(machine.apply())
         assert [file.name for file in kept.iterdir()] == ["b.md"]
+
+
+def test_an_empty_landing_folder_that_a_killed_run_left_goes_with_the_next_run(
+    tmp_path: Path,
+) -> None:
+    with servers.serve_webdav(tmp_path / "served", *servers.FORGETFUL) as server:
+        machine = Machine(tmp_path / "here", server.remote("w"), stale_s=servers.REMEMBERED_S)
+        machine.write("a.md")
+        converged(machine.apply())
+        ours = tmp_path / "served" / "w" / ".bm-sync"
+        (ours / "staging").mkdir(parents=True)
+        machine.write("new.md")
+        converged(machine.apply())
+        assert not ours.exists()

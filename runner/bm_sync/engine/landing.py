@@ -39,9 +39,10 @@ class Landing:
         return self._distant.store.base.at(self._scope.staging)
 
     async def recover(self) -> None:
-        """Remove what killed runs of this project left."""
-        for name in await self._left() if self.needed else ():
-            await self._purge(name)
+        """Remove what killed runs of this project left, empty folders included."""
+        left = await self._left() if self.needed else None
+        if left is not None:
+            await self._purge(*left)
 
     async def move_in(self, pending: dict[str, Errand]) -> set[str]:
         """Move what has arrived whole to its names; return the paths of those.
@@ -91,8 +92,8 @@ class Landing:
             raise
         return {e.path: e.size for e in found.entries if not e.is_dir}
 
-    async def _left(self) -> set[str]:
-        """Return the names of the folders that earlier runs of this project left."""
+    async def _left(self) -> set[str] | None:
+        """Return the names of the folders that earlier runs left; None where nothing was left."""
         store = self._distant.store
         listed = partial(
             self._scope.rclone.list_tree, store.base.at(f"{HOME}/staging"), features=store.features
@@ -101,13 +102,14 @@ class Landing:
             found = await self._scope.persist(listed)
         except RcloneError as e:
             if e.fault is Fault.MISSING:
-                return set()
+                return None
             raise
         names = {entry.path.partition("/")[0] for entry in found.entries}
         return {name for name in names if name.startswith(self._scope.key[:12])}
 
-    async def _purge(self, name: str) -> None:
+    async def _purge(self, *names: str) -> None:
         rclone, base = self._scope.rclone, self._distant.store.base
-        await rclone.purge(base, f"{HOME}/staging/{name}")
+        for name in names:
+            await rclone.purge(base, f"{HOME}/staging/{name}")
         for folder in (f"{HOME}/staging", HOME):
             await rclone.rmdir(base, folder)
