@@ -21,7 +21,7 @@ from bm_sync.rclone import binary
 Play = Callable[[History], None]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[asyncio.Runner]:
     """Yield a loop in which all runs share one real rclone: starting it costs most of a run."""
     with asyncio.Runner() as one, pytest.MonkeyPatch.context() as patch:
