@@ -23,7 +23,7 @@ CHANGING = (
     (re.compile(r"/\S*/bm-cloud"), "HERE"),
     (re.compile(r"\S*/\.local/state"), "STATE"),
     (re.compile(r"\b[A-Z]{4}-[A-Z]{4}\b"), "CODE"),
-    (re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{8}\b"), "RUN"),
+    (re.compile(r"\b\d{8}T\d{6}Z-[0-9a-f]{10}\b"), "RUN"),
     (re.compile(r"\bnow\b|\b\d+(\.\d+)? (h|min|s)( \d+ s)?( ago)?\b"), "TIME"),
     (re.compile(r" +"), " "),
 )

@@ -137,6 +137,32 @@ def test_refused_keys_are_renewed_once_for_all_who_wait(
     assert giver.asked == 1
 
 
+def test_a_connection_that_still_has_the_old_keys_is_made_again(
+    tmp_path: Path, proxy: CountingProxy
+) -> None:
+    giver = Giver(bucket(proxy))
+    refused = RcloneError("SignatureDoesNotMatch", fault=Fault.AUTH)
+
+    async def act(rclone: Rclone) -> None:
+        top = await rclone.connect_bucket(bucket(proxy, WRONG), giver)
+        answers: list[RcloneError | None] = [refused, refused, None]
+
+        async def stale(_live: object) -> str:
+            answer = answers.pop(0)
+            if answer is not None:
+                raise answer
+            return "done"
+
+        assert await rclone._calls.make(stale, top) == "done"
+        assert not answers
+        answers.append(refused)
+        with pytest.raises(RcloneError):  # nothing is left to try: the keys are bad
+            await rclone._calls.make(stale, top)
+
+    run(tmp_path, act)
+    assert giver.asked == 2
+
+
 def test_a_single_look_and_a_batch_go_on_with_new_keys(
     tmp_path: Path, proxy: CountingProxy
 ) -> None:

@@ -74,7 +74,7 @@ def ticket(setup: Setup, command: str, now: datetime | None = None) -> Ticket:
     """Return the ticket of a run that begins now; its id sorts by time, to 16 microseconds."""
     started = now or utc_now()
     fraction = (started.microsecond << 16) // 1_000_000
-    name = f"{started:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(2)}"
+    name = f"{started:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(3)}"
     return Ticket(name, started, command, setup.state_dir / "logs" / f"{name}.log")
 
 

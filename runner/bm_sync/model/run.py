@@ -82,7 +82,7 @@ class ProjectRun:
 class Run:
     """One run.
 
-    `id` sorts by time (`20261122T071500Z-3f9a61c0`).
+    `id` sorts by time (`20261122T071500Z-3f9a61c05e`).
     """
 
     id: str

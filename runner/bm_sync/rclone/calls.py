@@ -10,6 +10,8 @@ from bm_sync.rclone.remotes import Definition, Fs
 from bm_sync.rclone.renewal import Renew, Renewals, Told, refusals
 from bm_sync.rclone.session import Live, Session
 
+_TRIES = 3  # with the keys at hand, with new ones, and once more on a new connection
+
 T = TypeVar("T")
 R = TypeVar("R", bound=Told)
 
@@ -19,7 +21,7 @@ class Calls:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._renewals = Renewals(session.define, self._ask)
+        self._renewals = Renewals(session.redefine, self._ask)
 
     async def make_known(self, definition: Definition, top: Fs, renew: Renew) -> None:
         """Make a remote known whose root is `top` and whose keys `renew` can renew."""
@@ -27,13 +29,14 @@ class Calls:
         self._renewals.watch(top, renew)
 
     async def make(self, act: Callable[[Live], Awaitable[T]], *places: Fs) -> T:
-        """Do something, once more when the keys could be renewed; raises RcloneError."""
-        begun = self._renewals.ages(places)
-        try:
-            return await act(await self._session.live())
-        except RcloneError as e:
-            if not await self._renewals.helped(e, places, begun):
-                raise
+        """Do something, again when the keys could be renewed; raises RcloneError."""
+        for _ in range(_TRIES - 1):
+            begun = self._renewals.ages(places)
+            try:
+                return await act(await self._session.live())
+            except RcloneError as e:
+                if not await self._renewals.helped(e, places, begun):
+                    raise
         return await act(await self._session.live())
 
     async def tried(

@@ -32,11 +32,16 @@ class Told(Protocol):
 
 @dataclass(slots=True)
 class _Watched:
-    """A remote whose keys can be renewed; `age` counts how often they were."""
+    """A remote whose keys can be renewed; `age` counts how often the daemon learned them.
+
+    `unsettled` has its new keys until they were refused once: an operation that was under way when
+    they came can leave the daemon with a connection made with the old ones.
+    """
 
     renew: Renew
     top: Fs
     age: int = 0
+    unsettled: Definition | None = None
     spent: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -78,14 +83,22 @@ class Renewals:
         async with watched.lock:
             if watched.age != begun:
                 return True
+            if watched.unsettled is not None:
+                await self._learn(watched, watched.unsettled)
+                watched.unsettled = None
+                return True
             refusal = await self._told(watched, error)
             definition = await watched.renew(refusal) if refusal is not None else None
             watched.spent = refusal is not None and definition is None
             if definition is None:
                 return False
-            await self._define(definition)
-            watched.age += 1
+            await self._learn(watched, definition)
+            watched.unsettled = definition
             return True
+
+    async def _learn(self, watched: _Watched, definition: Definition) -> None:
+        await self._define(definition)
+        watched.age += 1
 
     async def _told(self, watched: _Watched, error: RcloneError) -> RcloneError | None:
         """Return how the store refuses everybody with these keys, None when it does not.

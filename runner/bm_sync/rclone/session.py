@@ -77,6 +77,10 @@ class Session:
         """Make a remote known now and to every daemon to come."""
         if self._definitions.get(definition.name) == definition and self.pid is not None:
             return
+        await self.redefine(definition)
+
+    async def redefine(self, definition: Definition) -> None:
+        """Make a remote known as by `define`; the daemon forgets what it made of it before."""
         live = await self.live()
         await _define(live.rc, definition)
         self.define_later(definition)
