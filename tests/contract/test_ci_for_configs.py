@@ -9,13 +9,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from cli_outside import MANIFEST, World, world
-from servers import KEY_ID, SECRET_KEY, Server
+from servers import KEY_ID, SECRET_KEY, Server, serve_s3
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/github-actions"
@@ -114,13 +115,17 @@ def runner(tmp_path: Path) -> World:
     return World(copy)
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Server]:
+    """A store with the bucket that the example names; it learns of its folders when it starts."""
+    (tmp_path / "s3/team-notes").mkdir(parents=True)
+    with serve_s3(tmp_path / "s3") as server:
+        yield server
+
+
 def bucket(server: Server) -> Path:
-    """Return the folder of the bucket that the example names, empty."""
     assert server.folder is not None
-    folder = server.folder / "team-notes"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    return folder
+    return server.folder / "team-notes"
 
 
 def ran(runner: World, job: str, server: Server) -> list[subprocess.CompletedProcess[str]]:
@@ -142,29 +147,27 @@ def ran(runner: World, job: str, server: Server) -> list[subprocess.CompletedPro
     return done
 
 
-def test_a_pull_request_is_validated_and_gets_its_plan(runner: World, serve_s3: Server) -> None:
-    notes = bucket(serve_s3)
-    assert [done.returncode for done in ran(runner, "validate", serve_s3)] == [0]
-    assert [done.returncode for done in ran(runner, "plan", serve_s3)] == [0, 0]
+def test_a_pull_request_is_validated_and_gets_its_plan(runner: World, store: Server) -> None:
+    notes = bucket(store)
+    assert [done.returncode for done in ran(runner, "validate", store)] == [0]
+    assert [done.returncode for done in ran(runner, "plan", store)] == [0, 0]
     summary = (runner.root / "summary.md").read_text()
     assert summary == (runner.root / "plan.md").read_text()
     assert "<code>index.md</code>" in summary
     assert not list(notes.rglob("index.md"))
 
 
-def test_a_slip_is_marked_where_it_stands_and_stops_the_job(
-    runner: World, serve_s3: Server
-) -> None:
+def test_a_slip_is_marked_where_it_stands_and_stops_the_job(runner: World, store: Server) -> None:
     manifest = runner.root / "sync.yaml"
     manifest.write_text(manifest.read_text().replace("policies:", "polices:"))
-    (done,) = ran(runner, "validate", serve_s3)
+    (done,) = ran(runner, "validate", store)
     assert done.returncode == 2
     assert "::error file=sync.yaml,line=" in done.stdout
 
 
-def test_what_is_merged_is_applied(runner: World, serve_s3: Server) -> None:
-    notes = bucket(serve_s3)
-    assert [done.returncode for done in ran(runner, "apply", serve_s3)] == [0]
+def test_what_is_merged_is_applied(runner: World, store: Server) -> None:
+    notes = bucket(store)
+    assert [done.returncode for done in ran(runner, "apply", store)] == [0]
     pushed = notes / "handbook/index.md"
     assert pushed.read_text() == (EXAMPLE / "handbook/index.md").read_text()
 
