@@ -20,7 +20,12 @@ from bm_sync.model.policy import Limit
 Tree = dict[str, Any]
 
 # Where a list takes + and -, as dotted patterns; and what is replaced as a whole.
+MOMENTS = {"before", "after", "on_change", "on_error", "on_stop"}
 LISTS = {
+    (): {"notify"},
+    ("hooks",): MOMENTS,
+    ("defaults", "hooks"): MOMENTS,
+    ("projects", "*", "hooks"): MOMENTS,
     ("filters", "*"): {"exclude", "ignore_files"},
     ("projects", "*"): {"tags", "hosts", "filters"},
     ("defaults",): {"filters"},
@@ -62,12 +67,14 @@ remotes = st.one_of(
     some(rclone=words, root=words),
 )
 filters = some(gitignore=st.booleans(), **changed("exclude", "ignore_files")).map(consistent)
+hooks = some(**changed("before", "on_stop")).map(consistent)
 policies = some(mode=words, guards=some(max_delete=limits, max_bytes=words))
 projects = some(
     local=words,
     policy=st.one_of(words, policies),
     schedule=st.one_of(st.none(), some(every=words, at=words)),
     when=some(os=words, env=some(a=words, b=words)),
+    hooks=st.one_of(st.none(), hooks),
     **changed("tags", "hosts", "filters"),
 ).map(consistent)
 manifests = some(
@@ -76,11 +83,13 @@ manifests = some(
     remotes=st.dictionaries(words, remotes, max_size=2),
     filters=st.dictionaries(words, filters, max_size=2),
     policies=st.dictionaries(words, policies, max_size=2),
-    defaults=some(remote=words, **changed("filters")).map(consistent),
+    hooks=hooks,
+    defaults=some(remote=words, hooks=hooks, **changed("filters")).map(consistent),
     projects=st.dictionaries(words, projects, max_size=2),
     locked=lists,
     include=lists,
-)
+    **changed("notify"),
+).map(consistent)
 
 
 def fits(path: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
@@ -148,13 +157,24 @@ def settled(tree: Tree) -> Tree:
                 change(rest, node, name, below.get(name, []))
         return rest
 
-    tree = dict(tree)
+    def settle_hooks(node: Tree, path: tuple[str, ...], below: Tree) -> Tree:
+        said = node.get("hooks")
+        if not isinstance(said, dict):
+            return node
+        base = below if any(key[0] in "+-" for key in said) else {}
+        return {**node, "hooks": {**base, **settle(said, (*path, "hooks"), base)}}
+
+    tree = settle_hooks(settle(tree, (), {}), (), {})
     if "defaults" in tree:
         tree["defaults"] = settle(tree["defaults"], ("defaults",), {})
-    common = {"filters": tree.get("defaults", {}).get("filters", [])}
+        tree["defaults"] = settle_hooks(tree["defaults"], ("defaults",), {})
+    defaults = tree.get("defaults", {})
+    common = {"filters": defaults.get("filters", [])}
     for part, below in (("filters", {}), ("projects", common)):
         if part in tree:
-            tree[part] = {n: settle(v, (part, n), below) for n, v in tree[part].items()}
+            inside = {n: settle(v, (part, n), below) for n, v in tree[part].items()}
+            hooks = defaults.get("hooks", {})
+            tree[part] = {n: settle_hooks(v, (part, n), hooks) for n, v in inside.items()}
     return tree
 
 

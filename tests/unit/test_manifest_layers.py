@@ -312,27 +312,51 @@ def test_the_digest_does_not_depend_on_where_one_stands(
     assert loaded.manifest.files == (Path("../sync.yaml"), Path("../team/a.yaml"))
 
 
-def test_variables_of_files_environment_and_command_line_count_in_this_order(files: Files) -> None:
-    files.write(
-        sync='version: 1\ninclude: [a.yaml]\nprojects: {notes: {local: "${x}", remote: null}}\n',
-        a="vars: {x: /a}\n",
-    )
+def test_variables_of_file_includes_this_machine_environment_and_command_line_count_in_this_order(
+    files: Files,
+) -> None:
+    head = 'version: 1\nprojects: {notes: {local: "${x}", remote: null}}\n'
 
     def local(machine: Machine = HERE, **env: str) -> str:
         return str(files.project("notes", machine, **env).local)
 
+    files.write(sync=f"{head}vars: {{x: /own}}\n")
     said = [local()]
-    files.write(b="vars: {x: /b}\n")
-    text = (files.root / "sync.yaml").read_text()
-    files.write(sync=text.replace("[a.yaml]", "[a.yaml, b.yaml]"))
+    files.write(a="vars: {x: /a}\n", b="vars: {x: /b}\n")
+    files.write(sync=f"{head}vars: {{x: /own}}\ninclude: [a.yaml]\n")
     said.append(local())
-    files.write(sync=(files.root / "sync.yaml").read_text() + "vars: {x: /own}\n")
+    files.write(sync=f"{head}vars: {{x: /own}}\ninclude: [a.yaml, b.yaml]\n")
     said.append(local())
     files.write(**{"sync.local": "vars: {x: /local}\n"})
     said.append(local())
     said.append(local(BM_SYNC_VAR_x="/environment"))
     said.append(local(Machine(sets=(("x", "/set"),)), BM_SYNC_VAR_x="/environment"))
-    assert said == ["/a", "/b", "/own", "/local", "/environment", "/set"]
+    assert said == ["/own", "/a", "/b", "/local", "/environment", "/set"]
+
+
+def test_variables_of_files_that_included_files_include_are_stronger_than_theirs(
+    files: Files,
+) -> None:
+    files.write(
+        sync=manifest_of("[a.yaml, b.yaml]").replace("local: n", 'local: "${w}${x}${y}${z}"'),
+        a="include: [inner.yaml]\nvars: {w: /a, x: /a, y: /a, z: /a}\n",
+        inner="vars: {x: /inner, y: /inner, z: /inner}\n",
+        b="include: [inner.yaml]\nvars: {y: /b, z: /b}\n",
+        extra="vars: {z: /extra, y: /extra}\n",
+        **{"sync.local": "include: [extra.yaml]\nvars: {z: /local}\n"},
+    )
+    assert files.project("notes").local == Path("/a/inner/extra/local")
+
+
+def test_only_variables_have_this_order(files: Files) -> None:
+    files.write(
+        sync=manifest_of("[a.yaml]", "vars: {x: own, y: own}\n").replace(
+            "local: n", 'local: n, path: own, tags: ["${x}", "${y}"]'
+        ),
+        a="vars: {x: a}\nprojects: {notes: {path: a, tags: [a]}}\n",
+    )
+    notes = files.project("notes")
+    assert (notes.path, notes.tags) == ("own", ("a", "own"))
 
 
 def test_a_variable_that_others_use_is_replaced_for_them_too(files: Files) -> None:

@@ -142,6 +142,15 @@ def test_a_variable_does_not_loosen_either(files: Files) -> None:
     assert files.told(BM_SYNC_VAR_most="5%") == []
 
 
+def test_a_variable_of_a_file_that_is_included_later_does_not_loosen_either(files: Files) -> None:
+    files.write(later="vars: {most: 90%}\n")
+    own = "version: 1\nvars: {most: 80%}\ninclude: [base.yaml]\n"
+    assert files.write(sync=own).told() == []
+    assert files.project("docs").policy.guards.max_delete.percent == 25
+    files.write(sync=own.replace("[base.yaml]", "[base.yaml, later.yaml]"))
+    assert files.told() == ["later.yaml:1 BMS044"]
+
+
 def test_a_lock_cannot_be_taken_away(files: Files) -> None:
     text = "locked: []\n" + policy("guards: {max_delete: 90%}")
     assert overlay(files, text) == ["sync.local.yaml:2 BMS044"]

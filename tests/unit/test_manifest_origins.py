@@ -65,6 +65,12 @@ def test_every_value_names_the_file_and_the_line_that_said_it(files: Files) -> N
     assert {key: found.get(key) for key in expected} == expected
 
 
+def test_of_a_variable_that_several_files_declare_the_one_that_holds_is_named(files: Files) -> None:
+    files.write(sync=(files.root / "sync.yaml").read_text() + "vars: {root: /own}\n")
+    assert said(files)["/vars/root"] == "team.yaml:2"
+    assert files.project("notes").local == Path("/data/notes")
+
+
 def test_the_environment_and_the_command_line_are_named_as_such(files: Files) -> None:
     assert said(files, BM_SYNC_VAR_root="/x")["/vars/root"] == "BM_SYNC_VAR_root"
     loaded = files.load(Machine(sets=(("root", "/y"),)))

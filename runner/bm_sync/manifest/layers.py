@@ -1,7 +1,8 @@
 """Reads all files of a manifest, the weakest first: included ones, itself, that of this machine.
 
 Every file counts once, where it is met first. A file that is included stands below the one that
-includes it; `sync.local.yaml` stands on top.
+includes it; `sync.local.yaml` stands on top. `vars` alone have another order, as an included file
+may be meant to set what the file that includes it declares: file, includes, that of this machine.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bm_sync.manifest.codes import Code
@@ -24,6 +25,7 @@ from bm_sync.manifest.including import (
     includes,
     read_bytes,
 )
+from bm_sync.manifest.merge import merged
 from bm_sync.manifest.nodes import Mapping, Node, Spot
 from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.source import decode, local_of
@@ -31,15 +33,21 @@ from bm_sync.manifest.source import decode, local_of
 MAX_DEPTH = 20
 MAX_BYTES = 16 * 1024 * 1024
 
+_LAST = MAX_FILES + 2  # above every `met` of an included file
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One file of a manifest; `name` is how spots name it, "" for the manifest itself."""
+    """One file of a manifest; `name` is how spots name it, "" for the manifest itself.
+
+    `met` says how strong its `vars` are: more, the later it was met, that of this machine most.
+    """
 
     name: str
     path: Path
     text: str
     tree: Mapping
+    met: int = 0
 
 
 def read_layers(
@@ -57,6 +65,16 @@ def read_layers(
     if local:
         reading.take_local(top)
     return None if reading.broken else tuple(reading.layers)
+
+
+def together(layers: tuple[Layer, ...], report: Report, on_top: Mapping | None = None) -> Mapping:
+    """Return one manifest of files, the weakest first, and of what is said `on_top` of them."""
+    over = [] if on_top is None else [on_top]
+    whole = merged([*(layer.tree for layer in layers), *over], report)
+    by_vars = sorted(layers, key=lambda layer: layer.met)
+    said = [tree.entries.get("vars") for tree in [*(layer.tree for layer in by_vars), *over]]
+    alone = [replace(whole, entries={"vars": entry}) for entry in said if entry is not None]
+    return replace(whole, entries=whole.entries | merged(alone, report).entries)
 
 
 def digest_of(layers: tuple[Layer, ...], set_: AbstractMapping[str, str]) -> str:
@@ -102,7 +120,7 @@ class _Reading:
         found = self.finder.local(place)
         self.broken = self.broken or self.report.errors > before
         if found:
-            self._read(place, Spot(1, 1, 1, 1, place.shown))
+            self._read(place, Spot(1, 1, 1, 1, place.shown), is_local=True)
 
     def _include(self, place: Place, at: Spot) -> None:
         reals = [p.real for p in self._trail]
@@ -119,7 +137,7 @@ class _Reading:
                 return
             self._read(place, at)
 
-    def _read(self, place: Place, at: Spot) -> None:
+    def _read(self, place: Place, at: Spot, *, is_local: bool = False) -> None:
         data = read_bytes(place, at, self.report)
         if data is None:
             self.broken = True
@@ -130,7 +148,7 @@ class _Reading:
             return
         tree = self._composed(place, data)
         if tree is not None:
-            self.take(tree, place)
+            self.take(replace(tree, met=_LAST) if is_local else tree, place)
 
     def _composed(self, place: Place, data: bytes) -> Layer | None:
         self._seen.add(place.real)
@@ -147,7 +165,7 @@ class _Reading:
         if tree is None:
             self.broken = True
             return None
-        return Layer(place.shown, place.path, text, tree)
+        return Layer(place.shown, place.path, text, tree, met=len(self._seen))
 
     def _mapping(self, node: Node) -> Mapping | None:
         if isinstance(node, Mapping):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _GROUPS_WITH_LISTS = ("filters", "projects")
+_MARKS = ("+", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,8 @@ def _manifest(source: _Source, report: Report) -> tuple[Manifest, Mapping, Surro
     if whole is None:
         return None
     expanded = expand(whole.tree, source.env, report)
-    mask(whole.tree, report)
+    for written in (whole.tree, *(layer.tree for layer in whole.layers)):
+        mask(written, report)
     mask(expanded, report)
     judged = judge(expanded, report, source.env)
     if judged is None:
@@ -170,8 +172,7 @@ def _whole(source: _Source, report: Report) -> _Whole | None:
 
 
 def _together(written: Mapping, source: _Source, report: Report) -> _Whole | None:
-    from bm_sync.manifest.layers import digest_of, read_layers
-    from bm_sync.manifest.merge import merged
+    from bm_sync.manifest.layers import digest_of, read_layers, together
     from bm_sync.manifest.overrides import overriding, values
 
     layers = read_layers(source.file, source.text, written, report, local=source.has_local)
@@ -180,7 +181,7 @@ def _together(written: Mapping, source: _Source, report: Report) -> _Whole | Non
     trees = [layer.tree for layer in layers]
     texts = [layer.text for layer in layers]
     on_top = overriding(source.env, source.machine.sets, trees, texts)
-    tree = merged([*trees, *([] if on_top is None else [on_top])], report)
+    tree = together(layers, report, on_top)
     if len(layers) == 1 and on_top is None:
         return _Whole(tree, hashlib.sha256(source.text.encode()).hexdigest())
     return _Whole(tree, digest_of(layers, values(on_top)), layers)
@@ -194,11 +195,17 @@ def _is_alone(tree: Mapping, source: _Source) -> bool:
         return False
     if any(name.startswith(VARIABLE_PREFIX) for name in source.env):
         return False
+    return not _changes_lists(tree)
+
+
+def _changes_lists(tree: Mapping) -> bool:
+    """Whether a manifest has keys such as +tags."""
     groups = [tree.get(name) for name in _GROUPS_WITH_LISTS]
-    places = [tree.get("defaults")]
+    places = [tree, tree.get("defaults")]
     places += [e.value for g in groups if isinstance(g, Mapping) for e in g.entries.values()]
-    return not any(
-        key.startswith(("+", "-"))
+    places += [place.get("hooks") for place in places if isinstance(place, Mapping)]
+    return any(
+        key.startswith(_MARKS)
         for place in places
         if isinstance(place, Mapping)
         for key in place.entries

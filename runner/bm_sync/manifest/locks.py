@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
 from bm_sync.manifest.expand import expand
-from bm_sync.manifest.layers import Layer
-from bm_sync.manifest.merge import merged
+from bm_sync.manifest.layers import Layer, together
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.overrides import names_used
 from bm_sync.manifest.policies import Policies
@@ -47,7 +46,7 @@ def _base(layers: tuple[Layer, ...], around: Surroundings) -> Mapping:
     """
     report = Report(around.file)
     try:
-        tree = expand(merged([layer.tree for layer in layers], report), around.env, report)
+        tree = expand(together(layers, report), around.env, report)
         return tell_slips(tree, report, json.loads(schema_file("manifest").read_text("utf-8")))
     except TooManyProblemsError:
         return Mapping()
