@@ -71,7 +71,7 @@ def act(
     with watching(args, io) as watcher:
         applied = loop.run(work(question, watcher))
     if applied.run is None:
-        question.raise_if_interrupted()
+        question.asker.raise_if_interrupted()
         said = Failure("nothing was changed")
         return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
     if applied.notice is not None and not args.json:

@@ -10,8 +10,8 @@ from functools import partial
 from bm_sync.cli import loop, old_versions
 from bm_sync.cli.acceptance import accept
 from bm_sync.cli.answer import Answer, Failure, Io
+from bm_sync.cli.asking import Asker
 from bm_sync.cli.context import Context, context
-from bm_sync.cli.loop import interruptible
 from bm_sync.cli.progress import KINDS, watching
 from bm_sync.cli.render.prune import gone_text, list_text, number_of_files
 from bm_sync.cli.selection import add_jobs, add_targets, select
@@ -68,7 +68,7 @@ def run(args: Namespace, io: Io) -> Answer:
     with watching(args, io) as watcher:
         work = api.prune(*where, confirm=consent, on_event=watcher, command=_typed(io))
         applied = loop.run(work)
-    consent.raise_if_interrupted()
+    consent.asker.raise_if_interrupted()
     if applied.run is None:
         return _left(applied.plan, consent, args, here, found)
     return Answer(
@@ -96,11 +96,10 @@ class _Consent:
         accepted = accept(args.accept)
         if accepted != Accept(delete=accepted.delete):
             raise UsageError("prune takes --accept delete=N and nothing else")
+        self.asker = Asker(io)
         self._accepted = accepted.delete
         self._asks = io.asks() and not args.yes
-        self._io = io
         self._here = here
-        self._interrupted = False
         self.refused: tuple[str, Exit] | None = None
 
     def __call__(self, plan: Plan) -> bool:
@@ -117,20 +116,9 @@ class _Consent:
             self.refused = "nothing is removed before the list is accepted", Exit.STOPPED
         return self.refused is None
 
-    def raise_if_interrupted(self) -> None:
-        """Raise `KeyboardInterrupt` when the question was answered by Ctrl-C."""
-        if self._interrupted:
-            raise KeyboardInterrupt
-
     def _ask(self, plan: Plan) -> None:
-        self._io.err.write(list_text(plan, self._here.view) + "\n")
-        try:
-            with interruptible():
-                agreed = self._io.ask("Move these into the trash on the remote?")
-        except KeyboardInterrupt:
-            self._io.err.write("\n")
-            self._interrupted, agreed = True, False
-        if not agreed:
+        shown = list_text(plan, self._here.view) + "\n"
+        if not self.asker.agreed("Move these into the trash on the remote?", shown):
             self.refused = "nothing was changed", Exit.FAILED
 
 

@@ -7,8 +7,8 @@ from functools import partial
 
 from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Failure, Io
+from bm_sync.cli.asking import Asker
 from bm_sync.cli.context import context
-from bm_sync.cli.loop import interruptible
 from bm_sync.cli.progress import watching
 from bm_sync.cli.render.holding import holder_words, holding_text, left_behind
 from bm_sync.cli.render.view import View
@@ -46,7 +46,7 @@ def run(args: Namespace, io: Io) -> Answer:
                 on_event=watcher,
             )
         )
-    consent.raise_if_interrupted()
+    consent.asker.raise_if_interrupted()
     return Answer(
         text=partial(holding_text, holdings, here.view),
         data=lambda: holdings,
@@ -59,27 +59,15 @@ class _Consent:
     """Says whether a lease may go; nobody is asked who does not sit at a terminal."""
 
     def __init__(self, args: Namespace, io: Io) -> None:
+        self.asker = Asker(io)
         self._yes = bool(args.yes)
-        self._io = io
-        self._interrupted = False
+        self._asks = io.asks() and not args.yes
 
     def __call__(self, project: str, lease: LeaseHolder) -> bool:
         """Return whether to remove the lease."""
-        if self._yes or self._interrupted or not self._io.asks():
+        if not self._asks:
             return self._yes
-        self._io.err.write(f"{project}: {left_behind(lease)}\n")
-        try:
-            with interruptible():
-                return self._io.ask("Remove it?")
-        except KeyboardInterrupt:
-            self._io.err.write("\n")
-            self._interrupted = True
-            return False
-
-    def raise_if_interrupted(self) -> None:
-        """Raise `KeyboardInterrupt` when the question was answered by Ctrl-C."""
-        if self._interrupted:
-            raise KeyboardInterrupt
+        return self.asker.agreed("Remove it?", f"{project}: {left_behind(lease)}\n")
 
 
 def _failures(holding: Holding, view: View) -> tuple[Failure, ...]:
