@@ -40,7 +40,7 @@ def context(args: Namespace, io: Io, targets: Targets = _NO_TARGETS) -> Context:
     """
     file = manifest_file(args, io, targets.manifest)
     found = load(file, args, io)
-    _tell_elsewhere(found, targets.names, args, io)
+    tell_elsewhere(found, targets.names, args, io)
     return Context(found, setup(args, io), view(args, io, file))
 
 
@@ -67,7 +67,7 @@ def machine(args: Namespace) -> Machine:
     return Machine(os.uname().nodename, sys.platform, sets)
 
 
-def _tell_elsewhere(manifest: Manifest, names: Sequence[str], args: Namespace, io: Io) -> None:
+def tell_elsewhere(manifest: Manifest, names: Sequence[str], args: Namespace, io: Io) -> None:
     """Say which of the named projects are not for this machine (not with `-q` or `--json`)."""
     if args.quiet or args.json:
         return

@@ -13,6 +13,7 @@ from bm_sync.cli.context import context
 from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.saved import read_plan
 from bm_sync.cli.selection import add_metrics, add_plan_options, add_targets, add_wait, select
+from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import Targets, targets
 from bm_sync.errors import UsageError
 
@@ -20,6 +21,7 @@ from bm_sync.errors import UsageError
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, saved=True)
+    add_shard(parser)
     add_acting(parser)
     add_plan_options(parser)
     add_wait(parser)
@@ -43,7 +45,7 @@ def run(args: Namespace, io: Io) -> Answer:
 def _declared(found: Targets, args: Namespace, io: Io) -> Answer:
     from bm_sync import api
 
-    here = context(args, io, found)
+    here = own_share(context(args, io, found), found.names, args, io)
     where = (here.manifest, select(args, found.names), here.setup)
     let_through, keep = accept(args.accept), bool(args.keep_deleted)
     if args.dry_run:
@@ -69,10 +71,11 @@ def _declared(found: Targets, args: Namespace, io: Io) -> Answer:
 def _saved(found: Targets, file: Path, args: Namespace, io: Io) -> Answer:
     from bm_sync import api
 
-    if found.names or args.tag or args.accept or args.keep_deleted:
+    if found.names or args.tag or args.shard or args.accept or args.keep_deleted:
         raise UsageError(
             f"{file} is a saved plan and is applied as it is",
-            hint="give names, --tag, --accept and --keep-deleted to: bm-sync plan --out FILE",
+            hint="give names, --tag, --shard, --accept and --keep-deleted to: "
+            "bm-sync plan --out FILE",
         )
     saved = read_plan(file)
     manifest = found.manifest or (None if args.manifest else Path(saved.manifest))

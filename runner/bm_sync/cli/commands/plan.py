@@ -16,6 +16,7 @@ from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.render.markdown import plan_markdown
 from bm_sync.cli.saved import write_plan
 from bm_sync.cli.selection import add_plan_options, add_targets, select
+from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.cli.verdict import plan_exit
 from bm_sync.errors import Exit
@@ -25,6 +26,7 @@ from bm_sync.model.plan import Plan
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser)
+    add_shard(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="save the plan, for: bm-sync apply FILE"
     )
@@ -45,7 +47,7 @@ def run(args: Namespace, io: Io) -> Answer:
     from bm_sync import api
 
     found = names_and_manifest(args.targets)
-    here = context(args, io, found)
+    here = own_share(context(args, io, found), found.names, args, io)
     plan = loop.run(
         api.plan(
             here.manifest,
@@ -81,6 +83,7 @@ def _following(args: Namespace, here: Context, names: tuple[str, ...], plan: Pla
         return f"apply exactly this: {do_it}"
     words = [*names, *(word for tag in args.tag for word in ("--tag", tag))]
     words += [word for given in args.accept for word in ("--accept", given)]
+    words += ["--shard", str(args.shard)] if args.shard else []
     words += ["--keep-deleted"] if args.keep_deleted else []
     save_it = here.view.command("plan", *words, "--out", file)
     joint = " && " if plan_exit(plan, pending=False) is Exit.OK else "; "

@@ -12,6 +12,7 @@ from bm_sync.cli.context import context
 from bm_sync.cli.render.report import since_text, status_text
 from bm_sync.cli.render.view import View
 from bm_sync.cli.selection import add_targets, age_s, select
+from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.errors import Exit
 from bm_sync.model.config import Placement
@@ -21,6 +22,7 @@ from bm_sync.model.report import ProjectStatus
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser)
+    add_shard(parser)
     parser.add_argument(
         "--max-age",
         type=age_s,
@@ -34,7 +36,7 @@ def run(args: Namespace, io: Io) -> Answer:
     from bm_sync import api
 
     found = names_and_manifest(args.targets)
-    here = context(args, io, found)
+    here = own_share(context(args, io, found), found.names, args, io)
     rows = api.status(here.manifest, select(args, found.names), here.setup)
     late = () if args.max_age is None else overdue(rows, args.max_age, here.view.now)
     return Answer(
