@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.engine import contents
+from bm_sync.engine.digests import digests
+from bm_sync.engine.distant import Store
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.site import Site
@@ -24,10 +26,13 @@ _Hashed = dict[tuple[Side, str], tuple[Stamp, str]]
 async def answer(seen: Seen, policy: Policy, site: Site) -> Seen:
     """Return what was seen with every content and time that the plan needs to know."""
     asked = diff.questions(seen.observation, policy)
-    seen = await told_of(seen, asked.local, asked.remote, site)
-    times = diff.needs_mtime(seen.observation, policy)
-    if times and seen.store is not None:
-        seen = _with_times(seen, await _times(seen, times, site))
+    foreign = diff.incomparable(seen.observation, policy) if seen.near is not None else frozenset()
+    seen = await told_of(seen, asked.local | foreign, asked.remote, site)
+    for side in Side:
+        store = seen.store_on(side)
+        times = diff.needs_mtime(seen.observation, policy, side) if store is not None else ()
+        if times and store is not None:
+            seen = _with_times(seen, side, await _times(seen, store, times, site))
     return seen
 
 
@@ -35,21 +40,51 @@ async def told_of(seen: Seen, local: Collection[str], remote: Collection[str], s
     """Return what was seen with the contents of these paths of each side, as far as they are."""
     hashed: _Hashed = dict(seen.hashed)
     if remote:
-        told = await _remote_contents(seen, remote, site, hashed)
+        told = await _contents(seen, Side.REMOTE, remote, site, hashed)
         seen = _with(seen, Side.REMOTE, told)
     if local:
-        told = await _folder_contents(seen, Side.LOCAL, local, site, hashed)
+        told = await _contents(seen, Side.LOCAL, local, site, hashed)
         seen = _with(seen, Side.LOCAL, told)
     return replace(seen, hashed=hashed)
+
+
+async def _contents(
+    seen: Seen, side: Side, paths: Collection[str], site: Site, hashed: _Hashed
+) -> Mapping[str, str]:
+    if seen.store_on(side) is None:
+        return await _folder_contents(seen, side, paths, site, hashed)
+    if seen.near is None:
+        return await _remote_contents(seen, paths, site, hashed)
+    return await _pair_contents(seen, side, paths, site, hashed)
+
+
+async def _pair_contents(
+    seen: Seen, side: Side, paths: Collection[str], site: Site, hashed: _Hashed
+) -> Mapping[str, str]:
+    """Return contents of a side of two remotes, in the algorithm that the other side tells."""
+    store, files = seen.store_on(side), seen.observation.tree(side).files
+    assert store is not None  # noqa: S101 - the caller asked
+    told: dict[str, str] = {}
+    wanted: dict[str, str] = {}
+    for path in paths:
+        algorithm = _algorithm_for(seen, side, path)
+        known = _remembered(seen, side, path, algorithm)
+        if known is None:
+            wanted[path] = algorithm
+        else:
+            told[path] = known
+    if wanted:
+        told |= await digests(store, wanted, files, site, seen.project.policy.retry)
+    for path, content in told.items():
+        hashed[side, path] = files[path].stamp, content
+    return told
 
 
 async def _remote_contents(
     seen: Seen, paths: Collection[str], site: Site, hashed: _Hashed
 ) -> Mapping[str, str]:
-    if seen.remote_folder is not None:
-        return await _folder_contents(seen, Side.REMOTE, paths, site, hashed)
     store, told, left = seen.store, {}, []
-    assert store is not None  # noqa: S101 - one of both is set
+    assert store is not None  # noqa: S101 - the caller asked
     for path in paths:
         known = _remembered(seen, Side.REMOTE, path)
         if known is None:
@@ -72,7 +107,7 @@ async def _remote_contents(
 async def _folder_contents(
     seen: Seen, side: Side, paths: Collection[str], site: Site, hashed: _Hashed
 ) -> Mapping[str, str]:
-    root = seen.local_root if side is Side.LOCAL else seen.remote_folder
+    root = seen.folder_on(side)
     assert root is not None  # noqa: S101 - only asked of folders
     jail = Jail(root, links=seen.project.filters.links)
     told: dict[str, str] = {}
@@ -118,9 +153,7 @@ def _remembered(seen: Seen, side: Side, path: str, algorithm: str | None = None)
     return known[1] if same else None
 
 
-async def _times(seen: Seen, paths: Iterable[str], site: Site) -> Mapping[str, int]:
-    store = seen.store
-    assert store is not None  # noqa: S101 - only asked for remotes behind rclone
+async def _times(seen: Seen, store: Store, paths: Iterable[str], site: Site) -> Mapping[str, int]:
     found = await site.patiently(
         seen.project.policy.retry,
         lambda: site.rclone.list_some(
@@ -136,10 +169,10 @@ def _with(seen: Seen, side: Side, told: Mapping[str, str]) -> Seen:
     return _replaced(seen, side, tree, changed)
 
 
-def _with_times(seen: Seen, told: Mapping[str, int]) -> Seen:
-    tree = seen.observation.remote
+def _with_times(seen: Seen, side: Side, told: Mapping[str, int]) -> Seen:
+    tree = seen.observation.tree(side)
     changed = {p: tree.files[p]._replace(mtime_ns=t) for p, t in told.items()}
-    return _replaced(seen, Side.REMOTE, tree, changed)
+    return _replaced(seen, side, tree, changed)
 
 
 def _replaced(seen: Seen, side: Side, tree: Tree, changed: Mapping[str, File]) -> Seen:

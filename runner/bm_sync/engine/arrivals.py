@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from bm_sync.engine import contents, placing
+from bm_sync.engine.bringing import Bringing, Portion, portions
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import ChangedError, Spot
-from bm_sync.engine.retry import repeatable
-from bm_sync.engine.scope import Errand, Giver, Scope, agreed, as_file, known_content, salvage
+from bm_sync.engine.scope import Errand, Giver, Scope, agreed, as_file, known_content
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Verify
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import FileStamp, ObjectStamp, Side, Stamp
-from bm_sync.rclone.faults import RcloneError
-from bm_sync.rclone.transfer import Batch
 
-_BATCH_FILES = 2000
-_BATCH_BYTES = 2 << 30
-_ALONE = 20
-_IN_A_ROW = 2
+_MOST = Portion(files=2000, bytes=2 << 30)
 
 FAILURES = (ChangedError, BlockedError, OSError)
 """What putting a file in place may raise; each is that file's own problem."""
@@ -44,76 +38,10 @@ class Arrivals:
 
     async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Bring files into staging, check them, put them in place."""
-        for batch in _batches(errands):
-            pending = {e.path: e for e in batch}
-
-            async def attempt(pending: dict[str, Errand] = pending) -> None:
-                await self._bring(pending, source)
-
-            try:
-                await self._scope.persist(attempt)
-            except RcloneError as e:
-                await self._one_by_one(pending, source, e)
-            for errand in pending.values():
-                self._settle(errand, Outcome.DROPPED, "it vanished at the source")
-
-    async def _bring(self, pending: dict[str, Errand], source: Giver) -> None:
-        self._staging.open()
-        limits = self._scope.policy.limits
-        copying = self._scope.rclone.copy_batch(
-            await source.fs(),
-            self._scope.rclone.local(self._staging.folder),
-            list(pending),
-            Batch(transfers=limits.transfers, checkers=limits.checkers),
-            self._scope.progress,
-        )
-        try:
-            result = await copying
-        except asyncio.CancelledError:
-            await salvage(self._take(pending, source))
-            raise
-        await self._take(pending, source)
-        if pending and result.fault is not None:
-            raise result.fault
-
-    async def _take(self, pending: dict[str, Errand], source: Giver) -> None:
-        """Put in place what has arrived whole."""
-        arrived = [e for e in pending.values() if self._staging.holds(e.path)]
-        if arrived:
-            self._staging.flush()
-        good = await source.vouch(arrived)
-        for errand in arrived:
-            del pending[errand.path]
-            if errand.path in good:
-                await self.put(errand)
-            else:
-                self._settle(errand, Outcome.DROPPED, "it changed at the source meanwhile")
-
-    async def _one_by_one(
-        self, pending: dict[str, Errand], source: Giver, fault: RcloneError
-    ) -> None:
-        """Settle what a batch left, each file with its own cause where they are few.
-
-        When two in a row fail in a way that may pass, the remote is not there: nobody waits for the
-        others one by one.
-        """
-        alone = len(pending) <= _ALONE
-        in_a_row = 0
-        for errand in list(pending.values()):
-            cause: RcloneError = fault
-            if alone and in_a_row < _IN_A_ROW:
-                single = {errand.path: errand}
-                try:
-                    await self._bring(single, source)
-                except RcloneError as e:
-                    cause = e
-                    in_a_row = in_a_row + 1 if repeatable(e) else 0
-                if not single:
-                    del pending[errand.path]
-                    in_a_row = 0
-                    continue
-            del pending[errand.path]
-            self._settle(errand, Outcome.FAILED, cause.what)
+        scope = self._scope
+        bringing = Bringing(self._staging, scope, self.put, scope.progress, durable=True)
+        for portion in portions(errands, _MOST):
+            await bringing.bring(portion, source)
 
     async def put(self, errand: Errand) -> None:
         """Check a staged file and put it in place."""
@@ -177,16 +105,3 @@ class Arrivals:
         self, errand: Errand, outcome: Outcome, detail: str | None = None, kept: str | None = None
     ) -> None:
         self._scope.ledger.settle(errand.action, outcome, detail, kept)
-
-
-def _batches(errands: Sequence[Errand]) -> Iterator[list[Errand]]:
-    batch: list[Errand] = []
-    size = 0
-    for errand in errands:
-        if batch and (len(batch) >= _BATCH_FILES or size + errand.size > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(errand)
-        size += errand.size
-    if batch:
-        yield batch

@@ -117,6 +117,7 @@ class Ground:
 
 def grounds(seen: Seen, hands: dict[Side, Hand], scope: Scope) -> dict[Side, Ground]:
     """Return both sides of a project."""
+    assert seen.local_root is not None  # noqa: S101 - a manifest with `from` has no bisync
     here = Folder(seen.local_root, seen.local_root)
     there: Folder | Store
     if isinstance(seen.project.remote, FolderRemote):

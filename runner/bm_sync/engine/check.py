@@ -11,6 +11,8 @@ from shlex import quote
 
 from bm_sync.engine import contents
 from bm_sync.engine.deadline import within
+from bm_sync.engine.digests import digests
+from bm_sync.engine.distant import Store
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.site import Site
@@ -80,19 +82,45 @@ async def _differing(seen: Seen, paths: Sequence[str], site: Site) -> list[Diffe
     found = [Difference(p, "differs") for p in paths if local[p].size != remote[p].size]
     same_size = [p for p in paths if local[p].size == remote[p].size]
     there = await _remote_contents(seen, same_size, site)
-    jail = Jail(seen.local_root, links=seen.project.filters.links)
+    here = await _near_contents(seen, there, site)
     for path in same_size:
-        told = there.get(path)
-        if told is None:
+        if path not in there:
             found.append(Difference(path, "unreadable on the remote"))
-            continue
-        algorithm = told.partition(":")[0]
-        here = await _local_content(jail, path, algorithm, site)
-        if here is None:
-            found.append(Difference(path, "unreadable here, or changing"))
-        elif here != told:
+        elif path not in here:
+            found.append(Difference(path, f"unreadable {_near(seen)}, or changing"))
+        elif here[path] != there[path]:
             found.append(Difference(path, "differs"))
     return found
+
+
+def _near(seen: Seen) -> str:
+    source = seen.project.source
+    return "here" if source is None else f"on {source.remote.name}"
+
+
+async def _near_contents(seen: Seen, there: Mapping[str, str], site: Site) -> Mapping[str, str]:
+    """Return the contents of the near side, in the algorithms that the remote told."""
+    wanted = {path: told.partition(":")[0] for path, told in there.items()}
+    if seen.near is not None:
+        return await _near_store_contents(seen, seen.near, wanted, site)
+    assert seen.local_root is not None  # noqa: S101 - one of both is set
+    jail = Jail(seen.local_root, links=seen.project.filters.links)
+    found = {path: await _local_content(jail, path, wanted[path], site) for path in wanted}
+    return {path: content for path, content in found.items() if content is not None}
+
+
+async def _near_store_contents(
+    seen: Seen, near: Store, wanted: Mapping[str, str], site: Site
+) -> Mapping[str, str]:
+    files = seen.observation.local.files
+    told = {
+        path: stamp.content
+        for path in wanted
+        if isinstance(stamp := files[path].stamp, ObjectStamp) and stamp.content is not None
+    }
+    found = {p: c for p, c in told.items() if c.startswith(f"{wanted[p]}:")}
+    left = {path: algorithm for path, algorithm in wanted.items() if path not in found}
+    return found | await digests(near, left, files, site, seen.project.policy.retry)
 
 
 async def _local_content(jail: Jail, path: str, algorithm: str, site: Site) -> str | None:

@@ -18,7 +18,7 @@ from bm_sync.engine.retry import repeatable
 from bm_sync.engine.scope import Errand, Giver, agreed, as_object, salvage
 from bm_sync.model.plan import Copy, Restore
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import ObjectStamp, Side, Stamp
+from bm_sync.model.tree import ObjectStamp, Stamp
 from bm_sync.plan.case import fold
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.transfer import TOLD_AT_MOST, Batch, BatchResult
@@ -36,6 +36,7 @@ class Departures:
         self._store = distant.store
         self._scope = distant.scope
         self._content: dict[str, str] = {}
+        self.algorithm = distant.store.features.hash or distant.scope.algorithm
         self.landing = Landing(distant)
 
     async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
@@ -52,7 +53,7 @@ class Departures:
 
     async def _learn(self, errand: Errand, source: Giver) -> bool:
         """Know the content that goes up; false when the file is no longer the planned version."""
-        algorithm = self._scope.algorithm
+        algorithm = self.algorithm
         if errand.content is not None and errand.content.startswith(f"{algorithm}:"):
             self._content[errand.path] = errand.content
             return True
@@ -248,7 +249,7 @@ class Departures:
         return trust and stamp.size == errand.size
 
     def _agree(self, errand: Errand, stamp: ObjectStamp) -> None:
-        row = agreed(Side.REMOTE, self._content[errand.path], stamp, errand.source)
+        row = agreed(self._distant.side, self._content[errand.path], stamp, errand.source)
         self._scope.ledger.agree(errand.path, row)
         kept = errand.kept_as
         if kept is None and errand.target is not None:

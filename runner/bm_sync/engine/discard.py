@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from bm_sync.engine.distant import Distant
-from bm_sync.engine.scope import as_object
 from bm_sync.model.plan import Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp
@@ -67,7 +66,7 @@ class Discard:
         moved = await self._distant.each(await self._still(items), move)
         kept = await self._kept(moved)
         for item in moved:
-            if _alike(kept.get(self._distant.trash_path(item.path)), _mine(item)):
+            if _alike(kept.get(self._distant.trash_path(item.path)), self._distant.mine(item)):
                 self._scope.ledger.forget(item.path)
                 self._gone(item)
             else:
@@ -76,7 +75,7 @@ class Discard:
     async def _still(self, items: Sequence[Trash]) -> list[Trash]:
         """Return those whose planned version still stands there."""
         seen = await self._distant.look([i.path for i in items])
-        return [i for i in items if self._distant.still(i, seen.get(i.path), _mine(i))]
+        return [i for i in items if self._distant.still(i, seen.get(i.path), self._distant.mine(i))]
 
     async def _kept(self, items: Sequence[Trash]) -> dict[str, RemoteEntry]:
         """Return what has arrived in the trash."""
@@ -105,11 +104,6 @@ class Discard:
     def _gone(self, item: Trash) -> None:
         kept = self._distant.kept_label(item.path)
         self._scope.ledger.settle(item, Outcome.DONE, kept=kept)
-
-
-def _mine(item: Trash) -> ObjectStamp:
-    assert item.remote is not None  # noqa: S101 - an invariant of the planner
-    return as_object(item.remote)
 
 
 def _alike(found: RemoteEntry | None, planned: ObjectStamp) -> bool:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bm_sync.engine.scope import HOME, Scope
+from bm_sync.engine.scope import HOME, Scope, as_object
 from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import ObjectStamp, Stamp
+from bm_sync.model.tree import ObjectStamp, Side, Stamp
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
@@ -40,7 +40,8 @@ class Store:
 class Distant:
     """A project's place on a remote, in one run."""
 
-    def __init__(self, store: Store, scope: Scope) -> None:
+    def __init__(self, store: Store, scope: Scope, side: Side) -> None:
+        self.side = side
         self.store = store
         self.scope = scope
 
@@ -134,6 +135,12 @@ class Distant:
     def trash_path(self, path: str) -> str:
         """Return where the run keeps `path`, below the remote's root."""
         return f"{self.scope.trash}/{path}"
+
+    def mine(self, item: Trash | Move | KeepBoth) -> ObjectStamp:
+        """Return the stamp that an action was decided on, of this side."""
+        stamp = item.local if self.side is Side.LOCAL else item.remote
+        assert stamp is not None  # noqa: S101 - an invariant of the planner
+        return as_object(stamp)
 
     def still(self, item: Acting, seen: Stamp | None, expected: ObjectStamp) -> bool:
         """Return whether the planned version still stands; settle the action when not."""

@@ -14,6 +14,7 @@ from bm_sync.engine.departures import Departures
 from bm_sync.engine.discard import Discard
 from bm_sync.engine.distant import Distant, Store
 from bm_sync.engine.putting_back import PuttingBack
+from bm_sync.engine.relay import Relay
 from bm_sync.engine.scope import Errand, Giver, Scope, as_object
 from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
@@ -23,20 +24,21 @@ from bm_sync.rclone.remotes import Fs
 
 
 class DistantHand:
-    """The remote side of a project behind rclone."""
+    """A side of a project behind rclone."""
 
-    side = Side.REMOTE
-
-    def __init__(self, store: Store, scope: Scope) -> None:
-        self._distant = Distant(store, scope)
+    def __init__(self, store: Store, scope: Scope, side: Side = Side.REMOTE) -> None:
+        self.side = side
+        self._distant = Distant(store, scope, side)
         self._store = store
         self._scope = scope
         self._departures = Departures(self._distant)
+        self._relay = Relay(self._departures, scope)
         self._discard = Discard(self._distant)
         self._putting_back = PuttingBack(self._distant)
 
     async def recover(self) -> None:
         """Remove half uploads of killed runs of this machine, those into the trash included."""
+        self._relay.recover()
         for path in self._store.litter:
             await self._distant.once(partial(self._scope.rclone.delete_file, self._store.fs, path))
         if self._store.features.has_folders:
@@ -88,11 +90,7 @@ class DistantHand:
 
         made = await self._distant.each(free, copy)
         seen = await self.look([p for i in made for p in (i.path, i.copy_path)])
-        good = [
-            i
-            for i in made
-            if i.copy_path in seen and self._distant.still(i, seen.get(i.path), as_object(_mine(i)))
-        ]
+        good = [i for i in made if i.copy_path in seen and self._still(i, seen.get(i.path))]
 
         async def leave(item: KeepBoth) -> None:
             if item.gives_way:
@@ -111,7 +109,7 @@ class DistantHand:
         for item in items:
             if item.path in seen:
                 self._scope.ledger.settle(item, Outcome.DROPPED, f"'{item.path}' has appeared")
-            elif self._distant.still(item, seen.get(item.old_path), as_object(_mine(item))):
+            elif self._still(item, seen.get(item.old_path)):
                 good.append(item)
 
         async def move(item: Move) -> None:
@@ -123,7 +121,7 @@ class DistantHand:
             stamp = stamps.get(item.path)
             if stamp is None:
                 self._scope.ledger.settle(item, Outcome.FAILED, "not found after the move")
-            elif not _alike(as_object(stamp), as_object(_mine(item))):
+            elif not _alike(as_object(stamp), self._distant.mine(item)):
                 self._scope.ledger.settle(item, Outcome.DROPPED, "the file was changed")
             else:
                 self._scope.ledger.settle(item, Outcome.DONE)
@@ -148,7 +146,7 @@ class DistantHand:
 
     async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Upload files and compare what then stands there with what was planned."""
-        await self._departures.receive(errands, source)
+        await self._relay.receive(errands, source)
 
     async def put_back(self, items: Sequence[Restore]) -> None:
         """Copy versions that are kept here to their places, server-side; look before and after."""
@@ -156,6 +154,7 @@ class DistantHand:
 
     async def finish(self) -> None:
         """Leave nothing behind where uploads arrived."""
+        self._relay.finish()
         await self._departures.landing.clear()
         await self._discard.reconsider()
 
@@ -164,17 +163,15 @@ class DistantHand:
             raise RcloneError("the folder is not empty", fault=Fault.CHANGED)
         self._scope.ledger.drop_dirs.add(item.path)
 
+    def _still(self, item: Move | KeepBoth, seen: Stamp | None) -> bool:
+        return self._distant.still(item, seen, self._distant.mine(item))
+
     def _is_free(self, item: KeepBoth, taken: Stamp | None) -> bool:
-        mine = as_object(_mine(item))
+        mine = self._distant.mine(item)
         same = taken is None or (mine.content is not None and taken == mine)
         if not same:
             self._scope.ledger.settle(item, Outcome.DROPPED, f"'{item.copy_path}' has appeared")
         return same
-
-
-def _mine(item: Move | KeepBoth) -> Stamp:
-    assert item.remote is not None  # noqa: S101 - an invariant of the planner
-    return item.remote
 
 
 def _alike(one: ObjectStamp, two: ObjectStamp) -> bool:

@@ -8,7 +8,7 @@ ledger tells what was done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from bm_sync.engine import undo_act
@@ -42,7 +42,7 @@ class Hands:
     local: Hand
     remote: Hand
     keepers: Callable[[], Mapping[Side, Keeper]]
-    fresh: AbstractContextManager[None] = field(default_factory=nullcontext)
+    fresh: AbstractAsyncContextManager[None] = field(default_factory=nullcontext)
 
     def on(self, side: Side) -> Hand:
         """Return the hand that acts on a side."""
@@ -142,7 +142,7 @@ def _there(item: Move, side: Side, ledger: Ledger) -> Stamp:
 async def _restore(items: Sequence[Restore], hands: Hands, ledger: Ledger) -> None:
     if items:
         keepers = hands.keepers()
-        with hands.fresh:
+        async with hands.fresh:
             for hand in hands.both:
                 mine = [i for i in items if i.side is hand.side]
                 await undo_act.restore(mine, hand, keepers, ledger)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.model.config import (
@@ -85,7 +86,19 @@ def remote_key(remote: Remote) -> str:
 
 def project_key(project: Project) -> str:
     """Return the key of a project's memory and lock."""
-    return _key(project, os.path.realpath(project.local) if project.local is not None else None)
+    return _key(project, _near(project))
+
+
+def _near(project: Project) -> object:
+    """Return what tells the near side: a folder, another remote with a path, or nothing."""
+    source = project.source
+    if source is None:
+        return os.path.realpath(project.local) if project.local is not None else None
+    return ["from", remote_identity(source.remote), _path_on(source.remote, source.path)]
+
+
+def _path_on(remote: Remote | None, path: str) -> str:
+    return permalink(path) if isinstance(remote, CloudRemote) else path
 
 
 def key_before_link(project: Project) -> str:
@@ -95,10 +108,20 @@ def key_before_link(project: Project) -> str:
     return _key(project, str(Path(parent) / project.local.name))
 
 
-def _key(project: Project, local: str | None) -> str:
+def _key(project: Project, near: object) -> str:
     remote = remote_identity(project.remote) if project.remote is not None else None
-    cloud = isinstance(project.remote, CloudRemote)
-    return digest_of([local, remote, permalink(project.path) if cloud else project.path])
+    return digest_of([near, remote, _path_on(project.remote, project.path)])
+
+
+def at_source(project: Project) -> Project | None:
+    """Return the project as its other remote would declare it: what `from` names is its remote.
+
+    None for a project whose near side is a folder of this machine, or nothing.
+    """
+    source = project.source
+    if source is None:
+        return None
+    return replace(project, source=None, remote=source.remote, path=source.path)
 
 
 def joined(root: str, path: str) -> str:
@@ -118,7 +141,10 @@ def remote_label(project: Project) -> str:
 
 
 def local_label(project: Project, home: Path) -> str:
-    """Return the local root as a person reads it, the home directory shortened to `~`."""
+    """Return the near root as a person reads it, the home directory shortened to `~`."""
+    other = at_source(project)
+    if other is not None:
+        return remote_label(other)
     if project.local is None:
         return "-"
     if project.local != home and project.local.is_relative_to(home):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bm_sync.engine.deadline import within
-from bm_sync.engine.identity import local_label, remote_label
+from bm_sync.engine.identity import at_source, local_label, remote_label
+from bm_sync.engine.near import near_store
 from bm_sync.engine.observe import far_side
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import walk
@@ -13,12 +14,15 @@ from bm_sync.errors import UsageError
 from bm_sync.filters.matcher import Matcher
 from bm_sync.model.config import Project
 from bm_sync.model.report import Listed, Listing, Why
-from bm_sync.model.tree import ObjectStamp, Root, Side, Tree
+from bm_sync.model.tree import Baseline, ObjectStamp, Root, Side, Tree
 
 
 async def listing(project: Project, side: Side, site: Site) -> Listing:
     """List one side of a project, filtered; raises BmSyncError when it cannot be read."""
     matcher = Matcher(project.filters)
+    there = at_source(project)
+    if there is not None:
+        return await _of_two_remotes(project, there, side, site)
     tree = _near(project, matcher) if project.local is not None else None
     if side is Side.LOCAL:
         if tree is None:
@@ -31,9 +35,21 @@ async def listing(project: Project, side: Side, site: Site) -> Listing:
     return _listing(project, side, remote, remote_label(project))
 
 
+async def _of_two_remotes(project: Project, there: Project, side: Side, site: Site) -> Listing:
+    """List a side of a project that joins two remotes; the rules lie on the near one."""
+    matcher = Matcher(project.filters)
+    async with within(project.policy.limits.timeout_s):
+        near = await near_store(there, matcher, site, Baseline())
+        if side is Side.LOCAL:
+            return _listing(project, side, near.tree, local_label(project, site.home))
+        remote = await far_side(project, matcher, site)
+    return _listing(project, side, remote, remote_label(project))
+
+
 def why(project: Project, path: str) -> Why:
     """Tell whether the filters exclude a path, and by which rule of which file and line."""
     matcher = Matcher(project.filters)
+    unread = project.source is not None and project.filters.gitignore
     if project.local is None:
         is_dir = path.endswith("/")
     else:
@@ -47,6 +63,8 @@ def why(project: Project, path: str) -> Why:
         what = "excluded, by this rule"
     else:
         what = "synced: this rule takes it back in"
+    if unread:
+        what += "; rules of .gitignore files on the remote were not looked at"
     return Why(
         project=project.name,
         path=path,

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Protocol
 
 from bm_sync.engine import contents
+from bm_sync.engine.identity import at_source
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.observe import Seen
-from bm_sync.engine.place import Place
+from bm_sync.engine.place import Place, apart
 from bm_sync.engine.scope import HOME
 from bm_sync.engine.site import Site
 from bm_sync.model.config import FolderRemote, Project, Retry
@@ -57,18 +58,33 @@ class Keeper(Protocol):
     async def purge(self, run: str, project: str) -> None:
         """Remove for good what a run keeps of a project."""
 
+    async def lay(self, place: str, data: bytes) -> None:
+        """Write a new version to where it is brought from."""
+
+    async def clear_new(self) -> None:
+        """Remove all new versions, also those of a killed run."""
+
 
 def keepers_of(seen: Seen, site: Site) -> dict[Side, Keeper]:
     """Return the trash of both sides of a project that was observed."""
-    remote = seen.project.remote
-    there: Keeper
-    if isinstance(remote, FolderRemote):
-        there = FolderKeeper(remote.root, site)
-    else:
-        assert seen.store is not None  # noqa: S101 - see `observe`
-        place = Place(seen.store.fs, seen.store.base, seen.store.features)
-        there = StoreKeeper(place, site, seen.project.policy.retry)
-    return {Side.LOCAL: FolderKeeper(seen.local_root, site), Side.REMOTE: there}
+    return {side: _keeper(seen, side, site) for side in Side}
+
+
+def near_keeper(seen: Seen, site: Site) -> Keeper:
+    """Return the trash of the near side, where new versions are laid out, too."""
+    return _keeper(seen, Side.LOCAL, site)
+
+
+def _keeper(seen: Seen, side: Side, site: Site) -> Keeper:
+    store = seen.store_on(side)
+    if store is not None:
+        place = Place(store.fs, store.base, store.features)
+        return StoreKeeper(place, site, seen.project.policy.retry)
+    folder, remote = seen.folder_on(side), seen.project.remote
+    if side is Side.REMOTE and isinstance(remote, FolderRemote):
+        folder = remote.root
+    assert folder is not None  # noqa: S101 - see `observe`
+    return FolderKeeper(folder, site)
 
 
 async def keepers_unseen(project: Project, site: Site) -> dict[Side, Keeper]:
@@ -76,6 +92,11 @@ async def keepers_unseen(project: Project, site: Site) -> dict[Side, Keeper]:
     found: dict[Side, Keeper] = {}
     if project.local is not None:
         found[Side.LOCAL] = FolderKeeper(_real(project.local), site)
+    there = at_source(project)
+    if there is not None:
+        near = await site.patiently(project.policy.retry, lambda: site.place(there))
+        place = apart(near, there.remote)
+        found[Side.LOCAL] = StoreKeeper(place, site, project.policy.retry)
     match project.remote:
         case None:
             pass
@@ -148,7 +169,7 @@ class FolderKeeper:
                         found[posixpath.normpath(f"{here}/{name}")] = info.st_size
         return found
 
-    def lay(self, place: str, data: bytes) -> None:
+    async def lay(self, place: str, data: bytes) -> None:
         """Write a new version to where it is brought from."""
         with self._jail.parent(place, make=True) as (here, name):
             with suppress(FileNotFoundError):
@@ -157,7 +178,7 @@ class FolderKeeper:
             with os.fdopen(os.open(name, flags, 0o666, dir_fd=here), "wb") as file:
                 file.write(data)
 
-    def clear_new(self) -> None:
+    async def clear_new(self) -> None:
         """Remove all new versions, also those of a killed run."""
         with suppress(FileNotFoundError, BlockedError), self._jail.parent(NEW) as (here, name):
             shutil.rmtree(name, dir_fd=here)
@@ -251,3 +272,17 @@ class StoreKeeper:
         if self._store.features.has_folders:
             for empty in (f"{TRASH}/{run}", TRASH):
                 await rclone.rmdir(base, empty)
+
+    async def lay(self, place: str, data: bytes) -> None:
+        """Write a new version to where it is brought from."""
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            (Path(scratch) / "version").write_bytes(data)
+            here = self._site.rclone.local(Path(scratch))
+            await self._site.patiently(
+                self._retry,
+                lambda: self._site.rclone.copy_file(here, "version", self._store.base, place),
+            )
+
+    async def clear_new(self) -> None:
+        """Remove all new versions, also those of a killed run."""
+        await self._site.rclone.purge(self._store.base, NEW)

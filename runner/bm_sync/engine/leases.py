@@ -47,6 +47,8 @@ def needs_lease(prepared: Prepared) -> bool:
         return False
     if plan.failure is not None or plan.stops:
         return False
+    if seen.near is not None:  # nothing else keeps two machines apart on the near side
+        return bool(plan.moves)
     return any(isinstance(a, KeepBoth) or side_of(a) is Side.REMOTE for a in plan.moves)
 
 

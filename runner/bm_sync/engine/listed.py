@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bm_sync.engine.identity import at_source
 from bm_sync.engine.place import Place
 from bm_sync.engine.site import Site
 from bm_sync.model.config import CloudRemote, FolderRemote, Project
@@ -25,6 +26,9 @@ class Listed:
 
 async def reach(project: Project, site: Site) -> None:
     """Connect the remote of a project, so that its listing is on its way when the walk begins."""
+    there = at_source(project)
+    if there is not None:
+        await site.patiently(project.policy.retry, lambda: site.place(there))
     if not isinstance(project.remote, FolderRemote | None):
         await site.patiently(project.policy.retry, lambda: site.place(project))
 

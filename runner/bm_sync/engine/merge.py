@@ -57,6 +57,8 @@ async def _merged(diff: PathDiff, seen: Seen, site: Site) -> bytes | None:
     if max(diff.local.size, diff.remote.size) > TEXT_AT_MOST:
         return None
     base = site.state.past.text(seen.key, diff.path, diff.row.content)
+    if seen.local_root is None:
+        return None
     here = _read(seen.local_root, diff.path, diff.local)
     if base is None or here is None:
         return None
@@ -124,9 +126,11 @@ def remember(seen: Seen, ledger: Ledger, state: State) -> None:
 
 def _texts(rows: Mapping[str, Agreed], seen: Seen) -> dict[str, tuple[str, bytes]]:
     found = {}
+    root = seen.local_root
+    assert root is not None  # noqa: S101 - a manifest with `from` declares no merging
     for path, row in rows.items():
         small = isinstance(row.local, FileStamp) and row.local.size <= TEXT_AT_MOST
-        data = _read(seen.local_root, path, File(row.local)) if small and row.content else None
+        data = _read(root, path, File(row.local)) if small and row.content else None
         if data is not None and row.content is not None and _is_text(data):
             found[path] = row.content, data
     return found

@@ -10,29 +10,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
-from bm_sync.engine.identity import joined, key_before_link, project_key
+from bm_sync.engine.identity import at_source, joined, project_key
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.listed import Listed, list_far, looked_again, reach
+from bm_sync.engine.near import Near, near_folder, near_store
 from bm_sync.engine.site import Site
-from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, Walked, walk, walk_aside
+from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, walk
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
-from bm_sync.filters.sift import mark_above, oversize, refilter, sift, without
+from bm_sync.filters.sift import oversize, refilter, without
 from bm_sync.model.config import FolderRemote, Project
-from bm_sync.model.tree import (
-    Baseline,
-    File,
-    FilterChange,
-    ObjectStamp,
-    Observation,
-    Problem,
-    ProblemKind,
-    Root,
-    Side,
-    Tree,
-)
+from bm_sync.model.tree import Baseline, FilterChange, Observation, Side, Tree
 from bm_sync.state.values import HashMemory, Remembered
 
 
@@ -40,6 +31,7 @@ from bm_sync.state.values import HashMemory, Remembered
 class Seen:
     """A project with what was seen of it.
 
+    `local_root` is set unless the near side is another remote, which is `near` then.
     `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
     hash its sides are compared by. `absent`: the cloud has no such project. `fresh` are versions
     that neither side holds yet, by path: merged, or given by a person.
@@ -51,7 +43,7 @@ class Seen:
     remembered: Remembered
     matcher: Matcher
     via_link: bool
-    local_root: Path
+    local_root: Path | None
     remote_folder: Path | None
     store: Store | None
     algorithm: str
@@ -59,6 +51,15 @@ class Seen:
     hashed: HashMemory = field(default_factory=dict)
     absent: bool = False
     fresh: Mapping[str, bytes] = field(default_factory=dict)
+    near: Store | None = None
+
+    def store_on(self, side: Side) -> Store | None:
+        """Return the place of a side behind rclone, None for a folder of this machine."""
+        return self.near if side is Side.LOCAL else self.store
+
+    def folder_on(self, side: Side) -> Path | None:
+        """Return the folder of a side, None for one behind rclone."""
+        return self.local_root if side is Side.LOCAL else self.remote_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +73,21 @@ class _Far:
 
 async def observe(project: Project, site: Site) -> Seen:
     """Look at both sides; raises BmSyncError when one cannot be read at all."""
-    assert project.local is not None and project.remote is not None  # noqa: S101, PT018
+    assert project.remote is not None  # noqa: S101 - it is synced
     key = project_key(project)
     matcher = Matcher(project.filters)
     await reach(project, site)
     asked = asyncio.create_task(list_far(project, site))
     try:
         # the remote lists while we read here; the walk comes first, as it leaves the loop free
-        near = await walk_aside(
-            project.local,
-            matcher,
-            gitignore=project.filters.gitignore,
-            links=project.filters.links,
-        )
+        near = await _near(project, matcher, site)
         remembered = site.state.project(key)
         listed = await asked
         if listed is not None and not listed.listing.entries and remembered.baseline.files:
             listed = await looked_again(project, listed, site)
     finally:
         asked.cancel()
-    local = _checked_root(near, project, site)
+    local = near.tree
     far = _far(project, listed, matcher, site)
     bad = near.bad
     learnt = await _remote_ignore_files(project, site, far, near, remembered.baseline)
@@ -114,24 +110,22 @@ async def observe(project: Project, site: Site) -> Seen:
         remembered=remembered,
         matcher=matcher,
         via_link=near.via_link,
-        local_root=_real(project.local),
+        local_root=near.folder,
         remote_folder=far.folder,
         store=far.store,
-        algorithm=_algorithm(far.store),
+        algorithm=_algorithm(far.store, near.store),
         absent=listed is not None and listed.place.absent,
         bad_patterns=bad,
+        near=near.store,
     )
 
 
-def _real(folder: Path) -> Path:
-    return Path(os.path.realpath(folder))
-
-
-def _checked_root(near: Walked, project: Project, site: Site) -> Tree:
-    """Return the local tree; a root that became a symbolic link since last time says so."""
-    if near.via_link and site.state.project(key_before_link(project)).baseline.known:
-        return replace(near.tree, root=Root.SYMLINK)
-    return near.tree
+async def _near(project: Project, matcher: Matcher, site: Site) -> Near:
+    there = at_source(project)
+    if there is None:
+        return await near_folder(project, matcher, site)
+    baseline = site.state.project(project_key(project)).baseline
+    return await near_store(there, matcher, site, baseline)
 
 
 async def far_side(project: Project, matcher: Matcher, site: Site) -> Tree:
@@ -147,51 +141,14 @@ def _far(project: Project, listed: Listed | None, matcher: Matcher, site: Site) 
         walked = walk(
             folder, matcher, gitignore=False, links=project.filters.links, side=Side.REMOTE
         )
-        return _Far(walked.tree, folder=_real(folder))
+        return _Far(walked.tree, folder=Path(os.path.realpath(folder)))
     assert listed is not None and remote is not None  # noqa: S101, PT018 - see `list_far`
-    place, entries = listed.place, listed.listing.entries
-    files = {
-        e.path: File(ObjectStamp(e.size, e.content, e.mtime_ns, e.tag), e.content, e.mtime_ns)
-        for e in entries
-        if not e.is_dir
-    }
-    tree = sift(
-        files,
-        [e.path for e in entries if e.is_dir],
-        matcher,
-        side=Side.REMOTE,
-        has_folders=place.features.has_folders,
-    )
-    names = tuple(
-        Problem(n, Side.REMOTE, ProblemKind.NAME, "no file of this machine can have this name")
-        for n in listed.listing.unusable
-    )
-    closed = [n for n in listed.listing.unreadable if not matcher.excluded(n, is_dir=True)]
-    unreadable = tuple(
-        Problem(n, Side.REMOTE, ProblemKind.UNREADABLE, "the folder may not be listed")
-        for n in closed
-    )
-    tree = replace(
-        tree,
-        dirs=mark_above({**tree.dirs, **dict.fromkeys(closed, True)}, closed),
-        root=listed.root,
-        case_insensitive=place.features.case_insensitive,
-        can_delete=place.features.can_delete,
-        problems=tree.problems + names + unreadable,
-    )
-    store = Store(
-        fs=place.fs,
-        base=place.base,
-        features=place.features,
-        names=files.keys(),
-        conditions=lambda: site.conditions(remote, place.base, project.policy.retry),
-        litter=tuple(p for p in files if p.endswith(site.partial_suffix)),
-    )
-    return _Far(tree, store=store)
+    tree = tree_of(listed, matcher, Side.REMOTE)
+    return _Far(tree, store=store_of(listed, remote, site, project.policy.retry))
 
 
 async def _remote_ignore_files(
-    project: Project, site: Site, far: _Far, near: Walked, baseline: Baseline
+    project: Project, site: Site, far: _Far, near: Near, baseline: Baseline
 ) -> dict[str, str]:
     """Read the .gitignore files that only the remote holds and that were not deleted here."""
     if not project.filters.gitignore:
@@ -263,7 +220,9 @@ def _filter_change(
     )
 
 
-def _algorithm(store: Store | None) -> str:
-    if store is None:
-        return FALLBACK
-    return store.features.hash or store.features.slow_hash or FALLBACK
+def _algorithm(store: Store | None, near: Store | None) -> str:
+    """Return the hash that costs least: what the remote lists, what the near side lists."""
+    stores = [each for each in (store, near) if each is not None]
+    listed = [each.features.hash for each in stores]
+    told = [each.features.slow_hash for each in stores]
+    return next((hash_ for hash_ in (*listed, *told) if hash_), FALLBACK)

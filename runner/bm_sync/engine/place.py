@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bm_sync.model.config import CloudRemote, Remote
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
 
@@ -21,3 +22,14 @@ class Place:
     features: Features
     absent: bool = False
     team: bool = False
+
+
+def apart(place: Place, remote: Remote | None) -> Place:
+    """Return the place of a near side, whose kept versions lie apart from those of far sides.
+
+    Both sides may lie on one remote, and one run may keep a version of one path on either. The two
+    of Basic Memory Cloud are never of one workspace.
+    """
+    if isinstance(remote, CloudRemote):
+        return place
+    return replace(place, base=place.base.at(".bm-sync/from"))

@@ -123,7 +123,7 @@ def intent(project: Project, site: Site, wants: Wants) -> Intent:
         policy=project.policy,
         accept=wants.accept,
         keep_deleted=wants.keep_deleted,
-        host=site.setup.host,
+        host=project.source.remote.name if project.source else site.setup.host,
         now=site.clock().strftime("%Y%m%dT%H%M"),
         local_label=local_label(project, site.home),
         remote_label=remote_label(project),

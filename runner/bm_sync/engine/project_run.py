@@ -16,7 +16,7 @@ from bm_sync.engine.execute import Hands, carry_out, learn
 from bm_sync.engine.folder_hand import FolderHand
 from bm_sync.engine.jail import BlockedError
 from bm_sync.engine.journal import bug, cannot_prune
-from bm_sync.engine.keepers import FolderKeeper, keepers_of
+from bm_sync.engine.keepers import keepers_of, near_keeper
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared, project_exit
@@ -220,15 +220,14 @@ class ProjectRunner:
         return scope
 
     def _hands(self, seen: Seen, scope: Scope) -> Hands:
-        links = self._prepared.project.filters.links
-        local = FolderHand(Side.LOCAL, seen.local_root, seen.local_root, scope, links)
-        remote = _remote_hand(seen, scope)
+        local, remote = _hand(Side.LOCAL, seen, scope), _hand(Side.REMOTE, seen, scope)
         if self._lease is not None:
             from bm_sync.engine.lease_hand import LeasedHand
 
             remote = LeasedHand(remote, self._lease)
-        here = FolderKeeper(seen.local_root, self._site)
-        fresh = undo_act.laid_out(seen.fresh, here)
+            if seen.near is not None:
+                local = LeasedHand(local, self._lease)
+        fresh = undo_act.laid_out(seen.fresh, near_keeper(seen, self._site))
         return Hands(local, remote, lambda: keepers_of(seen, self._site), fresh)
 
     def _ended(self) -> ProjectRun:
@@ -282,11 +281,12 @@ class ProjectRunner:
         return next(((s, c) for holds, s, c in causes if holds), (Status.IN_SYNC, Exit.OK))
 
 
-def _remote_hand(seen: Seen, scope: Scope) -> Hand:
-    remote = seen.project.remote
-    if isinstance(remote, FolderRemote):
-        assert seen.remote_folder is not None  # noqa: S101 - see `observe`
-        links = seen.project.filters.links
-        return FolderHand(Side.REMOTE, seen.remote_folder, remote.root, scope, links)
-    assert seen.store is not None  # noqa: S101 - see `observe`
-    return DistantHand(seen.store, scope)
+def _hand(side: Side, seen: Seen, scope: Scope) -> Hand:
+    store = seen.store_on(side)
+    if store is not None:
+        return DistantHand(store, scope, side)
+    folder, remote = seen.folder_on(side), seen.project.remote
+    assert folder is not None  # noqa: S101 - see `observe`
+    far = side is Side.REMOTE and isinstance(remote, FolderRemote)
+    base = remote.root if far and isinstance(remote, FolderRemote) else folder
+    return FolderHand(side, folder, base, scope, seen.project.filters.links)

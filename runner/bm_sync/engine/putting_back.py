@@ -12,7 +12,7 @@ from bm_sync.engine.distant import Distant
 from bm_sync.engine.scope import agreed, as_object
 from bm_sync.model.plan import Restore
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import ObjectStamp, Side, Stamp
+from bm_sync.model.tree import ObjectStamp, Stamp
 from bm_sync.rclone.remotes import Fs
 
 
@@ -60,7 +60,7 @@ class PuttingBack:
             )
             return
         content = item.content or as_object(stamp).content
-        ledger.agree(item.path, agreed(Side.REMOTE, content, stamp, stamp))
+        ledger.agree(item.path, agreed(self._distant.side, content, stamp, stamp))
         label = self._distant.kept_label(item.path) if item.target is not None else None
         ledger.settle(item, Outcome.DONE, kept=label)
         self._scope.arrived(item.size)

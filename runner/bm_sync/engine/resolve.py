@@ -10,7 +10,7 @@ from pathlib import Path
 from bm_sync.engine.answer import answer
 from bm_sync.engine.contents import computable
 from bm_sync.engine.deadline import within
-from bm_sync.engine.identity import project_key
+from bm_sync.engine.identity import at_source, project_key
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.keepers import NEW, keepers_unseen
 from bm_sync.engine.observe import observe
@@ -77,15 +77,19 @@ async def sides(project: Project, conflict: OpenConflict, site: Site) -> Sides:
     base = await _base(project, conflict, site)
     if conflict.kept is None:
         names = {Side.LOCAL: conflict.path, Side.REMOTE: conflict.path}
-        here, there = _here(project, conflict.path), await _there(project, conflict.path, site)
+        here = await _here(project, conflict.path, site)
+        there = await _there(project, conflict.path, site)
         return Sides(conflict, here, there, base, names)
     named = conflict.winner or Side.REMOTE
     names = {named: conflict.path, named.other: conflict.kept}
-    texts = {side: _here(project, name) for side, name in names.items()}
+    texts = {side: await _here(project, name, site) for side, name in names.items()}
     return Sides(conflict, texts[Side.LOCAL], texts[Side.REMOTE], base, names)
 
 
-def _here(project: Project, path: str) -> bytes | None:
+async def _here(project: Project, path: str, site: Site) -> bytes | None:
+    near = at_source(project)
+    if near is not None:
+        return await _there(near, path, site)
     return None if project.local is None else _small(project.local.resolve(), path)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
-from bm_sync.engine.keepers import NEW, FolderKeeper, Keeper
+from bm_sync.engine.keepers import NEW, Keeper
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.scope import Errand, Hand
 from bm_sync.model.config import Mode
@@ -74,19 +74,19 @@ async def _receive(
     await hand.receive(errands, _Given(keeper, folder))
 
 
-@contextmanager
-def laid_out(fresh: Mapping[str, bytes], keeper: FolderKeeper) -> Iterator[None]:
+@asynccontextmanager
+async def laid_out(fresh: Mapping[str, bytes], keeper: Keeper) -> AsyncIterator[None]:
     """Lay new versions, by path, where they are brought from, while the context lasts."""
     if not fresh:
         yield
         return
     try:
-        keeper.clear_new()
+        await keeper.clear_new()
         for path, data in fresh.items():
-            keeper.lay(f"{NEW}/{path}", data)
+            await keeper.lay(f"{NEW}/{path}", data)
         yield
     finally:
-        keeper.clear_new()
+        await keeper.clear_new()
 
 
 def learn(plan: ProjectPlan, ledger: Ledger) -> None:

@@ -114,7 +114,7 @@ def _places(loaded: Loaded, whole: dict[str, Json]) -> dict[_Path, str]:
     around = replace(loaded.around, report=Report(loaded.around.file))
     tree = loaded.tree
     places = dict(_declared(whole, ()))
-    for key in ("version", "vars", "remotes", "metrics"):
+    for key in ("version", "vars", "remotes", "metrics", "fleet"):
         places |= _below(tree.get(key), (key,), around)
     policies = Policies(group(tree, "policies"), around)
     for part in _PROJECTS:
@@ -155,7 +155,7 @@ def _project(
     return places
 
 
-_SIDES = frozenset({"local", "path", "tags"})
+_SIDES = frozenset({"local", "from", "path", "tags"})
 
 
 def _filters(

@@ -19,8 +19,11 @@ from bm_sync.manifest.values import Surroundings
 from bm_sync.model.config import (
     BackendRemote,
     CloudRemote,
+    Direction,
     FolderRemote,
+    Mode,
     NamedRemote,
+    Policy,
     Remote,
     SecretRef,
 )
@@ -59,6 +62,7 @@ def check_overlaps(placed: tuple[Placed, ...], around: Surroundings) -> None:
     _check_pairs(locals_, around, Code.LOCAL_OVERLAP, "local folder")
     _check_pairs(remotes, around, Code.REMOTE_OVERLAP, "place on the remote")
     _check_sides(locals_, remotes, around)
+    _check_sources(placed, remotes, around)
     _check_state(locals_, remotes, around)
 
 
@@ -73,6 +77,11 @@ def _remote_claims(placed: Iterable[Placed]) -> Iterable[_Claim]:
         if p.project.remote is not None and p.remote_at is not None:
             where = _place(p.project.remote, p.project.path)
             yield _Claim(p.project.name, where, p.remote_at)
+
+
+def place_of(remote: Remote | None, path: str) -> Key:
+    """Return where something lies, in parts; without a remote `path` is of this machine."""
+    return _folder(Path(path)) if remote is None else _place(remote, path)
 
 
 def _place(remote: Remote, path: str) -> Key:
@@ -177,6 +186,46 @@ def _check_sides(
                 f"the local folder of {quoted(claim.project)} touches the remote folder of {others}"
             )
             around.report.error(Code.SIDES_OVERLAP, claim.at, what, "keep the two sides apart")
+
+
+def _check_sources(
+    placed: tuple[Placed, ...], remotes: tuple[_Claim, ...], around: Surroundings
+) -> None:
+    """Report near sides on remotes that touch what must be apart from them.
+
+    What is only read may be another project's place as well: a backup of what others sync.
+    """
+    for claim, reads in _source_claims(placed):
+        touched = [
+            other
+            for other in remotes
+            if _touch(claim.where, other.where) and (other.project == claim.project or not reads)
+        ]
+        if touched:
+            others = _named(touched, claim.at, around)
+            what = f"what {quoted(claim.project)} is from touches the remote place of {others}"
+            around.report.error(Code.SIDES_OVERLAP, claim.at, what, "keep the two sides apart")
+    writing = tuple(claim for claim, reads in _source_claims(placed) if not reads)
+    _check_pairs(writing, around, Code.REMOTE_OVERLAP, "place that it is from")
+
+
+def _source_claims(placed: Iterable[Placed]) -> Iterable[tuple[_Claim, bool]]:
+    """Yield the near sides on remotes, each with whether it is only read."""
+    for p in placed:
+        source = p.project.source
+        if source is not None and p.local_at is not None:
+            claim = _Claim(p.project.name, _place(source.remote, source.path), p.local_at)
+            yield claim, _only_read(p.project.policy)
+
+
+def _only_read(policy: Policy) -> bool:
+    up = policy.mode is Mode.MIRROR and policy.direction is Direction.UP
+    return up or policy.mode is Mode.PUSH
+
+
+def _touch(one: Key, two: Key) -> bool:
+    shorter = min(len(one), len(two))
+    return one[:shorter] == two[:shorter]
 
 
 def _check_state(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bm_sync.manifest.cloud import wrong_cloud_path
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
+from bm_sync.manifest.near_side import Near, check, other_remote
 from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Spot
 from bm_sync.manifest.places import local_folder, remote_path
 from bm_sync.manifest.policies import Policies, known_names
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 class Placed:
     """A project with the places in the text that said where its sides lie.
 
-    `remote` of the project is None, and `remote_at` too, when its remote was refused. `elsewhere`
-    says why it is not for this machine.
+    `local_at` is where `from` stands when there is one. `remote` of the project is None, and
+    `remote_at` too, when its remote was refused. `elsewhere` says why it is not for this machine.
     """
 
     project: Project
@@ -89,17 +90,17 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
     around, defaults = rooms.around, rooms.defaults
     said_remote = node.get("remote") if "remote" in node.entries else defaults.get("remote")
     remote = _remote(said_remote, rooms)
-    local, path = _local(node, around), _path(name, node, around)
+    near, path = _near(node, rooms), _path(name, node, around)
     _check_sides(name, entry, said_remote, rooms)
     said_filters = node.get("filters")
     if said_filters is None:
         said_filters = defaults.get("filters")
     tags = tuple(dict.fromkeys(str(tag.value) for tag in words(node, "tags")))
     alone = isinstance(said_remote, Scalar) and said_remote.value is None
-    synced = "local" in node.entries and not alone
+    synced = ("local" in node.entries or "from" in node.entries) and not alone
     project = Project(
         name=name,
-        local=local,
+        local=near.local,
         remote=remote if path is not None else None,
         path=path or "",
         policy=rooms.policies.used(node.get("policy"), defaults.get("policy")),
@@ -109,6 +110,7 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         schedule=rooms.schedules.used(node.entries.get("schedule"), tags, synced=synced),
         hooks=rooms.hooks.used(node.entries.get("hooks"), remote=not alone) if rooms.hooks else (),
         conditions=_conditions(node, rooms),
+        source=near.source,
     )
     at = _spot(node, "path") or entry.key.spot
     wrong = wrong_cloud_path(project)
@@ -116,7 +118,9 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         what = f"{quoted(project.path)} cannot be a project's path: {wrong}"
         hint = "write path: NAME without slashes, or leave it out"
         around.report.error(Code.REMOTE_PATH, at, what, hint)
-    return Placed(project, _spot(node, "local"), at, _why_not_here(node, around))
+    near_at = _spot(node, "from") or _spot(node, "local")
+    check(project, near_at or entry.key.spot, around)
+    return Placed(project, near_at, at, _why_not_here(node, around))
 
 
 def _why_not_here(node: Mapping, around: Surroundings) -> str | None:
@@ -140,7 +144,10 @@ def _conditions(node: Mapping, rooms: Rooms) -> Conditions | None:
 def _remote(said: Node | None, rooms: Rooms) -> Remote | None:
     if not isinstance(said, Scalar) or said.value is None:
         return None
-    name = str(said.value)
+    return _named(str(said.value), said.spot, rooms)
+
+
+def _named(name: str, at: Spot, rooms: Rooms) -> Remote | None:
     if name not in rooms.declared_remotes.entries:
         what = f"there is no remote {quoted(name)}"
         if name.casefold() in {"no", "none", "off", "false"}:
@@ -149,8 +156,14 @@ def _remote(said: Node | None, rooms: Rooms) -> Remote | None:
             hint = did_you_mean(name, rooms.declared_remotes.entries) or known_names(
                 rooms.declared_remotes, "remotes"
             )
-        rooms.around.report.error(Code.UNKNOWN_NAME, said.spot, what, hint)
+        rooms.around.report.error(Code.UNKNOWN_NAME, at, what, hint)
     return rooms.remotes.get(name)
+
+
+def _near(node: Mapping, rooms: Rooms) -> Near:
+    if "from" not in node.entries:
+        return Near(_local(node, rooms.around))
+    return other_remote(node, lambda name, at: _named(name, at, rooms), rooms.around)
 
 
 def _local(node: Mapping, around: Surroundings) -> Path | None:
@@ -173,12 +186,16 @@ def _path(name: str, node: Mapping, around: Surroundings) -> str | None:
 
 def _check_sides(name: str, entry: Entry, said_remote: Node | None, rooms: Rooms) -> None:
     node = group(Mapping({name: entry}), name)
-    if is_broken(said_remote) or is_broken(node.get("local")):
+    if is_broken(said_remote) or is_broken(node.get("local")) or is_broken(node.get("from")):
         return
+    alone = isinstance(said_remote, Scalar) and said_remote.value is None
     if said_remote is None:
         what = f"no remote is named for the project {quoted(name)}"
         hint = "name one here or in defaults.remote, or write remote: null"
-    elif isinstance(said_remote, Scalar) and said_remote.value is None and not node.get("local"):
+    elif alone and node.get("from"):
+        what = f"the project {quoted(name)} has from, and no remote to sync it with"
+        hint = "name a remote"
+    elif alone and not node.get("local"):
         what = f"the project {quoted(name)} has neither a local folder nor a remote"
         hint = "name a folder with local"
     else:

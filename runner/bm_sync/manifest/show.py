@@ -25,6 +25,7 @@ from bm_sync.model.config import (
     Remote,
     Rule,
     SecretRef,
+    Source,
 )
 from bm_sync.model.schedule import Schedule
 
@@ -90,6 +91,7 @@ def _project(project: Project) -> dict[str, Json]:
     return {
         "placement": project.placement.value,
         "local": None if project.local is None else escaped(str(project.local)),
+        **_source(project.source),
         "remote": None if project.remote is None else project.remote.name,
         "path": None if project.remote is None else project.path,
         "tags": list(project.tags),
@@ -100,6 +102,11 @@ def _project(project: Project) -> dict[str, Json]:
         "conditions": _conditions(project.conditions),
         "declared": str(project.origin),
     }
+
+
+def _source(source: Source | None) -> dict[str, Json]:
+    """Return what `from` says; nothing where it does not stand."""
+    return {} if source is None else {"from": f"{source.remote.name}:{escaped(source.path)}"}
 
 
 def _policy(policy: Policy) -> Json:

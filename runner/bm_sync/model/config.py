@@ -34,6 +34,7 @@ from bm_sync.model.schedule import Schedule
 
 if TYPE_CHECKING:  # few manifests have them
     from bm_sync.model.conditions import Conditions
+    from bm_sync.model.fleet import Fleet
     from bm_sync.model.hooks import Hook
     from bm_sync.model.notices import Target
 
@@ -70,6 +71,7 @@ __all__ = [
     "Retry",
     "Rule",
     "SecretRef",
+    "Source",
     "Verify",
     "Winner",
 ]
@@ -180,6 +182,17 @@ DistantRemote = BackendRemote | NamedRemote | CloudRemote
 Remote = FolderRemote | DistantRemote
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The remote that takes the place of the local folder (`from: remote:path`).
+
+    `path` is below the remote's root, slash-separated, "" for the root itself.
+    """
+
+    remote: DistantRemote
+    path: str
+
+
 class Placement(StrEnum):
     """The three states of a project, told by what it declares."""
 
@@ -192,7 +205,8 @@ class Placement(StrEnum):
 class Project:
     """One declared project.
 
-    `path` is below the remote's root, slash-separated, "" for the root itself.
+    `path` is below the remote's root, slash-separated, "" for the root itself. `source` is set,
+    and `local` None, when its near side is another remote.
     """
 
     name: str
@@ -206,13 +220,15 @@ class Project:
     schedule: Schedule | None = None
     hooks: tuple[Hook, ...] = ()
     conditions: Conditions | None = None
+    source: Source | None = None
 
     @property
     def placement(self) -> Placement:
         """Return which of the three states this project is in."""
         if self.remote is None:
             return Placement.LOCAL_ONLY
-        return Placement.SYNCED if self.local is not None else Placement.CLOUD_ONLY
+        near = self.local is not None or self.source is not None
+        return Placement.SYNCED if near else Placement.CLOUD_ONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +246,7 @@ class Manifest:
     `digest` is the SHA-256 of its text, of all texts and of what was set from outside when it has
     more files than one; `file` is as the user named it. `metrics` is the file that every run leaves
     its figures in. `hooks` run around a whole run, `notify` is told of it. `files` are all that it
-    was read from, itself first.
+    was read from, itself first. `fleet` is where each machine leaves how it stands.
     """
 
     file: Path
@@ -242,3 +258,4 @@ class Manifest:
     notify: tuple[Target, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
     files: tuple[Path, ...] = ()
+    fleet: Fleet | None = None

@@ -12,7 +12,7 @@ from bm_sync.model.config import Compare, Conflict, Loser, Mode, Policy, Winner
 from bm_sync.model.tree import Agreed, File, Observation, Side
 from bm_sync.plan import barrier
 from bm_sync.plan.change import PathDiff, diffs, restless, rows
-from bm_sync.plan.content import hashless, known, mtime_ns
+from bm_sync.plan.content import hashless, known, mtime_ns, same
 from bm_sync.plan.intent import source_side
 from bm_sync.plan.names import looks_kept
 from bm_sync.plan.policy import winning_side
@@ -170,10 +170,26 @@ def _contested(observation: Observation, pair: _Pair, side: Side) -> bool:
     return pair.moved(side) and pair.moved(side.other)
 
 
-def needs_mtime(observation: Observation, policy: Policy) -> frozenset[str]:
-    """Return the conflict paths whose remote time is unknown and needed.
+def incomparable(observation: Observation, policy: Policy) -> frozenset[str]:
+    """Return the paths that may be alike, of which both sides tell digests that cannot tell it."""
+    return frozenset(
+        pair.path
+        for pair in _pairs(observation, policy.compare)
+        if pair.local is not None
+        and pair.remote is not None
+        and pair.local.size == pair.remote.size
+        and known(pair.local) is not None
+        and known(pair.remote) is not None
+        and same(known(pair.local), known(pair.remote)) is None
+    )
 
-    It decides (newer, older) or names the copy of a remote version that loses.
+
+def needs_mtime(
+    observation: Observation, policy: Policy, side: Side = Side.REMOTE
+) -> frozenset[str]:
+    """Return the conflict paths whose time on a side is unknown and needed.
+
+    It decides (newer, older) or names the copy of that side's version when it loses.
     """
     if policy.mode is not Mode.TWO_WAY or policy.conflict.winner is Winner.STOP:
         return frozenset()
@@ -181,19 +197,20 @@ def needs_mtime(observation: Observation, policy: Policy) -> frozenset[str]:
     return frozenset(
         diff.path
         for diff in diffs(observation, policy.compare)
-        if diff.remote is not None
-        and mtime_ns(diff.remote) is None
+        if (file := diff.file(side)) is not None
+        and mtime_ns(file) is None
         and not blocked.file(diff.path)
-        and _time_matters(observation, diff, policy.conflict)
+        and _time_matters(observation, diff, policy.conflict, side)
     )
 
 
-def _time_matters(observation: Observation, diff: PathDiff, conflict: Conflict) -> bool:
-    if diff.local is None:
-        return diff.path in observation.local.dirs
-    if diff.remote is None or not diff.contested:
+def _time_matters(observation: Observation, diff: PathDiff, conflict: Conflict, side: Side) -> bool:
+    if diff.file(side.other) is None:
+        return diff.path in observation.tree(side.other).dirs
+    if not diff.contested:
         return False
+    assert diff.local is not None and diff.remote is not None  # noqa: S101, PT018 - contested
     if conflict.winner in (Winner.NEWER, Winner.OLDER, Winner.MERGE):
         return True
-    loses = winning_side(diff.local, diff.remote, conflict.winner) is Side.LOCAL
-    return loses and conflict.loser is Loser.COPY
+    winner = winning_side(diff.local, diff.remote, conflict.winner) or Side.REMOTE
+    return winner.other is side and conflict.loser is Loser.COPY

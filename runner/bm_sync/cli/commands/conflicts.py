@@ -16,6 +16,7 @@ from bm_sync.cli.selection import add_targets, select
 from bm_sync.cli.spot import outside, spot
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.errors import UsageError
+from bm_sync.model.config import Placement
 
 if TYPE_CHECKING:
     from bm_sync.past_api import Settle
@@ -61,7 +62,7 @@ def _listed(words: list[str], args: Namespace, io: Io) -> Answer:
     found = names_and_manifest(words)
     here = context(args, io, found)
     open_ones = api.conflicts(here.manifest, select(args, found.names), here.setup)
-    local = {p.name for p in here.manifest.projects if p.local is not None}
+    local = {p.name for p in here.manifest.projects if p.placement is Placement.SYNCED}
     return Answer(text=partial(conflicts_text, open_ones, local, here.view), data=lambda: open_ones)
 
 
@@ -95,6 +96,7 @@ def _resolved(word: str, args: Namespace, io: Io) -> Answer:
             confirm=question,
             on_event=watcher,
             command=typed("conflicts", io),
+            wait_s=args.wait,
         ),
         here,
         args,

@@ -15,7 +15,7 @@ from bm_sync.model.tree import Side
 def conflicts_text(conflicts: Sequence[OpenConflict], here: Collection[str], view: View) -> str:
     """Return every open conflict with the commands that settle it.
 
-    `here` are the declared projects that have a local folder.
+    `here` are the declared projects that have two sides.
     """
     if not conflicts:
         return "no conflict is open\n"
