@@ -163,6 +163,7 @@ async def prune(  # noqa: PLR0913 - what to do, and whom to tell
     confirm: Confirm,
     on_event: OnEvent = lambda _: None,
     command: str = "prune",
+    wait_s: float = 0.0,
 ) -> Applied:
     """Remove from the remotes what the filters exclude: exactly the list that `confirm` is shown.
 
@@ -172,7 +173,7 @@ async def prune(  # noqa: PLR0913 - what to do, and whom to tell
     from bm_sync.engine import reconcile
 
     projects = select(manifest, selection)
-    watch = reconcile.Watch(confirm, on_event, command)
+    watch = reconcile.Watch(confirm, on_event, command, wait_s)
     return await reconcile.apply(manifest, projects, setup, pruning.prepare_all, watch)
 
 

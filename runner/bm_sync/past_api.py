@@ -64,8 +64,12 @@ async def undo(  # noqa: PLR0913 - what to do, and whom to tell
     confirm: Confirm = lambda _: True,
     on_event: OnEvent = lambda _: None,
     command: str = "undo",
+    wait_s: float = 0.0,
 ) -> Applied:
-    """Take back what a run did, as a run of its own: planned, confirmed, recorded like any."""
+    """Take back what a run did, as a run of its own: planned, confirmed, recorded like any.
+
+    It waits up to `wait_s` seconds for other runs that hold a project, as `api.apply` does.
+    """
     from bm_sync.engine import reconcile
     from bm_sync.engine import undo as undoing
 
@@ -75,7 +79,11 @@ async def undo(  # noqa: PLR0913 - what to do, and whom to tell
         return await undoing.prepare_all(found, wanted, mine, site)
 
     return await reconcile.apply(
-        manifest, found.projects, setup, prepare, reconcile.Watch(confirm, on_event, command)
+        manifest,
+        found.projects,
+        setup,
+        prepare,
+        reconcile.Watch(confirm, on_event, command, wait_s),
     )
 
 
@@ -142,8 +150,12 @@ async def restore(  # noqa: PLR0913 - what to do, and whom to tell
     confirm: Confirm = lambda _: True,
     on_event: OnEvent = lambda _: None,
     command: str = "restore",
+    wait_s: float = 0.0,
 ) -> Applied:
-    """Bring a version back to its path, as a run: planned, confirmed, recorded, to be undone."""
+    """Bring a version back to its path, as a run: planned, confirmed, recorded, to be undone.
+
+    It waits up to `wait_s` seconds for another run that holds the project.
+    """
     from bm_sync.engine import reconcile
     from bm_sync.engine import versions as finding
 
@@ -151,7 +163,7 @@ async def restore(  # noqa: PLR0913 - what to do, and whom to tell
         return tuple([await finding.prepare(p, version, site) for p in mine])
 
     return await reconcile.apply(
-        manifest, (project,), setup, prepare, reconcile.Watch(confirm, on_event, command)
+        manifest, (project,), setup, prepare, reconcile.Watch(confirm, on_event, command, wait_s)
     )
 
 
@@ -164,30 +176,37 @@ async def old_versions(projects: Sequence[Project], setup: Setup) -> tuple[OldVe
         return tuple(old for one in found for old in one)
 
 
-async def prune_versions(
-    projects: Sequence[Project], wanted: Sequence[OldVersions], setup: Setup
+async def prune_versions(  # noqa: PLR0913 - what to do, and whom to tell
+    projects: Sequence[Project],
+    wanted: Sequence[OldVersions],
+    setup: Setup,
+    *,
+    on_event: OnEvent = lambda _: None,
+    command: str = "prune",
+    wait_s: float = 0.0,
 ) -> tuple[OldVersions, ...]:
     """Remove those of `wanted` that are still not to be kept, for good; return what went.
 
-    Raises LockedError when a run holds one of the projects.
+    It waits up to `wait_s` seconds for other runs that hold a project, then raises LockedError.
     """
-    from bm_sync.engine import retention
-    from bm_sync.engine.identity import project_key
+    from bm_sync.engine import reconcile, retention
     from bm_sync.engine.opening import open_rclone
-    from bm_sync.engine.record import iso
-    from bm_sync.engine.site import Site, utc_now
-    from bm_sync.state.lock import Owner, hold
+    from bm_sync.engine.patience import Patience
+    from bm_sync.engine.site import Site
     from bm_sync.state.store import State
 
     gone: list[OldVersions] = []
-    begun = iso(utc_now())
-    async with open_rclone(setup, projects) as rclone:
-        with State.open(setup.state_dir, host=setup.host) as state:
+    with (
+        State.open(setup.state_dir, host=setup.host) as state,
+        reconcile.Locks(setup, reconcile.ticket(setup, command)) as locks,
+    ):
+        await locks.take(projects, os.getpid(), Patience(wait_s, on_event))
+        for refused in locks.refused.values():
+            raise refused
+        async with open_rclone(setup, projects) as rclone:
             site = Site(setup, state, rclone)
             for project in projects:
-                owner = Owner(os.getpid(), setup.host, begun, "prune", project.name)
-                with hold(setup.state_dir, project_key(project), owner):
-                    gone += await retention.prune(project, wanted, site)
+                gone += await retention.prune(project, wanted, site)
     return tuple(gone)
 
 
@@ -222,8 +241,12 @@ async def resolve(  # noqa: PLR0913 - what to do, and whom to tell
     confirm: Confirm = lambda _: True,
     on_event: OnEvent = lambda _: None,
     command: str = "conflicts resolve",
+    wait_s: float = 0.0,
 ) -> Applied:
-    """Settle a conflict, as a run: planned, confirmed, recorded, to be undone."""
+    """Settle a conflict, as a run: planned, confirmed, recorded, to be undone.
+
+    It waits up to `wait_s` seconds for another run that holds the project.
+    """
     from bm_sync.engine import reconcile
     from bm_sync.engine import resolve as settling
 
@@ -238,5 +261,5 @@ async def resolve(  # noqa: PLR0913 - what to do, and whom to tell
         return tuple(found)
 
     return await reconcile.apply(
-        manifest, (project,), setup, prepare, reconcile.Watch(confirm, on_event, command)
+        manifest, (project,), setup, prepare, reconcile.Watch(confirm, on_event, command, wait_s)
     )

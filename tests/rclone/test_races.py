@@ -70,6 +70,25 @@ def held(home: World) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def something_to_do(home: World) -> str:
+    """Leave an old version, a conflict and an excluded file on the remote; return the run."""
+    for path in ("notes/old.md", "notes/both.md", "notes/left.tmp"):
+        home.write(path)
+    assert home.run("apply", "notes").code == 0
+    home.write("notes/old.md", "newer\n")
+    home.write("notes/both.md", "here\n")
+    home.write("cloud/notes/both.md", "there, too\n")
+    return str(home.run("apply", "notes", "--json").json["data"]["id"])
+
+
+def keep_less(home: World) -> None:
+    """Keep no old version any more, and exclude what is on both sides."""
+    text = (home.root / "sync.yaml").read_text()
+    text = text.replace("mode: two-way,", "mode: two-way, keep_versions: {for: 0s},")
+    text = text.replace("defaults: {", "defaults: {filters: [tmp], ")
+    home.write("sync.yaml", f'{text}filters: {{tmp: {{exclude: ["*.tmp"]}}}}\n')
+
+
 def begun(home: World, *words: str) -> subprocess.Popen[str]:
     """Start a command line and leave it running."""
     return subprocess.Popen(
@@ -111,6 +130,31 @@ def test_apply_waits_for_the_other_run_says_for_whom_and_then_syncs(home: World)
             out, _ = waiting.communicate(timeout=120)
     assert waiting.returncode == 0
     assert "1 file moved" in out
+
+
+def test_all_that_acts_on_a_project_can_wait_for_the_other_run(home: World) -> None:
+    run = something_to_do(home)
+    for words in (
+        ("restore", "notes/old.md", "--at", run),
+        ("undo",),
+        ("conflicts", "resolve", "notes/both.md", "--keep", "local"),
+        ("prune", "notes"),
+        ("prune", "--ignored", "notes", "--accept", "delete=1"),
+    ):
+        if words == ("prune", "notes"):
+            keep_less(home)
+        with held(home) as other:
+            if words[0] == "prune":
+                said = home.run(*words)
+                assert said.code == 5, said
+                typed = f"let this wait: bm-sync {' '.join(words)} --wait"
+                assert typed in said.out + said.err
+            waiting = begun(home, *words, "--wait")
+            with waiting:
+                assert until(waiting, "waiting").strip() == f"notes: waiting: {HELD}"
+                other.kill()
+                out, err = waiting.communicate(timeout=120)
+        assert waiting.returncode == 0, out + err
 
 
 def test_apply_waits_no_longer_than_it_is_told(home: World) -> None:

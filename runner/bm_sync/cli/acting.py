@@ -15,6 +15,7 @@ from bm_sync.cli.progress import KINDS, Watcher, watching
 from bm_sync.cli.question import Question
 from bm_sync.cli.render.run import run_text
 from bm_sync.cli.render.text import escape
+from bm_sync.cli.selection import add_wait
 from bm_sync.cli.verdict import run_failures
 from bm_sync.errors import Exit, UsageError
 from bm_sync.model.run import Status
@@ -43,6 +44,7 @@ def add_acting(parser: ArgumentParser) -> None:
         default="auto",
         help="on standard error: live bars, plain lines, JSON lines, nothing (default: auto)",
     )
+    add_wait(parser)
 
 
 def refuse_to_ask(args: Namespace, io: Io) -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from bm_sync.cli import loop
+from bm_sync.cli.acting import typed
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import Context
 from bm_sync.cli.loop import interruptible
+from bm_sync.cli.progress import watching
 from bm_sync.cli.render.versions import old_text
 from bm_sync.cli.selection import select
 from bm_sync.errors import Exit, UsageError
-
-if TYPE_CHECKING:
-    from bm_sync.model.config import Project
-    from bm_sync.model.past import OldVersions
+from bm_sync.model.past import OldVersions
 
 
 def prune(args: Namespace, io: Io, here: Context, names: Sequence[str]) -> Answer:
@@ -35,7 +33,17 @@ def prune(args: Namespace, io: Io, here: Context, names: Sequence[str]) -> Answe
     if io.asks() and not args.yes and not _agreed(old, io):
         said = Failure("nothing was changed")
         return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
-    return _removed(projects, old, here)
+    with watching(args, io) as watcher:
+        work = past_api.prune_versions(
+            projects,
+            old,
+            here.setup,
+            on_event=watcher,
+            command=typed("prune", io),
+            wait_s=args.wait,
+        )
+        gone = loop.run(work)
+    return Answer(text=partial(old_text, gone, done=True), data=lambda: gone)
 
 
 def _listed(old: tuple[OldVersions, ...], command: str | None) -> Answer:
@@ -48,10 +56,3 @@ def _agreed(old: Sequence[OldVersions], io: Io) -> bool:
     io.err.write(old_text(old, done=False) + "\n")
     with interruptible():
         return io.ask("Remove these for good?")
-
-
-def _removed(projects: tuple[Project, ...], old: tuple[OldVersions, ...], here: Context) -> Answer:
-    from bm_sync import past_api
-
-    gone = loop.run(past_api.prune_versions(projects, old, here.setup))
-    return Answer(text=partial(old_text, gone, done=True), data=lambda: gone)

@@ -84,52 +84,6 @@ def prune_logs(folder: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-class Locks:
-    """The locks of the selected projects, held together; those of others are reported."""
-
-    def __init__(self, setup: Setup, run: Ticket) -> None:
-        self._setup = setup
-        self._run = run
-        self._stack = ExitStack()
-        self.refused: dict[str, LockedError] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    async def take(
-        self, projects: Sequence[Project], pid: int, patience: Patience
-    ) -> tuple[Project, ...]:
-        """Lock each project; return those that are ours now, note the others in `refused`.
-
-        All runs of a machine take them in one order, so that none waits for each other.
-        """
-        mine = []
-        for project in sorted(projects, key=project_key):
-            owner = Owner(
-                pid, self._setup.host, iso(self._run.started), self._run.command, project.name
-            )
-            refused = self._locked(project, owner)
-            while refused is not None and not patience.over:
-                await patience.goes_on(project.name, refused.what, _STEP_S)
-                refused = self._locked(project, owner)
-            if refused is None:
-                mine.append(project)
-            else:
-                self.refused[project.name] = refused
-        return tuple(p for p in projects if p in mine)
-
-    def _locked(self, project: Project, owner: Owner) -> LockedError | None:
-        """Lock a project; return why it cannot be."""
-        try:
-            self._stack.enter_context(hold(self._setup.state_dir, project_key(project), owner))
-        except LockedError as e:
-            return e
-        return None
-
-
 async def carry_out_all(
     prepared: Sequence[Prepared],
     site: Site,
@@ -215,7 +169,8 @@ async def apply(
                     locks.refused |= leases.refused
                 plan = plan_of(manifest, prepared, run.started)
                 if not watch.confirm(plan):
-                    return Applied(plan, None, state.repaired)
+                    held = tuple(locks.refused.values())
+                    return Applied(plan, None, state.repaired, held=held)
                 refused = [(p, locks.refused.get(p.name)) for p in projects]
                 locked = [locked_run(p, e, run.started) for p, e in refused if e is not None]
                 with _logged(plan, run, site) as path:

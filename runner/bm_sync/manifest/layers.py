@@ -74,7 +74,7 @@ def together(layers: tuple[Layer, ...], report: Report, on_top: Mapping | None =
     by_vars = sorted(layers, key=lambda layer: layer.met)
     said = [tree.entries.get("vars") for tree in [*(layer.tree for layer in by_vars), *over]]
     alone = [replace(whole, entries={"vars": entry}) for entry in said if entry is not None]
-    return replace(whole, entries=whole.entries | merged(alone, report).entries)
+    return replace(whole, entries={**whole.entries, **merged(alone, report).entries})
 
 
 def digest_of(layers: tuple[Layer, ...], set_: AbstractMapping[str, str]) -> str:

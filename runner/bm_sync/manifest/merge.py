@@ -65,8 +65,8 @@ class _Merger:
         lists = marked.lists_in(path)
         for key, entry in own.entries.items():
             if key in lists:
-                for change in marked.changing(key):
-                    entries.pop(change, None)
+                for waiting in marked.changing(key):
+                    entries.pop(waiting, None)
             found = entries.get(key)
             if not marked.is_change(key, entry.value, lists):
                 entries[key] = entry if found is None else self._entry(entry, found, (*path, key))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bm_sync.errors import LockedError
 from bm_sync.model.config import Origin, Placement
 from bm_sync.model.diagnostic import Diagnostic as Diagnostic  # noqa: PLC0414 - told here too
 from bm_sync.model.plan import Plan
@@ -177,9 +178,11 @@ class Applied:
 
     `notice` is a sentence about the state when some of it was damaged and started anew, and about
     figures that could not be written. `trouble` is why a hook of the whole run failed at its end.
+    `held` is why projects are missing in the plan that was not confirmed: other runs hold them.
     """
 
     plan: Plan
     run: Run | None
     notice: str | None = None
     trouble: str | None = None
+    held: tuple[LockedError, ...] = ()

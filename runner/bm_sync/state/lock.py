@@ -21,6 +21,7 @@ from bm_sync.state import place
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NOTE_BYTES = 4096
 _SHOWN = 300  # characters of the command in the note
+_CAN_WAIT = frozenset({"apply", "undo", "restore", "prune", "conflicts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +85,17 @@ def _take(descriptor: int, note: Owner) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as e:
-        raise _refusal(note.project, _read(descriptor)) from e
+        raise _refusal(note, _read(descriptor)) from e
     except OSError as e:
         what = f"the state directory cannot be locked: {e.strerror}"
         raise StateError(what, hint="put it on a local disk with --state-dir") from e
 
 
-def _refusal(project: str, owner: Owner | None) -> LockedError:
-    subject = f"project {project}" if project else "the project"
-    hint = "wait until it has ended, or let this wait: bm-sync apply --wait"
+def _refusal(note: Owner, owner: Owner | None) -> LockedError:
+    subject = f"project {note.project}" if note.project else "the project"
+    hint = "wait until it has ended"
+    if note.command.split(" ")[0] in _CAN_WAIT and "--wait" not in note.command:
+        hint = f"{hint}, or let this wait: bm-sync {note.command} --wait"
     if owner is None:
         return LockedError(f"{subject} is held by another run that is just starting", hint=hint)
     return LockedError(

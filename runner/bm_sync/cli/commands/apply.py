@@ -12,7 +12,7 @@ from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import context
 from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.saved import read_plan
-from bm_sync.cli.selection import add_metrics, add_plan_options, add_targets, add_wait, select
+from bm_sync.cli.selection import add_metrics, add_plan_options, add_targets, select
 from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import Targets, targets
 from bm_sync.errors import UsageError
@@ -24,7 +24,6 @@ def add(parser: ArgumentParser) -> None:
     add_shard(parser)
     add_acting(parser)
     add_plan_options(parser)
-    add_wait(parser)
     parser.add_argument(
         "--ignore-conditions",
         action="store_true",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from bm_sync.cli import loop, old_versions
 from bm_sync.cli.acceptance import accept
+from bm_sync.cli.acting import typed
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.asking import Asker
 from bm_sync.cli.context import Context, context
 from bm_sync.cli.progress import KINDS, watching
 from bm_sync.cli.render.prune import gone_text, list_text, number_of_files
-from bm_sync.cli.selection import add_jobs, add_targets, select
+from bm_sync.cli.render.text import escape
+from bm_sync.cli.selection import add_jobs, add_targets, add_wait, select
 from bm_sync.cli.target import Targets, names_and_manifest
 from bm_sync.cli.verdict import plan_exit, plan_failures, run_failures
-from bm_sync.errors import Exit, UsageError, worst
+from bm_sync.errors import Exit, LockedError, UsageError, worst
 from bm_sync.model.plan import Accept, Plan
 from bm_sync.plan.wire import to_json
 from bm_sync.state.wire import run_to_json
@@ -49,6 +51,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--progress", choices=KINDS, default="auto", help="on standard error (default: auto)"
     )
+    add_wait(parser)
 
 
 def run(args: Namespace, io: Io) -> Answer:
@@ -66,24 +69,20 @@ def run(args: Namespace, io: Io) -> Answer:
         return _listed(loop.run(api.prunable(*where)), args, here, found)
     consent = _Consent(args, io, here)
     with watching(args, io) as watcher:
-        work = api.prune(*where, confirm=consent, on_event=watcher, command=_typed(io))
+        work = api.prune(
+            *where, confirm=consent, on_event=watcher, command=typed("prune", io), wait_s=args.wait
+        )
         applied = loop.run(work)
     consent.asker.raise_if_interrupted()
     if applied.run is None:
-        return _left(applied.plan, consent, args, here, found)
+        left = _left(applied.plan, consent, args, here, found)
+        return left if not applied.held else _held(left, applied.held)
     return Answer(
         text=partial(gone_text, applied.run, here.view),
         data=partial(run_to_json, applied.run),
         exit=Exit(applied.run.exit),
         errors=run_failures(applied.run, here.view),
     )
-
-
-def _typed(io: Io) -> str:
-    words = list(io.words)
-    if "prune" in words:
-        words.remove("prune")
-    return shlex.join(["prune", *words])
 
 
 class _Consent:
@@ -138,6 +137,19 @@ def _listed(plan: Plan, args: Namespace, here: Context, found: Targets) -> Answe
         data=partial(to_json, plan),
         exit=plan_exit(plan, pending=False),
         errors=plan_failures(plan, here.view),
+    )
+
+
+def _held(left: Answer, held: Sequence[LockedError]) -> Answer:
+    """Return the answer with the projects that could not be looked at, as other runs hold them."""
+    told = tuple(Failure(error.what, error.hint) for error in held)
+    said = "".join(f"{escape(e.what)}\n  {escape(e.hint or '')}\n" for e in held)
+    text = left.text if left.exit is not Exit.OK else str
+    return replace(
+        left,
+        text=lambda: f"{text()}{said}",
+        exit=worst([left.exit, Exit.LOCKED]),
+        errors=(*left.errors, *told),
     )
 
 

@@ -59,6 +59,7 @@ def run(args: Namespace, io: Io) -> Answer:
             confirm=question,
             on_event=watcher,
             command=typed("restore", io),
+            wait_s=args.wait,
         ),
         here,
         args,

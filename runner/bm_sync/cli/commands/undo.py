@@ -68,7 +68,13 @@ def run(args: Namespace, io: Io) -> Answer:
     command = typed("undo", io, *(() if args.run else (run_id,)))
     return act(
         lambda question, watcher: past_api.undo(
-            here.manifest, wanted, here.setup, confirm=question, on_event=watcher, command=command
+            here.manifest,
+            wanted,
+            here.setup,
+            confirm=question,
+            on_event=watcher,
+            command=command,
+            wait_s=args.wait,
         ),
         here,
         args,
