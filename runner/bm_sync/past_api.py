@@ -190,6 +190,7 @@ async def prune_versions(  # noqa: PLR0913 - what to do, and whom to tell
     It waits up to `wait_s` seconds for other runs that hold a project, then raises LockedError.
     """
     from bm_sync.engine import reconcile, retention
+    from bm_sync.engine.locks import Locks
     from bm_sync.engine.opening import open_rclone
     from bm_sync.engine.patience import Patience
     from bm_sync.engine.site import Site
@@ -198,7 +199,7 @@ async def prune_versions(  # noqa: PLR0913 - what to do, and whom to tell
     gone: list[OldVersions] = []
     with (
         State.open(setup.state_dir, host=setup.host) as state,
-        reconcile.Locks(setup, reconcile.ticket(setup, command)) as locks,
+        Locks(setup, reconcile.ticket(setup, command)) as locks,
     ):
         await locks.take(projects, os.getpid(), Patience(wait_s, on_event))
         for refused in locks.refused.values():

@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
-    ExitStack,
     contextmanager,
     nullcontext,
 )
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from bm_sync.engine import health
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.journal import journalled
+from bm_sync.engine.locks import Locks
 from bm_sync.engine.opening import open_rclone
 from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, plan_of
@@ -32,7 +32,6 @@ from bm_sync.model.config import Lease, Manifest, Project
 from bm_sync.model.plan import Plan
 from bm_sync.model.report import Applied, Setup
 from bm_sync.model.run import Event, ProjectRun, Run, Status
-from bm_sync.state.lock import Owner, hold
 from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from bm_sync.engine.leases import Leases
 
 _LOGS_KEPT = 500
-_STEP_S = 0.2  # between two looks at a lock that another run holds
 
 Preparing = Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]]
 

@@ -1,0 +1,66 @@
+"""The locks of a run's projects, held together while it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from bm_sync.engine.identity import project_key
+from bm_sync.engine.patience import Patience
+from bm_sync.engine.record import iso
+from bm_sync.errors import LockedError
+from bm_sync.model.config import Project
+from bm_sync.model.report import Setup
+from bm_sync.state.lock import Owner, hold
+
+if TYPE_CHECKING:
+    from bm_sync.engine.reconcile import Ticket
+
+_STEP_S = 0.2  # between two looks at a lock that another run holds
+
+
+class Locks:
+    """The locks of the selected projects, held together; those of others are reported."""
+
+    def __init__(self, setup: Setup, run: Ticket) -> None:
+        self._setup = setup
+        self._run = run
+        self._stack = ExitStack()
+        self.refused: dict[str, LockedError] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    async def take(
+        self, projects: Sequence[Project], pid: int, patience: Patience
+    ) -> tuple[Project, ...]:
+        """Lock each project; return those that are ours now, note the others in `refused`.
+
+        All runs of a machine take them in one order, so that none waits for each other.
+        """
+        mine = []
+        for project in sorted(projects, key=project_key):
+            owner = Owner(
+                pid, self._setup.host, iso(self._run.started), self._run.command, project.name
+            )
+            refused = self._locked(project, owner)
+            while refused is not None and not patience.over:
+                await patience.goes_on(project.name, refused.what, _STEP_S)
+                refused = self._locked(project, owner)
+            if refused is None:
+                mine.append(project)
+            else:
+                self.refused[project.name] = refused
+        return tuple(p for p in projects if p in mine)
+
+    def _locked(self, project: Project, owner: Owner) -> LockedError | None:
+        """Lock a project; return why it cannot be."""
+        try:
+            self._stack.enter_context(hold(self._setup.state_dir, project_key(project), owner))
+        except LockedError as e:
+            return e
+        return None
