@@ -38,7 +38,7 @@ fuzz: $(VENV)/.developing ## Give every reader odd values for ten minutes; FUZZ_
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -q -s tests/fuzz
 
 kills: $(VENV)/.developing ## Kill runs at random moments; KILLS=300 says how often
-	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash -k hundreds
+	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash tests/remotes_pair -k "hundreds or many_kills"
 
 reference: $(VENV)/.developing ## Write docs/reference.md from the parser and the schema
 	$(BIN)/python docs/generate.py

@@ -18,7 +18,7 @@ from machine.bucket import Bucket
 from machine.histories import LOCAL, REMOTE, History
 from machine.lane import Lane
 from machine.promises import Case, same_plan
-from machine.shores import BucketShore, FolderShore, View
+from machine.shores import BucketShore, FolderShore, Shore, View
 from servers import SECRET_KEY, Server
 
 from bm_sync import api
@@ -35,9 +35,16 @@ _GUARDS_OFF = {
 class World:
     """A manifest with one project for each history."""
 
-    def __init__(self, folder: Path, remote: Mapping[str, object], lanes: Sequence[Lane]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        remote: Mapping[str, object],
+        lanes: Sequence[Lane],
+        near: Mapping[str, object] | None = None,
+    ) -> None:
         self.folder = folder
         self.remote = remote
+        self.remotes = {"shelf": dict(remote)} | ({"near": dict(near)} if near else {})
         self.lanes = lanes
         self.state = folder / "state"
         env = {"HOME": str(folder / "home"), "PATH": os.environ["PATH"], "SECRET": SECRET_KEY}
@@ -99,17 +106,19 @@ class World:
         """Write the manifest as it is declared now (JSON is YAML) and load it."""
         manifest = {
             "version": 1,
-            "remotes": {"shelf": dict(self.remote)},
+            "remotes": self.remotes,
             "defaults": {"remote": "shelf"},
             "filters": {lane.name: {"exclude": list(lane.patterns)} for lane in self.lanes},
-            "projects": {lane.name: _declared(lane) for lane in self.lanes},
+            "projects": {
+                lane.name: _declared(lane, from_near="near" in self.remotes) for lane in self.lanes
+            },
         }
         file = self.folder / "sync.yaml"
         file.write_text(json.dumps(manifest))
         return api.load(file, self.setup).manifest
 
 
-def _declared(lane: Lane) -> dict[str, object]:
+def _declared(lane: Lane, *, from_near: bool) -> dict[str, object]:
     policy = lane.history.policy
     said = {
         "mode": policy.mode,
@@ -121,7 +130,8 @@ def _declared(lane: Lane) -> dict[str, object]:
     }
     if policy.mode == "mirror":
         said["direction"] = policy.direction
-    return {"local": f"./here/{lane.name}", "filters": [lane.name], "policy": said}
+    here = {"from": f"near:{lane.name}"} if from_near else {"local": f"./here/{lane.name}"}
+    return {**here, "filters": [lane.name], "policy": said}
 
 
 def folder_world(folder: Path, histories: Sequence[History]) -> World:
@@ -146,8 +156,33 @@ def bucket_world(
         here = FolderShore(folder / "here" / name, folder / "here" / name)
         there = BucketShore(bucket, f"{prefix}/{name}", prefix)
         lanes.append(Lane(name, history, {LOCAL: here, REMOTE: there}))
+    return World(folder, _s3(server, prefix), lanes)
+
+
+def pair_world(
+    folder: Path,
+    histories: Sequence[History],
+    near: tuple[Server, Bucket],
+    far: tuple[Server, Bucket] | None,
+) -> World:
+    """Return a world whose projects join two remotes: buckets, or a bucket and a folder."""
+    lanes = []
+    root = f"{folder.name}-near"
+    for n, history in enumerate(histories):
+        name = f"p{n}"
+        here = BucketShore(near[1], f"{root}/{name}", root)
+        there: Shore = FolderShore(folder / "cloud" / name, folder / "cloud")
+        if far is not None:
+            there = BucketShore(far[1], f"{folder.name}/{name}", folder.name)
+        lanes.append(Lane(name, history, {LOCAL: here, REMOTE: there}))
+    shelf: Mapping[str, object] = {"type": "local", "root": "./cloud"}
+    remote = shelf if far is None else _s3(far[0], folder.name)
+    return World(folder, remote, lanes, _s3(near[0], root))
+
+
+def _s3(server: Server, prefix: str) -> dict[str, object]:
     options = {**dict(server.options), "secret_access_key": {"env": "SECRET"}}
-    return World(folder, {"type": "s3", "options": options, "root": f"bucket/{prefix}"}, lanes)
+    return {"type": "s3", "options": options, "root": f"bucket/{prefix}"}
 
 
 def _bytes(folder: Path) -> dict[str, tuple[int, bytes]]:
