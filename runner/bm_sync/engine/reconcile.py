@@ -21,7 +21,7 @@ from bm_sync.engine import health
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.journal import journalled
 from bm_sync.engine.locks import Locks
-from bm_sync.engine.opening import open_rclone
+from bm_sync.engine.opening import Opening, open_rclone
 from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, plan_of
 from bm_sync.engine.project_run import ProjectRunner
@@ -56,6 +56,8 @@ class Watch:
     attended: bool = False
     """Whether conditions, hooks and notices of the manifest count; they do for apply."""
     ignore_conditions: bool = False
+    opening: Opening = open_rclone
+    """What lends the run its rclone; a run by itself has one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ async def apply(
         if around is not None:
             mine = await around.admitted(mine)
         said = run.log.with_suffix(".rclone.log")
-        async with open_rclone(setup, mine, said) as rclone:
+        async with watch.opening(setup, mine, said) as rclone:
             site = Site(setup, state, rclone, around=around)
             prepared = await prepare(mine, site)
             async with _leases(mine, site, run) as leases:

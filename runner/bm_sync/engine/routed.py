@@ -28,6 +28,11 @@ class Routed(Rclone):
     upload_limit: int | None = None
     """Bytes per second for what does not go through rclone; None is without limit."""
 
+    async def rest(self) -> None:
+        """Close what one command opened; the daemon goes on."""
+        self.dav = None
+        await self.closing.aclose()
+
     def _for(self, *places: Fs) -> DavStores | None:
         """Return who serves these places, None for rclone itself."""
         return self.dav if any(fs.type == DAV_TYPE for fs in places) else None

@@ -8,7 +8,7 @@ operation has ended, or 3 s have passed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -54,8 +54,8 @@ class Rclone:
         settings = DaemonSettings(binary, run_dir, env, log_file, bandwidth)
         self._session = Session(settings, partial_suffix)
         self._calls = Calls(self._session)
-        self.closing = AsyncExitStack()  # for what lives as long as this
-        self._connected = 0
+        self.closing = AsyncExitStack()  # for what lives as long as one command
+        self._names: dict[Hashable, str] = {}
 
     def launch(self) -> None:
         """Begin to start the daemon, without waiting for it; raises RcloneMissingError."""
@@ -104,7 +104,7 @@ class Rclone:
             for section in sections:
                 await self._session.define(section)
             return declared_fs(remote, sections[0].name, sections[0].type)
-        name = self._new_name()
+        name = self._name_of(remote)
         await self._session.define(declared(remote, name, env))
         return declared_fs(remote, name, remote.type)
 
@@ -116,7 +116,7 @@ class Rclone:
         When the store refuses the keys (Fault.AUTH) or what they ask for (Fault.FORBIDDEN), `renew`
         is asked for others and the operation goes on; it is not asked again after a None.
         """
-        name = self._new_name()
+        name = self._name_of((bucket.remote, bucket.endpoint, bucket.name))
         top = bucket_fs(bucket, name)
         await self.make_known(bucket_definition(bucket, name), top, renewing(renew, name))
         return top
@@ -125,9 +125,9 @@ class Rclone:
         """Make a remote known, with `top` for its root; `renew` as for a bucket."""
         await self._calls.make_known(definition, top, renew)
 
-    def _new_name(self) -> str:
-        self._connected += 1
-        return DECLARED.format(self._connected)
+    def _name_of(self, place: Hashable) -> str:
+        """Return what the daemon calls a place: always the same, so that connections are kept."""
+        return self._names.setdefault(place, DECLARED.format(len(self._names) + 1))
 
     async def features(self, fs: Fs) -> Features:
         """Return what the backend can do."""
