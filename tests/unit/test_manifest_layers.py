@@ -359,6 +359,21 @@ def test_only_variables_have_this_order(files: Files) -> None:
     assert (notes.path, notes.tags) == ("own", ("a", "own"))
 
 
+def test_vars_that_are_no_mapping_are_the_only_slip(files: Files) -> None:
+    files.write(
+        sync='version: 1\nvars: {x: a}\nprojects: {notes: {local: "${x}", remote: null}}\n',
+        **{"sync.local": "vars: [x]\n"},
+    )
+    assert files.told() == ["sync.local.yaml:1 BMS006"]
+
+
+def test_a_file_is_suggested_by_its_name_and_not_by_its_ending(files: Files) -> None:
+    files.write(sync=manifest_of("[nope.yaml]"), team="")
+    assert files.slips()[0].hint == "write it relative to this file"
+    files.write(sync=manifest_of("[teem.yml]"))
+    assert files.slips()[0].hint == "did you mean 'team.yaml'?"
+
+
 def test_a_variable_that_others_use_is_replaced_for_them_too(files: Files) -> None:
     files.write(
         sync='version: 1\nvars: {root: /a, n: "${root}/n"}\n'

@@ -102,4 +102,4 @@ def test_colours_appear_only_when_asked_for() -> None:
 
 
 def test_an_empty_manifest_says_so() -> None:
-    assert plan_text(plan(), VIEW) == "no project is declared for this machine\n"
+    assert plan_text(plan(), VIEW) == "nothing to do: none of the projects is for this machine\n"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
-from bm_sync.manifest.nodes import START, Mapping, Scalar, Spot
-from bm_sync.manifest.overlap import check_overlaps
+from bm_sync.manifest.nodes import START, Mapping, Node, Scalar, Spot
+from bm_sync.manifest.overlap import check_overlaps, warn_of_metrics
 from bm_sync.manifest.places import local_folder
 from bm_sync.manifest.policies import Policies
-from bm_sync.manifest.projects import Rooms, build_projects
+from bm_sync.manifest.projects import Placed, Rooms, build_projects
 from bm_sync.manifest.remotes import build_remotes, runs_program
 from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.source import others_may_write
@@ -45,13 +45,12 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         hooks.warn()
     commands = bool(hooks and hooks.count) or _run_commands(tuple(remotes.values()), targets)
     _check_writers(around, commands=commands)
-    metrics = checked.get("metrics")
     return Manifest(
         around.file,
         digest,
         tuple(remotes.values()),
         tuple(p.project for p in here),
-        local_folder(metrics, around, "metrics") if isinstance(metrics, Scalar) else None,
+        _metrics(checked.get("metrics"), here, around),
         own_hooks,
         targets,
         tuple(Elsewhere(p.project, p.elsewhere) for p in placed if p.elsewhere is not None),
@@ -74,6 +73,15 @@ def _targets(
     checked: Mapping, projects: tuple[Project, ...], around: Surroundings
 ) -> tuple[Target, ...]:
     if "notify" not in checked.entries:
+def _metrics(said: Node | None, here: tuple[Placed, ...], around: Surroundings) -> Path | None:
+    if not isinstance(said, Scalar):
+        return None
+    file = local_folder(said, around, "metrics")
+    if file is not None:
+        warn_of_metrics(here, file, said.spot, around)
+    return file
+
+
         return ()
     from bm_sync.manifest.notify import targets
 

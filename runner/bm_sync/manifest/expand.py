@@ -27,7 +27,8 @@ def expand(root: Node, env: AbstractMapping[str, str], report: Report) -> Node:
     """Return the nodes with variables put in; text that cannot be completed is `Broken`."""
     variables = root.get("vars") if isinstance(root, Mapping) else None
     entries = variables.entries if isinstance(variables, Mapping) else {}
-    return _Expander(entries, env, report, verbatim(root)).node(root)
+    nobody_knows = variables is not None and not isinstance(variables, Mapping)
+    return _Expander(entries, env, report, verbatim(root), nobody_knows).node(root)
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class _Expander:
     env: AbstractMapping[str, str]
     report: Report
     verbatim: frozenset[int] = frozenset()
+    nobody_knows: bool = False
+    """Whether `vars` are told as a slip themselves, so that missing ones are none."""
     done: dict[str, Node] = field(default_factory=dict)
     trail: list[str] = field(default_factory=list)
 
@@ -117,8 +120,8 @@ class _Expander:
         found = self.env.get(name)
         if found is not None and (found or default is None):
             return found
-        if default is not None:
-            return default
+        if default is not None or self.nobody_knows:
+            return f"${{{name}}}" if default is None else default
         hint = did_you_mean(name, [*self.entries, *self.env]) or (
             f"set it, declare it in vars, or write ${{{name}:-default}}"
         )

@@ -16,6 +16,7 @@ from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.values import Surroundings, duration_s, text
 from bm_sync.model.hooks import PROJECT_FACTS, RUN_FACTS, TIMEOUT_S, Hook, Moment, variable
 
+_FACTS = frozenset((*PROJECT_FACTS, *RUN_FACTS))
 _USE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -97,7 +98,7 @@ class Hooks:
             return None
         self.first = min(self.first or said.spot, said.spot)
         self.count += 1
-        self._refuse_facts_of_a_project(said, facts)
+        self._refuse_facts_of_others(said, facts)
         used = {name for name in _USE.findall(said.value) if name in self.variables.entries}
         values = {name: self._value(name) for name in used}
         known = {name: name for name in used} | {fact: variable(fact) for fact in facts}
@@ -119,13 +120,18 @@ class Hooks:
             return f"{self.around.home}{said[1:]}"
         return said
 
-    def _refuse_facts_of_a_project(self, said: Scalar, facts: tuple[str, ...]) -> None:
-        """Refuse them in a hook of the run, which is about no single project."""
+    def _refuse_facts_of_others(self, said: Scalar, facts: tuple[str, ...]) -> None:
+        """Refuse facts of one project in a hook of the run, and those of the run in a project's."""
         for name in _USE.findall(str(said.value)):
-            if name in PROJECT_FACTS and name not in facts and name not in self.variables.entries:
+            if name in facts or name in self.variables.entries or name not in _FACTS:
+                continue
+            if name in PROJECT_FACTS:
                 what = f"${{{name}}} is a fact of one project, and this hook is for the whole run"
                 hint = "write the hook below a project, or below defaults for each of them"
-                self.around.report.error(Code.FACT, said.spot, what, hint)
+            else:
+                what = f"${{{name}}} is a fact of the whole run, and this hook is for one project"
+                hint = f"write it into the hooks of the run; a variable of your own is ${name}"
+            self.around.report.error(Code.FACT, said.spot, what, hint)
 
 
 def _items(node: Node | None) -> tuple[Node, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Mapping, Scalar, Sequence, Spot
-from bm_sync.manifest.shown import did_you_mean, escaped, quoted
+from bm_sync.manifest.shown import escaped, nearest, quoted
 from bm_sync.manifest.source import MAX_BYTES
 
 MAX_FILES = 100
@@ -96,8 +96,11 @@ class Finder:
         if not self._is_inside(place.real):
             self._refuse_outside(quoted(place.said), said.spot)
         elif not os.path.lexists(place.path):
-            names = sorted(p.name for p in islice(place.path.parent.glob("*.y*ml"), MAX_FILES))
-            hint = did_you_mean(place.path.name, names) or "write it relative to this file"
+            names = {p.stem: p.name for p in islice(place.path.parent.glob("*.y*ml"), MAX_FILES)}
+            near = nearest(place.path.stem, sorted(names))
+            hint = "write it relative to this file"
+            if near:
+                hint = f"did you mean {quoted(names[near])}?"
             what = f"there is no file {quoted(place.said)}"
             self.report.error(Code.INCLUDE, said.spot, what, hint)
         else:

@@ -98,6 +98,7 @@ def _url(node: Mapping, around: Surroundings) -> OptionValue | None:
         return secret_ref(said, around)
     if not isinstance(said, Scalar):
         return None
+    around.report.mask_spot(said.spot)  # whoever knows it can send there, too
     url = str(said.value)
     wrong = wrong_url(url)
     if wrong is not None:
@@ -143,7 +144,6 @@ def _warn_plain(url: OptionValue, node: Mapping, around: Surroundings) -> None:
     if isinstance(url, str) and isinstance(said, Scalar):
         what = "the address of the webhook is a secret, and stands here in plain text"
         hint = "write {env: NAME}, {file: PATH} or {command: TEXT}"
-        around.report.mask_spot(said.spot)
         around.report.warning(Code.PLAIN_SECRET, said.spot, what, hint)
 
 

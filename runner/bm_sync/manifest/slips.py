@@ -142,7 +142,8 @@ class _Walk:
             return rule
         fitting = [form for form in self._all_forms(rule) if _is_of(form, node)]
         if len(fitting) > 1 and isinstance(node, Mapping):
-            return max(fitting, key=lambda form: _likeness(form, node))
+            meant = max(fitting, key=lambda form: _likeness(form, node))
+            return _with_choices_of_all(meant, fitting, node)
         return fitting[0] if fitting else None
 
     def _all_forms(self, rule: Schema) -> tuple[Schema, ...]:
@@ -211,6 +212,19 @@ def _is_of(rule: Schema, node: Node) -> bool:
     wanted = (types,) if isinstance(types, str) else types
     found = kind(node)
     return found in wanted or (found == "integer" and "number" in wanted)
+
+
+def _with_choices_of_all(meant: Schema, forms: list[Schema], node: Mapping) -> Schema:
+    """Return a form in which what tells the forms apart names every choice, where none was made."""
+    keys: dict[str, Schema] = meant.get("properties", {})
+    told: dict[str, Schema] = {}
+    for name, entry in node.entries.items():
+        rules = [form.get("properties", {}).get(name, {}) for form in forms]
+        choices = [choice for rule in rules for choice in rule.get("enum", ())]
+        said = entry.value.value if isinstance(entry.value, Scalar) else None
+        if len(choices) == len(forms) and all("enum" in r for r in rules) and said not in choices:
+            told[name] = {**keys[name], "enum": choices}
+    return {**meant, "properties": {**keys, **told}} if told else meant
 
 
 def _likeness(rule: Schema, node: Mapping) -> int:

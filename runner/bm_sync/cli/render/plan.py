@@ -105,7 +105,7 @@ def total_line(plan: Plan) -> str:
     """Return the last figures: what would move in how many projects, and what would not."""
     projects = plan.projects
     if not projects:
-        return "no project is declared for this machine"
+        return "nothing to do: none of the projects is for this machine"
     moving = in_words(together([project.totals for project in projects]), done=False)
     quiet = sum(1 for project in projects if project.in_sync)
     said = f"{', '.join(moving)} in {count(len(projects), 'project')}"
