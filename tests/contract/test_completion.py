@@ -67,6 +67,7 @@ def test_the_value_of_an_option_is_one_of_its_choices() -> None:
     assert paths("plan --out ") is Paths.FILES
     assert paths("plan --state-dir ") is Paths.FOLDERS
     assert (offered("plan --jobs "), paths("plan --jobs ")) == ([], Paths.NONE)
+    assert (offered("plan --set "), paths("plan --set ")) == ([], Paths.NONE)
 
 
 def test_arguments_are_projects_files_or_choices() -> None:
@@ -111,6 +112,22 @@ def test_names_are_those_of_the_manifest_that_is_meant(here: World) -> None:
         here.write("sync.yaml", broken)
         said = here.run("completion", "words", BM_SYNC_WORDS="ls\n")
         assert (said.code, said.out, said.err) == (0, "", "")
+
+
+def test_names_are_those_for_the_variables_of_the_line_and_of_the_environment(here: World) -> None:
+    here.write("sync.yaml", 'version: 1\nprojects: {mine: {local: "${top}/mine", remote: null}}\n')
+    asked = {
+        "plan\n": "",
+        "--set\ntop=a\nplan\n": "mine\n:files\n",
+        "plan\n--set=top=a\n": "mine\n:files\n",
+        "plan\n--set\nother=a\n": "",
+        "plan\n--set\ntop=a\n-f\nsync.yaml\n": "mine\n:files\n",
+    }
+    for line, names in asked.items():
+        said = here.run("completion", "words", BM_SYNC_WORDS=line)
+        assert (said.code, said.out.replace(":files\n", "")) == (0, names.replace(":files\n", ""))
+    said = here.run("completion", "words", BM_SYNC_WORDS="plan\n", BM_SYNC_VAR_top="a")
+    assert said.out == "mine\n:files\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

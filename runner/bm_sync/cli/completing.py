@@ -135,7 +135,8 @@ def _options(parser: Parser) -> Iterator[Candidate]:
 def _values(action: argparse.Action, names: Names) -> Completion:
     if action.choices is not None and not isinstance(action.choices, dict):
         return Completion(tuple(Candidate(str(choice)) for choice in action.choices))
-    what = set(re.findall(r"[A-Z]+", action.metavar if isinstance(action.metavar, str) else ""))
+    metavar = action.metavar if isinstance(action.metavar, str) else ""
+    what = set() if "=" in metavar else set(re.findall(r"[A-Z]+", metavar))
     found: list[str] = []
     if what & _PROJECTS:
         found += names.projects()

@@ -12,13 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from bm_sync.cli.answer import Answer, Io
-from bm_sync.cli.context import manifest_file, state
+from bm_sync.cli.context import manifest_file, read
 from bm_sync.errors import BmSyncError
 from bm_sync.model.config import Manifest
 
 SHELLS = ("bash", "zsh", "fish")
 _SCRIPTS = Path(__file__).parents[1] / "shells"
-_NAMED = ("-f", "--manifest")
+_MANIFEST = ("-f", "--manifest")
 
 
 def add(parser: ArgumentParser) -> None:
@@ -68,13 +68,19 @@ def _tags(words: Sequence[str], io: Io) -> Sequence[str]:
 
 def _manifest(words: Sequence[str], io: Io) -> Manifest | None:
     """Return the manifest that the words name, or the nearest; None when it cannot be used."""
-    from bm_sync import manifest
-
-    named = next((w for b, w in pairwise(words) if b in _NAMED), None)
-    files = [word for word in words[:-1] if word.endswith((".yaml", ".yml"))]
-    given = named or next(iter(files), None)
-    args = Namespace(manifest=given, state_dir=None)
+    before = words[:-1]
+    files = [word for word in before if word.endswith((".yaml", ".yml"))]
+    named = [*_given(before, *_MANIFEST), *files, None]
+    state = [*_given(before, "--state-dir"), None]
+    args = Namespace(manifest=named[0], state_dir=state[0], sets=_given(before, "--set"))
     try:
-        return manifest.load(manifest_file(args, io), io.env, state_dir=state(args, io)).manifest
+        return read(manifest_file(args, io), args, io).manifest
     except BmSyncError:
         return None
+
+
+def _given(words: Sequence[str], *options: str) -> list[str]:
+    """Return the values of an option, in their order."""
+    found = [value for option, value in pairwise(words) if option in options]
+    joined = [word.partition("=") for word in words]
+    return [*found, *(value for option, equals, value in joined if equals and option in options)]
