@@ -12,20 +12,24 @@ import servers
 from cli_outside import Said, World
 
 from bm_sync import manifest
-from bm_sync.model.config import FolderRemote, Mode, Placement, Project
+from bm_sync.model.config import BackendRemote, FolderRemote, Mode, Placement, Project
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent for path in ROOT.glob("examples/*/sync.yaml"))
 EXAMPLES = [path for path in EXAMPLES if path.name != "basic-memory-cloud"]  # tests/cloud has it
 BACKUP = ROOT / "examples/mirror-backup-s3"
-BUCKETS = ("notes-backup", "notes-bucket", "team-notes")
+BUCKETS = ("notes-backup", "notes-bucket", "prod-notes", "team-notes")
 
 
 @dataclass(frozen=True)
 class Scratch:
-    """A world with a copy of an example; `more` is what the example asks of the environment."""
+    """A world with a copy of an example; `more` is what the example asks of the environment.
+
+    `served` holds the buckets of the store.
+    """
 
     world: World
+    served: Path
     more: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -43,15 +47,19 @@ class Scratch:
         """Put files where every project has its source: its folder, or the remote for a pull."""
         for project in self.projects:
             for name in ("a.md", "b c.md", "deep/c.md", "left-out.tmp"):
-                self.world.write(f"{self._source(project)}/{name}", f"{project.name} {name}\n")
+                file = self._source(project) / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f"{project.name} {name}\n")
 
     def _source(self, project: Project) -> Path:
-        remote = project.remote
+        remote, source = project.remote, project.source
+        if source is not None and isinstance(source.remote, BackendRemote):
+            return self.served / source.remote.root / source.path
         pulled = project.local is None or project.policy.mode is Mode.PULL
         if isinstance(remote, FolderRemote) and pulled:
-            return (remote.root / project.path).relative_to(self.world.root)
+            return remote.root / project.path
         assert project.local is not None
-        return project.local.relative_to(self.world.root)
+        return project.local
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +67,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     folder = tmp_path_factory.mktemp("store")
     for bucket in BUCKETS:
         (folder / bucket).mkdir()
-    with servers.serve_s3(folder) as server:
+    with servers.serve_s3(folder, *servers.FORGETFUL) as server:
         yield server
 
 
@@ -67,12 +75,13 @@ def scratch(example: Path, home: Path, store: servers.Server) -> Scratch:
     """Copy an example and name the store by the variables that it offers."""
     shutil.copytree(example, home, dirs_exist_ok=True)
     endpoint = f"http://127.0.0.1:{store.port}"
-    more = {"BACKUP_PROVIDER": "Rclone"}
+    more = {"BACKUP_PROVIDER": "Rclone", "PROD_PROVIDER": "Rclone"}
     keys: dict[str, str] = {}
-    for name in ("BACKUP", "ARCHIVE"):
+    for name in ("BACKUP", "ARCHIVE", "PROD"):
         more[f"{name}_ENDPOINT"] = endpoint
         keys |= {f"{name}_KEY_ID": servers.KEY_ID, f"{name}_SECRET": servers.SECRET_KEY}
-    made = Scratch(World(home), more | keys)
+    assert store.folder is not None
+    made = Scratch(World(home), store.folder, more | keys)
     made.fill()
     return made
 
@@ -138,7 +147,8 @@ def complete(tmp_path: Path, store: servers.Server) -> Scratch:
     path = f"{tmp_path / 'bin'}:{world.env['PATH']}"
     endpoint = f"http://127.0.0.1:{store.port}"
     more = {"PATH": path, "ARCHIVE_ENDPOINT": endpoint, "ARCHIVE_KEY_ID": servers.KEY_ID}
-    made = Scratch(world, more)
+    assert store.folder is not None
+    made = Scratch(world, store.folder, more)
     made.fill()
     return made
 
