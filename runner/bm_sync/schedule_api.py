@@ -133,6 +133,8 @@ def _writable(project: Project, manifest: Manifest, setup: Setup) -> Iterator[Pa
     yield cache_dir(setup.env)
     if manifest.metrics is not None:
         yield manifest.metrics.parent
+    if manifest.fleet is not None and isinstance(manifest.fleet.remote, FolderRemote):
+        yield manifest.fleet.remote.root
     yield from _sides(project)
     if isinstance(project.remote, CloudRemote):
         from bm_sync.cloud.places import data_dir  # refreshed tokens go back to where they were
@@ -162,6 +164,7 @@ def _missing(manifest: Manifest, target: Target) -> Iterator[str]:
 def _secrets(manifest: Manifest, target: Target) -> Iterator[str]:
     """Yield what to do about secrets in environment variables, which no timer has by itself."""
     used = {project.remote for project in _scheduled(manifest)}
+    used |= {manifest.fleet.remote} if used and manifest.fleet is not None else set()
     names = sorted(
         value.value
         for remote in used

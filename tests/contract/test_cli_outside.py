@@ -329,6 +329,7 @@ _ANSWERS = (
     ("apply", "--dry-run"),
     ("check",),
     ("status",),
+    ("fleet", "status"),
     ("ls", "notes"),
     ("history",),
     ("undo", "--dry-run"),

@@ -54,17 +54,22 @@ def load(file: Path, args: Namespace, io: Io) -> Manifest:
 
 def read(file: Path, args: Namespace, io: Io) -> manifests.Loaded:
     """Load a manifest for this machine and this command line; raises `ManifestError`."""
-    return manifests.load(file, io.env, state_dir=state(args, io), machine=machine(args))
+    return manifests.load(file, io.env, state_dir=state(args, io), machine=machine(args, io))
 
 
-def machine(args: Namespace) -> Machine:
+def machine(args: Namespace, io: Io) -> Machine:
     """Return what the manifest is loaded for; raises `UsageError` for a slip in `--set`."""
     sets: tuple[tuple[str, str], ...] = ()
     if args.sets:
         from bm_sync.manifest.overrides import parse
 
         sets = tuple(parse(word) for word in args.sets)
-    return Machine(os.uname().nodename, sys.platform, sets)
+    return Machine(_host(io), sys.platform, sets)
+
+
+def _host(io: Io) -> str:
+    """Return what this machine is called: BM_SYNC_HOST, else as it calls itself."""
+    return io.env.get("BM_SYNC_HOST") or os.uname().nodename
 
 
 def tell_elsewhere(manifest: Manifest, names: Sequence[str], args: Namespace, io: Io) -> None:
@@ -118,7 +123,7 @@ def state(args: Namespace, io: Io) -> Path:
 def setup(args: Namespace, io: Io) -> Setup:
     """Return the surroundings of a command, read from the options and the environment."""
     given = args.rclone or io.env.get("BM_SYNC_RCLONE") or None
-    here = machine(args)
+    here = machine(args, io)
     return Setup(
         env=dict(io.env),
         state_dir=state(args, io),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bm_sync import __version__
 from bm_sync.engine import overview
+from bm_sync.engine.site import Site
 from bm_sync.model.config import Manifest
 from bm_sync.model.report import ProjectStatus
 from bm_sync.model.run import Run
@@ -41,6 +42,15 @@ def publish(manifest: Manifest, run: Run, state: State, setup: Setup) -> str | N
         texts.append((file, metrics_text(run, rows, _exits(run, rows, state)), _FOR_ALL))
     troubles = [said for target in texts if (said := _put(*target)) is not None]
     return "; ".join(troubles) or None
+
+
+async def tell_fleet(manifest: Manifest, run: Run, site: Site) -> str | None:
+    """Leave a note about a run where the manifest's fleet looks; return why it could not be."""
+    if manifest.fleet is None:
+        return None
+    from bm_sync.engine import fleet
+
+    return await fleet.publish(manifest, run, site)
 
 
 def status_text(run: Run, rows: Sequence[ProjectStatus]) -> str:

@@ -181,7 +181,8 @@ async def apply(
                     if around is not None:
                         record = await around.ended(record)
                 trouble = health.publish(manifest, record, state, setup)
-                said_too = [notice for notice in (state.repaired, trouble) if notice is not None]
+                untold = await health.tell_fleet(manifest, record, site) if prepared else None
+                said_too = [n for n in (state.repaired, trouble, untold) if n is not None]
                 failed = around.trouble if around is not None else None
                 return Applied(plan, record, "; ".join(said_too) or None, failed)
 

@@ -20,6 +20,7 @@ from bm_sync.model.config import BackendRemote, Elsewhere, Manifest, Project, Re
 
 if TYPE_CHECKING:
     from bm_sync.manifest.hooks import Hooks
+    from bm_sync.model.fleet import Fleet
     from bm_sync.model.notices import Target
 
 
@@ -55,6 +56,7 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         targets,
         tuple(Elsewhere(p.project, p.elsewhere) for p in placed if p.elsewhere is not None),
         (around.file, *(Path(name) for name in around.folders if name)),
+        fleet=_fleet(checked, remotes, tuple(p.project for p in placed), around),
     )
 
 
@@ -69,10 +71,6 @@ def _hooks(checked: Mapping, around: Surroundings) -> Hooks | None:
     return Hooks(group(checked, "defaults").get("hooks"), group(checked, "vars"), around)
 
 
-def _targets(
-    checked: Mapping, projects: tuple[Project, ...], around: Surroundings
-) -> tuple[Target, ...]:
-    if "notify" not in checked.entries:
 def _metrics(said: Node | None, here: tuple[Placed, ...], around: Surroundings) -> Path | None:
     if not isinstance(said, Scalar):
         return None
@@ -82,10 +80,27 @@ def _metrics(said: Node | None, here: tuple[Placed, ...], around: Surroundings) 
     return file
 
 
+def _targets(
+    checked: Mapping, projects: tuple[Project, ...], around: Surroundings
+) -> tuple[Target, ...]:
+    if "notify" not in checked.entries:
         return ()
     from bm_sync.manifest.notify import targets
 
     return targets(checked.get("notify"), frozenset(t for p in projects for t in p.tags), around)
+
+
+def _fleet(
+    checked: Mapping,
+    remotes: dict[str, Remote],
+    projects: tuple[Project, ...],
+    around: Surroundings,
+) -> Fleet | None:
+    if "fleet" not in checked.entries:
+        return None
+    from bm_sync.manifest.fleet import build_fleet
+
+    return build_fleet(checked.get("fleet"), remotes, projects, around)
 
 
 def _run_commands(remotes: tuple[Remote, ...], targets: tuple[Target, ...]) -> bool:

@@ -63,6 +63,7 @@ class Code(StrEnum):
     LOCKED = "BMS044"
     FACT = "BMS050"
     NOTICE = "BMS051"
+    FLEET = "BMS060"
     FROM = "BMS070"
 
 

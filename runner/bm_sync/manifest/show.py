@@ -47,6 +47,7 @@ def data(manifest: Manifest) -> dict[str, Json]:
         "remotes": {remote.name: _remote(remote) for remote in manifest.remotes},
         "hooks": [_hook(hook) for hook in manifest.hooks],
         "notify": [_target(target) for target in manifest.notify],
+        "fleet": None if manifest.fleet is None else escaped(manifest.fleet.label),
         "projects": {project.name: _project(project) for project in manifest.projects},
         "elsewhere": {
             each.project.name: {**_project(each.project), "reason": each.reason}
