@@ -195,3 +195,18 @@ def test_a_plain_world_is_as_before(tmp_path: Path) -> None:
     made = world(tmp_path)
     assert made.run("apply", "--yes").code == 0
     assert made.run("plan", "--exit-code").code == 0
+
+
+def test_warnings_are_told_by_plan_each_time_and_by_others_while_the_manifest_is_new(
+    here: World,
+) -> None:
+    own = OWN + "filters: {mine: {ignore_files: [~/.basic-memory/.bmignore]}}\n"
+    here.write("sync.yaml", own)
+    told = [
+        "BMS028" in here.run(*words).err
+        for words in (("apply",), ("apply",), ("status",), ("plan",), ("apply", "--set", "top=b"))
+    ]
+    assert told == [True, False, False, True, True]
+    here.write("sync.yaml", own.replace("{mine:", "{ours:"))
+    assert "BMS028" in here.run("status").err
+    assert "BMS028" in here.run("validate").out

@@ -45,9 +45,13 @@ def context(args: Namespace, io: Io, targets: Targets = _NO_TARGETS) -> Context:
 
 
 def load(file: Path, args: Namespace, io: Io) -> Manifest:
-    """Load a manifest and say its warnings on standard error (not with `-q` or `--json`)."""
+    """Load a manifest and say its warnings on standard error (not with `-q` or `--json`).
+
+    `plan` says them each time, other commands once: when this machine does not know the manifest.
+    """
     loaded = read(file, args, io)
-    if loaded.warnings and not (args.quiet or args.json):
+    wanted = loaded.is_new or args.command == "plan"
+    if loaded.warnings and wanted and not (args.quiet or args.json):
         io.err.write(text(loaded.warnings))
     return loaded.manifest
 

@@ -36,6 +36,7 @@ class Loaded:
 
     `text` is what stands in the file, line ends as newlines. `tree` is the whole of all its files
     with variables put in, `around` what it was resolved against; `show --origins` looks there.
+    `is_new` says that this machine remembers no such manifest, as it stands now.
     """
 
     manifest: Manifest
@@ -43,6 +44,7 @@ class Loaded:
     text: str
     tree: Mapping
     around: Surroundings
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,13 @@ def _load(source: _Source) -> Loaded:
         report.note_the_rest()
     if loaded is None or report.failed:
         raise report.fail()
-    manifest, tree, around = loaded
-    return Loaded(manifest, report.finish(), source.text, tree, around)
+    manifest, tree, around, is_new = loaded
+    return Loaded(manifest, report.finish(), source.text, tree, around, is_new)
 
 
-def _manifest(source: _Source, report: Report) -> tuple[Manifest, Mapping, Surroundings] | None:
+def _manifest(
+    source: _Source, report: Report
+) -> tuple[Manifest, Mapping, Surroundings, bool] | None:
     from bm_sync.manifest.build import build
     from bm_sync.manifest.expand import expand
     from bm_sync.manifest.judge import judge
@@ -135,7 +139,7 @@ def _manifest(source: _Source, report: Report) -> tuple[Manifest, Mapping, Surro
         check_locks(whole.layers, judged.manifest, around)
     if judged.accepted is not None and not report.failed:
         remember(judged.accepted, source.env, manifest)
-    return manifest, judged.manifest, around
+    return manifest, judged.manifest, around, judged.accepted is not None
 
 
 def _surroundings(
