@@ -47,7 +47,7 @@ def test_every_run_leaves_how_all_projects_stand(here: World) -> None:
     schema = json.loads(schema_file("status").read_text())
     assert [e.message for e in Draft7Validator(schema).iter_errors(said)] == []
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert said["exit"] == 0
+    assert (said["exit"], said["manifest"]) == (0, str(here.root / "sync.yaml"))
     assert said["run"] == here.run("history", "--json").json["data"][0]["id"]
     assert {p["project"]: p["result"] for p in said["projects"]} == {
         "notes": "changed",

@@ -64,7 +64,7 @@ def status_text(run: Run, rows: Sequence[ProjectStatus]) -> str:
         "ended": run.ended,
         "exit": run.exit,
         "host": run.host,
-        "manifest": run.manifest,
+        "manifest": str(Path(run.manifest).absolute()),
         "projects": [flatten(row) for row in rows],
     }
     return json.dumps(said) + "\n"
