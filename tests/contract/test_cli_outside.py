@@ -329,6 +329,7 @@ _ANSWERS = (
     ("apply", "--dry-run"),
     ("check",),
     ("status",),
+    ("report",),
     ("fleet", "status"),
     ("ls", "notes"),
     ("history",),

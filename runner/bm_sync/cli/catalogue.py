@@ -26,6 +26,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "look after",
         (
             ("status", "list the projects as last seen"),
+            ("report", "tell what happened over a time and how all stands now, as a page too"),
             ("fleet", "tell how all machines stand that apply the manifest"),
             ("ls", "list what lies on the remote, or locally"),
             ("history", "list the runs, or every action of one run"),

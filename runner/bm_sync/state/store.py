@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.run import ProjectRun, Run, Status
@@ -20,6 +20,9 @@ from bm_sync.state import baselines, contents, database, history, open_conflicts
 from bm_sync.state.machine import Here, machine_id
 from bm_sync.state.past import Past
 from bm_sync.state.values import Change, Fact, Remembered, Seen
+
+if TYPE_CHECKING:
+    from bm_sync.state.period import PastRun
 
 
 class State:
@@ -166,6 +169,13 @@ class State:
         """
         with self._db.reading() as connection:
             return history.runs(connection, limit, project)
+
+    def runs_since(self, moment: str) -> tuple[PastRun, ...]:
+        """Return the figures of every run since a time (ISO 8601, UTC), oldest first."""
+        from bm_sync.state import period
+
+        with self._db.reading() as connection:
+            return period.read(connection, moment)
 
     def run(self, name: str) -> Run | None:
         """Return a run with all its actions, by its id or a prefix of it.

@@ -33,7 +33,7 @@ def plan_markdown(plan: Plan, view: View) -> str:
     At most `MOST` characters; what does not fit is counted.
     """
     busy = [project for project in plan.projects if not project.in_sync]
-    head = f"### bm-sync plan\n\n{_text(total_line(plan))}\n\n{_table(plan.projects)}"
+    head = f"### bm-sync plan\n\n{plain(total_line(plan))}\n\n{_table(plan.projects)}"
     words, silent = _fill([_words(project, view) for project in busy], _FOR_WORDS)
     room = MOST - _SPARE - len(head) - len(words)
     files, folded = _fill([_files(project) for project in busy], room)
@@ -64,11 +64,11 @@ def _table(projects: Sequence[ProjectPlan]) -> str:
         quiet = "in sync" if project.in_sync else "nothing to move"
         mark = flag(project)
         row = (
-            _text(project.project),
+            plain(project.project),
             project.mode.value,
-            _code(project.local),
-            _text(arrow(project.mode, project.direction).strip()),
-            _code(project.remote),
+            code(project.local),
+            plain(arrow(project.mode, project.direction).strip()),
+            code(project.remote),
             ", ".join(figures) or ("" if mark else quiet),
             f"**{mark}**" if mark else "",
         )
@@ -82,15 +82,15 @@ def _words(project: ProjectPlan, view: View) -> str:
     block = project_words(project, view)
     if block is None:
         return ""
-    said = [_text(line.strip()) for line in block[1][:_MOST_WORDS]]
-    return f"\n**{_text(project.project)}**\n\n" + "".join(f"- {line}\n" for line in said)
+    said = [plain(line.strip()) for line in block[1][:_MOST_WORDS]]
+    return f"\n**{plain(project.project)}**\n\n" + "".join(f"- {line}\n" for line in said)
 
 
 def _files(project: ProjectPlan) -> str:
     rows = [action_row(action) for action in project.moves[:_MOST_FILES]]
     if not rows:
         return ""
-    head = f"{_text(project.project)}: {count(len(project.moves), 'change')}"
+    head = f"{plain(project.project)}: {count(len(project.moves), 'change')}"
     rest = len(project.moves) - len(rows)
     return (
         f"\n<details><summary>{head}</summary>\n\n"
@@ -103,14 +103,16 @@ def _files(project: ProjectPlan) -> str:
 
 def _file(row: Row) -> str:
     side, what, size, path, why = row
-    return f"| {_text(side.strip())} | {what} | {size} | {_code(path)} | {_text(why)} |\n"
+    return f"| {plain(side.strip())} | {what} | {size} | {code(path)} | {plain(why)} |\n"
 
 
-def _code(name: str) -> str:
-    return f"<code>{_text(name, _LONGEST_NAME)}</code>" if name else ""
+def code(name: str) -> str:
+    """Return a name as code, shortened when it is long."""
+    return f"<code>{plain(name, _LONGEST_NAME)}</code>" if name else ""
 
 
-def _text(words: str, longest: int = _LONGEST_LINE) -> str:
+def plain(words: str, longest: int = _LONGEST_LINE) -> str:
+    """Return words of anybody so that Markdown and HTML take none of them for markup."""
     short = words if len(words) <= longest else words[: longest - 1] + "…"
     return _MARKUP.sub(lambda found: _as_numbers(found[0]), escape(short))
 
