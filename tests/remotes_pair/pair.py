@@ -72,6 +72,7 @@ class Pair:
     policy: dict[str, object] = field(default_factory=lambda: {"guards": OFF})
     gitignore: bool = False
     path: str = "notes"
+    source: str = "near:notes"
     clock: int = 1_600_000_000
 
     def __post_init__(self) -> None:
@@ -82,7 +83,7 @@ class Pair:
 
     def manifest(self) -> Manifest:
         """Write what is declared now and load it."""
-        said: dict[str, object] = {"from": "near:notes", "remote": "far", "path": self.path}
+        said: dict[str, object] = {"from": self.source, "remote": "far", "path": self.path}
         said |= {"policy": self.policy, "filters": ["f"]}
         declared = {
             "version": 1,

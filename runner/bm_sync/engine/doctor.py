@@ -17,6 +17,7 @@ from bm_sync.model.config import (
     Manifest,
     Placement,
     Project,
+    Remote,
 )
 from bm_sync.model.report import Finding, Health, Setup
 from bm_sync.rclone.probes import S3_TYPE
@@ -38,7 +39,8 @@ async def examine(
         for finding in _local(project):
             yield finding
     projects = manifest.projects if manifest else ()
-    used = {p.remote.name: p.remote for p in projects if p.remote is not None}
+    used: dict[str, Remote] = {p.source.remote.name: p.source.remote for p in projects if p.source}
+    used |= {p.remote.name: p.remote for p in projects if p.remote is not None}
     leased = {p.remote.name for p in projects if p.remote and p.policy.lease is not Lease.NONE}
     for remote in used.values():
         if isinstance(remote, FolderRemote):

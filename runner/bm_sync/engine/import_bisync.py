@@ -35,6 +35,9 @@ async def import_bisync_state(
     if project.placement is not Placement.SYNCED:
         what = f"project {project.name} has one side only; there is nothing to agree on"
         raise UsageError(what)
+    if project.local is None:
+        what = f"project {project.name} joins two remotes; the listings of bisync name a folder"
+        raise UsageError(what)
     session = find(project, folder, site.setup.env)
     local, remote = _read(session.local), _read(session.remote)
     seen = await observe(project, site)

@@ -196,15 +196,16 @@ def _check_sources(
     What is only read may be another project's place as well: a backup of what others sync.
     """
     for claim, reads in _source_claims(placed):
-        touched = [
-            other
-            for other in remotes
-            if _touch(claim.where, other.where) and (other.project == claim.project or not reads)
-        ]
-        if touched:
-            others = _named(touched, claim.at, around)
+        touched = [other for other in remotes if _touch(claim.where, other.where)]
+        foreign = [other for other in touched if other.project != claim.project]
+        if len(foreign) < len(touched):
+            what = f"the two sides of {quoted(claim.project)} touch each other"
+            around.report.error(Code.SIDES_OVERLAP, claim.at, what, "keep them apart")
+        if foreign and not reads:
+            others = _named(foreign, claim.at, around)
             what = f"what {quoted(claim.project)} is from touches the remote place of {others}"
-            around.report.error(Code.SIDES_OVERLAP, claim.at, what, "keep the two sides apart")
+            hint = "keep them apart, or only read it: mode push, or mirror up"
+            around.report.error(Code.SIDES_OVERLAP, claim.at, what, hint)
     writing = tuple(claim for claim, reads in _source_claims(placed) if not reads)
     _check_pairs(writing, around, Code.REMOTE_OVERLAP, "place that it is from")
 
