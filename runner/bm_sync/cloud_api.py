@@ -14,7 +14,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from bm_sync.errors import UsageError
+from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.cloud import CloudProject, named
 from bm_sync.model.cloud_report import (
     CloudStatus,
@@ -23,6 +23,7 @@ from bm_sync.model.cloud_report import (
     RepinReport,
     SignInReport,
     SignOutReport,
+    Trouble,
 )
 from bm_sync.model.config import CloudRemote, Manifest, Project
 from bm_sync.model.permalink import permalink
@@ -93,13 +94,26 @@ async def status(setup: Setup, manifest: Manifest | None) -> tuple[CloudStatus, 
 
 async def projects(
     setup: Setup, manifest: Manifest | None, name: str | None
-) -> tuple[ProjectLine, ...]:
-    """List what lies on the cloud, of one remote or of all, and what of it is declared."""
+) -> tuple[tuple[ProjectLine, ...], tuple[Trouble, ...]]:
+    """List what lies on the cloud, of one remote or of all, and what of it is declared.
+
+    Of several remotes those that cannot be asked are told with it; raises CloudError when the only
+    one cannot be.
+    """
     from bm_sync.cloud import look
 
     lines: list[ProjectLine] = []
-    for remote in _meant(manifest, name):
-        found = await look.projects(_account(setup, remote), remote, setup.state_dir)
+    troubles: list[Trouble] = []
+    meant = _meant(manifest, name)
+    for remote in meant:
+        try:
+            found = await look.projects(_account(setup, remote), remote, setup.state_dir)
+        except BmSyncError as e:
+            if len(meant) == 1:
+                raise
+            what = e.what if _name(remote) is None else f"{_name(remote)}: {e.what}"
+            troubles.append(Trouble(what, e.hint, int(e.exit)))
+            continue
         mine = _on(manifest, remote)
         lines += [
             ProjectLine(_name(remote), each.name, each, _declared(mine, each)) for each in found
@@ -109,7 +123,7 @@ async def projects(
             for project in mine
             if named(found, project.path) is None
         ]
-    return tuple(lines)
+    return tuple(lines), tuple(troubles)
 
 
 async def find(

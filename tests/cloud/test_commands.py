@@ -309,6 +309,20 @@ def test_projects_are_listed_with_what_declares_them_in_any_spelling(team: User)
     assert "my-diary" not in only.out
 
 
+def test_projects_of_the_other_remotes_are_listed_beside_one_that_cannot_be_asked(
+    user: User, team: User
+) -> None:
+    manifest(user, "nobody")
+    said = team.run("cloud", "projects")
+    assert said.code != 0
+    assert "my-diary" in said.out
+    assert "crew: " in said.out
+    answer = team.run("cloud", "projects", "--json")
+    assert (answer.code, len(answer.json["errors"])) == (said.code, 1)
+    assert {row["remote"] for row in answer.json["data"]} == {"cloud"}
+    assert team.run("cloud", "projects", "crew").code == said.code
+
+
 def test_projects_of_a_remote_that_is_none_are_a_usage_error(team: User) -> None:
     said = team.run("cloud", "projects", "clout")
     assert said.code == Exit.USAGE

@@ -193,6 +193,7 @@ def test_folders_that_no_two_projects_may_share_are_said_and_left_out(home: Home
     assert "path is empty" in why["empty"]
     assert "not absolute" in why["relative"]
     assert "/ cannot be kept in sync" in why["whole disk"]
+    assert why["odd"] == "its entry is not understood: it is neither a folder nor an object"
     assert set(why) == {"main", "twin", "empty", "relative", "whole disk", "odd"}
     comments = [line for line in proposal.text.splitlines() if line.startswith("  # '")]
     assert len(comments) == len(why)

@@ -82,8 +82,14 @@ def _status(args: Namespace, io: Io) -> Answer:
 def _projects(args: Namespace, io: Io) -> Answer:
     from bm_sync import cloud_api
 
-    lines = loop.run(cloud_api.projects(setup(args, io), _manifest(args, io), args.name))
-    return Answer(text=partial(projects_text, lines, view(args, io)), data=lambda: lines)
+    work = cloud_api.projects(setup(args, io), _manifest(args, io), args.name)
+    lines, troubles = loop.run(work)
+    return Answer(
+        text=partial(projects_text, lines, view(args, io), troubles),
+        data=lambda: lines,
+        exit=worst([Exit(trouble.exit) for trouble in troubles]),
+        errors=tuple(Failure(trouble.what, trouble.hint) for trouble in troubles),
+    )
 
 
 def _remove(args: Namespace, io: Io) -> Answer:

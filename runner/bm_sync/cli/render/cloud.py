@@ -155,8 +155,15 @@ def _trouble_lines(troubles: Sequence[Trouble], view: View) -> list[str]:
     return said
 
 
-def projects_text(found: Sequence[ProjectLine], view: View) -> str:
-    """Return a line for each project on the cloud, and for each that is missing there."""
+def projects_text(
+    found: Sequence[ProjectLine], view: View, troubles: Sequence[Trouble] = ()
+) -> str:
+    """Return a line for each project on the cloud, and for each that is missing there.
+
+    `troubles` are about remotes that could not be asked.
+    """
+    if troubles and not found:
+        return lines(_trouble_lines(troubles, view))
     if not found:
         return "there is no project on the cloud, and none is declared\n"
     table = columns([_PROJECT_HEADS, *(_project_row(line) for line in found)], "<<<<")
@@ -168,7 +175,8 @@ def projects_text(found: Sequence[ProjectLine], view: View) -> str:
     if missing:
         total += f"; {missing} declared and not there"
         ways = [("make what is missing", view.command("apply"))]
-    return lines([view.paint(table[0], "dim"), *table[1:]], [total], commands(ways))
+    told = _trouble_lines(troubles, view)
+    return lines([view.paint(table[0], "dim"), *table[1:]], told, [total], commands(ways))
 
 
 def _project_row(line: ProjectLine) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bm_sync.manifest.adopt.memory import MemoryConfig, MemoryProject
+from bm_sync.manifest.adopt.memory import NOT_UNDERSTOOD, MemoryConfig, MemoryProject
 from bm_sync.manifest.adopt.yaml_text import scalar, short_path
 from bm_sync.manifest.places import wrong_remote_path
 from bm_sync.manifest.shown import quoted
@@ -138,6 +138,8 @@ class _Maker:
         return os.path.normpath(said) if Path(said).is_absolute() else None
 
     def _why_nowhere(self) -> str:
+        if NOT_UNDERSTOOD in self.project.remarks:
+            return f"{NOT_UNDERSTOOD}: it is neither a folder nor an object"
         if self.project.folder is None:
             return "it has no folder (path is empty) and is not on the cloud"
         folder = quoted(self.project.folder)

@@ -19,6 +19,7 @@ from bm_sync.manifest.shown import quoted
 CONFIG = "config.json"
 _MAX_BYTES = 4 << 20
 _CLOUD, _LOCAL = "cloud", "local"
+NOT_UNDERSTOOD = "its entry is not understood"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _project(name: str, entry: object, cloud: object, mode: object) -> MemoryPro
     elif entry is None:
         project = MemoryProject(name, None, cloud=mode != _LOCAL)
     else:
-        project = MemoryProject(name, None, cloud=False, remarks=("its entry is not understood",))
+        project = MemoryProject(name, None, cloud=False, remarks=(NOT_UNDERSTOOD,))
     return project if cloud is None else _with_sync(project, cloud)
 
 
