@@ -232,8 +232,17 @@ def test_a_copied_file_costs_one_download_and_one_upload(
         counted.write(LOCAL, f"{n}.md", f"text {n}")
     for proxy in proxies:
         proxy.take()
+    here: list[int] = []
+
+    def look(kind: str, _: str) -> None:
+        if kind == "PUT":
+            relayed = (counted.setup.state_dir / "relay").rglob("*.md")
+            here.append(len(list(relayed)))
+
+    proxies[1].instead = look
     done = counted.apply()
     assert {a.outcome for a in done.actions} == {Outcome.DONE}
+    assert max(here) == 4, "no more than a portion is ever here"
     near, far = (proxy.take() for proxy in proxies)
     assert near["GET"] == 10, near
     assert near.get("PUT", 0) == 0, "a side that only gives is not written"
