@@ -564,10 +564,14 @@ def test_who_may_only_read_pulls_and_a_file_that_cannot_go_up_is_its_own_problem
     assert sorted(there(cloud, "library")) == ["more.md", "theirs.md"]
     (reader.folder / "notes/theirs.md").unlink()
     (reader.folder / "notes/mine.md").unlink()
+    cloud.put("notes/new.md", "theirs", "library")
     run = reader.apply()
     assert run.exit == 1
-    assert "bm-sync cloud status" in (run.hint or ""), told(run)
-    assert sorted(there(cloud, "library")) == ["more.md", "theirs.md"]
+    (failed,) = [a for a in run.actions if a.outcome is not Outcome.DONE]
+    assert (failed.path, failed.outcome) == ("theirs.md", Outcome.FAILED)
+    assert "needs the role editor" in (failed.detail or ""), told(run)
+    assert sorted(reader.texts()) == ["more.md", "new.md"], "what is not forbidden goes on"
+    assert sorted(there(cloud, "library")) == ["more.md", "new.md", "theirs.md"]
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])

@@ -13,7 +13,7 @@ from bm_sync.engine.distant import Distant
 from bm_sync.model.plan import Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp
-from bm_sync.rclone.faults import RcloneError
+from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.wire import RemoteEntry, Removal
 
 _IMPOSSIBLE = "the remote deletes nothing; the file stays there"
@@ -31,7 +31,15 @@ class Discard:
         """Move files into this run's trash."""
         if not items:
             return
-        match await self._scope.persist(lambda: self._scope.rclone.removal(self._store.base)):
+        try:
+            way = await self._scope.persist(lambda: self._scope.rclone.removal(self._store.base))
+        except RcloneError as e:
+            if e.fault is not Fault.FORBIDDEN:
+                raise
+            for item in items:  # who may not even try may still bring all other files here
+                self._scope.ledger.settle(item, Outcome.FAILED, e.what)
+            return
+        match way:
             case Removal.COPY:
                 await self._by_copy(items)
             case Removal.MOVE:
