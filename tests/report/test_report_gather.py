@@ -104,6 +104,12 @@ def test_a_run_that_did_not_end_is_told_as_such_and_says_nothing_about_durations
     assert report.runs[0].exit == -1
 
 
+def test_a_run_lasts_as_long_as_its_slowest_project_or_as_its_times_say(tmp_path: Path) -> None:
+    short, long = run_of(1, NOW - timedelta(hours=2), QUIET), run_of(2, NOW, QUIET)
+    report = told(tmp_path, short, replace(long, ended=iso(NOW + timedelta(seconds=40))))
+    assert [run.seconds for run in report.runs] == [40, 0.25]
+
+
 def test_a_conflict_or_a_stop_that_lasts_counts_once_until_it_comes_again(tmp_path: Path) -> None:
     states = (WAITING, WAITING, QUIET, WAITING, STOPPED, STOPPED, QUIET, STOPPED)
     report = told(tmp_path, *hourly(*states))

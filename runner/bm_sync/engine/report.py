@@ -125,11 +125,15 @@ class _Met:
 
     @property
     def seconds(self) -> float:
-        """Return how long it took; the records of projects know parts of a second."""
+        """Return how long it took.
+
+        Its own times are whole seconds; of a short run its slowest project knows better.
+        """
         if not self.past.ended:
             return 0.0
         whole = (datetime.fromisoformat(self.past.ended) - self.began).total_seconds()
-        return max([whole, *(part.past.seconds for part in self.parts)])
+        slowest = max((part.past.seconds for part in self.parts), default=whole)
+        return slowest if whole <= 1 else max(whole, slowest)
 
     @property
     def work(self) -> Work:

@@ -156,7 +156,7 @@ def _strip(project: ProjectPeriod, report: Report) -> Html:
 
 def open_conflicts(conflicts: Sequence[OpenConflict], view: View) -> Html:
     """Return the conflicts that nobody has settled."""
-    columns = [Column("File"), Column("What happened"), Column("Since", "when")]
+    columns = [Column("File", "file"), Column("What happened"), Column("Since", "when")]
     rows = [
         (
             joined(name(conflict.path), element("small", name(conflict.project))),
