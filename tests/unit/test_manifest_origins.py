@@ -65,6 +65,35 @@ def test_every_value_names_the_file_and_the_line_that_said_it(files: Files) -> N
     assert {key: found.get(key) for key in expected} == expected
 
 
+def test_every_key_of_hooks_targets_schedules_and_conditions_names_its_line(files: Files) -> None:
+    files.write(
+        sync=(files.root / "sync.yaml").read_text()
+        + "hooks:\n  on_error:\n    - ./told.sh\n    - run: ./more.sh\n      timeout: 10s\n"
+        "notify:\n  - type: ntfy\n    url: https://ntfy.example/x\n    on:\n      - change\n"
+        "defaults:\n  schedule:\n    jitter: 1m\n    every: 15m\n"
+        "  conditions:\n    hours:\n      - 08:00-10:00\n    power: mains\n"
+    )
+    found, notes = said(files), "/projects/notes"
+    expected = {
+        "/hooks/0/run": "sync.yaml:10",
+        "/hooks/0/timeout": "built-in default",
+        "/hooks/1/run": "sync.yaml:11",
+        "/hooks/1/timeout": "sync.yaml:12",
+        "/notify/0/type": "sync.yaml:14",
+        "/notify/0/url": "sync.yaml:15",
+        "/notify/0/on/0": "sync.yaml:17",
+        "/notify/0/timeout": "built-in default",
+        f"{notes}/schedule/when": "sync.yaml:21",
+        f"{notes}/schedule/jitter": "sync.yaml:20",
+        f"{notes}/schedule/catch_up": "built-in default",
+        f"{notes}/conditions/hours/0": "sync.yaml:24",
+        f"{notes}/conditions/power": "sync.yaml:25",
+        f"{notes}/conditions/disk_free/bytes": "built-in default",
+        "/elsewhere/far/schedule/jitter": "sync.yaml:20",
+    }
+    assert {key: found.get(key) for key in expected} == expected
+
+
 def test_of_a_variable_that_several_files_declare_the_one_that_holds_is_named(files: Files) -> None:
     files.write(sync=(files.root / "sync.yaml").read_text() + "vars: {root: /own}\n")
     assert said(files)["/vars/root"] == "team.yaml:2"

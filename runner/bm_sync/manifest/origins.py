@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bm_sync.manifest import show
+from bm_sync.manifest import origins_parts, show
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.loader import Loaded
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
@@ -116,6 +116,7 @@ def _places(loaded: Loaded, whole: dict[str, Json]) -> dict[_Path, str]:
     places = dict(_declared(whole, ()))
     for key in ("version", "vars", "remotes", "metrics", "fleet"):
         places |= _below(tree.get(key), (key,), around)
+    places |= origins_parts.places(whole, tree, around)
     policies = Policies(group(tree, "policies"), around)
     for part in _PROJECTS:
         for name, entry in group(tree, "projects").entries.items():
