@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from bm_sync.engine.adopt import import_basic_memory as import_basic_memory  # n
 from bm_sync.engine.adopt import import_bisync_state as import_bisync_state  # noqa: PLC0414 - too
 from bm_sync.engine.adopt import import_rclone as import_rclone  # noqa: PLC0414 - told here too
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.selecting import elsewhere, select
+from bm_sync.engine.peeking import peeking
+from bm_sync.engine.selecting import select
 from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.manifest import Loaded
 from bm_sync.manifest import load as load_manifest
@@ -54,19 +54,6 @@ def load(file: Path, setup: Setup) -> Loaded:
     return load_manifest(file, setup.env, state_dir=setup.state_dir, machine=machine)
 
 
-@asynccontextmanager
-async def _peeking(setup: Setup, projects: Sequence[Project]) -> AsyncIterator[Site]:
-    """Open the surroundings of a command that changes nothing."""
-    from bm_sync.engine.opening import open_rclone
-
-    async with open_rclone(setup, projects) as rclone:
-        from bm_sync.engine.site import Site  # rclone starts while the engine is loaded
-        from bm_sync.state.store import State
-
-        with State.peek(setup.state_dir) as state:
-            yield Site(setup, state, rclone)
-
-
 async def plan(
     manifest: Manifest,
     selection: Selection,
@@ -77,7 +64,7 @@ async def plan(
 ) -> Plan:
     """Plan the selected projects. Changes nothing anywhere."""
     projects = select(manifest, selection)
-    async with _peeking(setup, projects) as site:
+    async with peeking(setup, projects, manifest.state) as site:
         from bm_sync.engine.prepare import Wants, plan_of, prepare_all
 
         prepared = await prepare_all(projects, site, Wants(accept, keep_deleted))
@@ -148,7 +135,7 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
 async def prunable(manifest: Manifest, selection: Selection, setup: Setup) -> Plan:
     """Return what the filters exclude but what lies on the remotes. Changes nothing anywhere."""
     projects = select(manifest, selection)
-    async with _peeking(setup, projects) as site:
+    async with peeking(setup, projects, manifest.state) as site:
         from bm_sync.engine import prune as pruning
         from bm_sync.engine.prepare import plan_of
 
@@ -184,7 +171,7 @@ async def check(
     from bm_sync.engine import check as checking
 
     projects = select(manifest, selection)
-    async with _peeking(setup, projects) as site:
+    async with peeking(setup, projects, manifest.state) as site:
         return await checking.check_all(projects, site, sample)
 
 
@@ -193,7 +180,7 @@ async def listing(manifest: Manifest, name: str, side: Side, setup: Setup) -> Li
     from bm_sync.engine import inspect
 
     project = _one(manifest, name)
-    async with _peeking(setup, [project]) as site:
+    async with peeking(setup, [project], manifest.state) as site:
         return await inspect.listing(project, side, site)
 
 
@@ -210,15 +197,19 @@ def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[Proj
     Then come those that are for other machines, and those that are known but not declared.
     """
     from bm_sync.engine import overview
-    from bm_sync.paths import home_dir
 
     with _peek(setup) as state:
-        home = home_dir(setup.env)
-        rows = overview.declared(select(manifest, selection), state, home)
-        rows += overview.not_here(elsewhere(manifest, selection), state, home)
-        if selection.names or selection.tags:
-            return rows
-        return rows + overview.undeclared(manifest, state)
+        return overview.rows(manifest, selection, state, setup)
+
+
+async def shared_status(
+    manifest: Manifest, selection: Selection, setup: Setup
+) -> tuple[ProjectStatus, ...]:
+    """Return the same as `status`, of a state that lies on a remote and is fetched first."""
+    from bm_sync.engine import overview
+
+    async with peeking(setup, select(manifest, selection), manifest.state) as site:
+        return overview.rows(manifest, selection, site.state, setup)
 
 
 def history(setup: Setup, *, limit: int = 20, project: str | None = None) -> tuple[Run, ...]:
@@ -255,6 +246,12 @@ def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
     from bm_sync.state.lock import Owner, hold
     from bm_sync.state.store import State
 
+    if manifest is not None and manifest.state is not None:
+        key = project_key(_one(manifest, name))
+        raise UsageError(
+            f"the state of project {name} lies on {manifest.state.label}/{key}",
+            hint="remove state.db there; the next apply compares both sides anew",
+        )
     begun = iso(utc_now())
     with State.open(setup.state_dir, host=setup.host) as state:
         key, declared = overview.find(manifest, name, state)

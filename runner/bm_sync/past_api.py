@@ -6,12 +6,12 @@ Like `api`: nothing here prints, asks or exits.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync.engine.peeking import peeking
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.past import KeptVersion, OldVersions, Undo
 from bm_sync.model.plan import Plan
@@ -51,7 +51,7 @@ async def plan_undo(manifest: Manifest, wanted: Undo, setup: Setup) -> Plan:
     from bm_sync.engine.prepare import plan_of
 
     found = _target(manifest, wanted, setup)
-    async with _peeking(setup, found.projects) as site:
+    async with peeking(setup, found.projects, manifest.state) as site:
         prepared = await undo.prepare_all(found, wanted, found.projects, site)
         return plan_of(manifest, prepared, site.clock())
 
@@ -95,22 +95,11 @@ def _target(manifest: Manifest, wanted: Undo, setup: Setup) -> Target:
         return target(wanted, manifest.projects, state)
 
 
-@asynccontextmanager
-async def _peeking(setup: Setup, projects: Sequence[Project]) -> AsyncIterator[Site]:
-    from bm_sync.engine.opening import open_rclone
-    from bm_sync.engine.site import Site
-    from bm_sync.state.store import State
-
-    async with open_rclone(setup, projects) as rclone:
-        with State.peek(setup.state_dir) as state:
-            yield Site(setup, state, rclone)
-
-
 async def versions(project: Project, path: str, setup: Setup) -> tuple[KeptVersion, ...]:
     """Return every version of a file that either side keeps, the newest first."""
     from bm_sync.engine import versions as finding
 
-    async with _peeking(setup, [project]) as site:
+    async with peeking(setup, [project]) as site:
         return await finding.versions(project, path, site)
 
 
@@ -125,7 +114,7 @@ async def fetch_version(project: Project, version: KeptVersion, target: Path, se
     """Write a kept version into a new file; raises UsageError when it exists."""
     from bm_sync.engine import versions as finding
 
-    async with _peeking(setup, [project]) as site:
+    async with peeking(setup, [project]) as site:
         await finding.fetch(project, version, target, site)
 
 
@@ -136,7 +125,7 @@ async def plan_restore(
     from bm_sync.engine import versions as finding
     from bm_sync.engine.prepare import plan_of
 
-    async with _peeking(setup, [project]) as site:
+    async with peeking(setup, [project]) as site:
         prepared = await finding.prepare(project, version, site)
         return plan_of(manifest, [prepared], site.clock())
 
@@ -171,7 +160,7 @@ async def old_versions(projects: Sequence[Project], setup: Setup) -> tuple[OldVe
     """Return what the trash of these projects holds that their policies do not keep."""
     from bm_sync.engine import retention
 
-    async with _peeking(setup, projects) as site:
+    async with peeking(setup, projects) as site:
         found = [await retention.old_versions(p, site) for p in projects]
         return tuple(old for one in found for old in one)
 
@@ -215,7 +204,7 @@ async def conflict_sides(project: Project, path: str, setup: Setup) -> Sides:
     """Return both versions of the conflict at a path; raises UsageError when none is open."""
     from bm_sync.engine import resolve
 
-    async with _peeking(setup, [project]) as site:
+    async with peeking(setup, [project]) as site:
         return await resolve.sides(project, resolve.find(project, path, site), site)
 
 
@@ -226,7 +215,7 @@ async def plan_resolve(
     from bm_sync.engine import resolve
     from bm_sync.engine.prepare import plan_of
 
-    async with _peeking(setup, [project]) as site:
+    async with peeking(setup, [project]) as site:
         conflict = resolve.find(project, path, site)
         prepared = await resolve.prepare(project, conflict, choice.keep, choice.given, site)
         return plan_of(manifest, [prepared], site.clock())

@@ -71,6 +71,7 @@ class Lease:
         self._lost: LockedError | None = None
         self._limits: set[asyncio.Timeout] = set()
         self._released = False
+        self.outlives = False
         self._beating = asyncio.create_task(self._beat())
 
     async def check(self) -> None:
@@ -82,7 +83,10 @@ class Lease:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Stop the block when the lease is lost (LockedError); give the lease back at its end."""
+        """Stop the block when the lease is lost (LockedError); give the lease back at its end.
+
+        One that `outlives` the block is given back by whoever took it.
+        """
         limit = asyncio.timeout(None)
         try:
             async with limit:
@@ -96,7 +100,8 @@ class Lease:
                 raise self._lost from None
             raise
         finally:
-            await self.release()
+            if not self.outlives:
+                await self.release()
 
     async def release(self) -> None:
         """Give the lease back; what cannot be removed now ends by itself."""

@@ -39,8 +39,20 @@ class Found:
     tag: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The file that a place holds: its path below the root, bytes at most, what it is."""
+
+    path: str = PATH
+    most: int = MAX_BYTES
+    what: str = "the lease"
+
+
+LEASE = Slot()
+
+
 class LeasePlace(Protocol):
-    """One place on one remote.
+    """One place on one remote: for a lease, or for anything else that one holder replaces.
 
     `exact`: of several who ask at once one gets it. Elsewhere it is advisory.
     """
@@ -69,16 +81,17 @@ class FolderPlace:
 
     exact = True
 
-    def __init__(self, root: Path, label: str) -> None:
+    def __init__(self, root: Path, label: str, slot: Slot = LEASE) -> None:
         self.label = label
+        self._slot = slot
         self._root = root
         self._jail = Jail(root)
 
     async def read(self) -> Found | None:
         """Return the lease that stands, None when there is none."""
         try:
-            with os.fdopen(self._jail.open(PATH), "rb") as file:
-                return Found(file.read(MAX_BYTES + 1))
+            with os.fdopen(self._jail.open(self._slot.path), "rb") as file:
+                return Found(file.read(self._slot.most + 1))
         except FileNotFoundError:
             return None
         except (OSError, BlockedError) as e:
@@ -88,7 +101,7 @@ class FolderPlace:
         """Put a lease where none stands; None when another does."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            with self._jail.parent(PATH, make=True) as spot:
+            with self._jail.parent(self._slot.path, make=True) as spot:
                 new = self._written(spot, data)
                 try:
                     atomic.move_new(new, spot)
@@ -104,10 +117,10 @@ class FolderPlace:
     async def replace(self, old: Found, data: bytes) -> Found | None:
         """Put a lease in the place of the one that was read; None when that has changed."""
         try:
-            with self._jail.parent(PATH) as spot:
+            with self._jail.parent(self._slot.path) as spot:
                 new = self._written(spot, data)
                 try:
-                    swapped = _swap(new, spot, old)
+                    swapped = _swap(new, spot, old, self._slot.most)
                 finally:
                     with suppress(FileNotFoundError):
                         os.unlink(new[1], dir_fd=new[0])
@@ -120,7 +133,7 @@ class FolderPlace:
     async def remove(self) -> None:
         """Take the lease away, and our folder when nothing else lies in it."""
         try:
-            with self._jail.parent(PATH) as (folder, name):
+            with self._jail.parent(self._slot.path) as (folder, name):
                 left = [n for n in os.listdir(folder) if n.startswith(_NEW)]  # noqa: PTH208 - the same
                 for gone in (name, *left):  # of killed runs; who is at work asks again
                     with suppress(FileNotFoundError):
@@ -139,6 +152,10 @@ class FolderPlace:
 
     def _written(self, spot: Spot, data: bytes) -> Spot:
         """Return a new file beside the lease that holds `data`."""
+        if self._slot != LEASE:  # one holder writes it, so what lies here is a killed run's
+            for left in os.listdir(spot[0]):  # noqa: PTH208 - an open folder
+                if left.startswith(_NEW):
+                    os.unlink(left, dir_fd=spot[0])
         new = spot[0], _NEW + secrets.token_hex(8)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(new[1], flags, 0o666, dir_fd=new[0]), "wb") as file:
@@ -148,37 +165,46 @@ class FolderPlace:
     def _unusable(self, error: Exception) -> BmSyncError:
         said = error.strerror if isinstance(error, OSError) else error
         return BmSyncError(
-            f"the lease {self.label}/{PATH} cannot be kept: {said}",
+            f"{self._slot.what} {self.label}/{self._slot.path} cannot be kept: {said}",
             hint="check the permissions of the folder, and what stands at .bm-sync there",
         )
 
 
-def _swap(new: Spot, spot: Spot, old: Found) -> bool:
+def _swap(new: Spot, spot: Spot, old: Found, most: int) -> bool:
     """Put `new` in the place of a lease that still is `old`; another one is put back."""
     try:
         atomic.exchange(new, spot)
     except NotSupportedError:
-        if _bytes_at(spot) != old.data:
+        if _bytes_at(spot, most) != old.data:
             return False
         os.replace(new[1], spot[1], src_dir_fd=new[0], dst_dir_fd=spot[0])
         return True
-    if _bytes_at(new) == old.data:
+    if _bytes_at(new, most) == old.data:
         return True
     atomic.exchange(new, spot)
     return False
 
 
-def _bytes_at(spot: Spot) -> bytes:
+def _bytes_at(spot: Spot, most: int) -> bytes:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     with os.fdopen(os.open(spot[1], flags, dir_fd=spot[0]), "rb") as file:
-        return file.read(MAX_BYTES + 1)
+        return file.read(most + 1)
 
 
 class DistantPlace:
     """A lease below `fs`; `conditions` tells whether uploads may say what they replace."""
 
-    def __init__(self, rclone: Routed, fs: Fs, features: Features, *, conditions: bool) -> None:
+    def __init__(
+        self,
+        rclone: Routed,
+        fs: Fs,
+        features: Features,
+        *,
+        conditions: bool,
+        slot: Slot = LEASE,
+    ) -> None:
         self.label = fs.label
+        self._path, self._most = slot.path, slot.most
         self.exact = conditions and fs.type == _S3
         self._rclone = rclone
         self._fs = fs
@@ -190,12 +216,12 @@ class DistantPlace:
         entry = await self._entry()
         if entry is None:
             return None
-        if entry.size > MAX_BYTES:
+        if entry.size > self._most:
             return Found(b"", _tag(entry))
         with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
             here = self._rclone.local(Path(scratch))
             try:
-                await self._rclone.copy_file(self._fs, PATH, here, "lease")
+                await self._rclone.copy_file(self._fs, self._path, here, "lease")
             except RcloneError as e:
                 if e.fault is Fault.MISSING:
                     return None
@@ -220,7 +246,7 @@ class DistantPlace:
     async def remove(self) -> None:
         """Take the lease away, and our folder when nothing else lies in it."""
         try:
-            await self._rclone.delete_file(self._fs, PATH)
+            await self._rclone.delete_file(self._fs, self._path)
         except RcloneError as e:
             if e.fault is not Fault.MISSING:
                 raise
@@ -229,7 +255,7 @@ class DistantPlace:
 
     async def age_s(self) -> float | None:
         """Return how long ago the lease was written, by the store's own clock, if it tells."""
-        return await self._rclone.age_s(self._fs, PATH) if self.exact else None
+        return await self._rclone.age_s(self._fs, self._path) if self.exact else None
 
     async def _put(
         self, data: bytes, *, if_match: str | None = None, if_none: bool = False
@@ -240,7 +266,7 @@ class DistantPlace:
             here = self._rclone.local(Path(scratch))
             try:
                 await self._rclone.copy_file(
-                    here, "lease", self._fs, PATH, if_match=if_match, if_none=if_none
+                    here, "lease", self._fs, self._path, if_match=if_match, if_none=if_none
                 )
             except RcloneError as e:
                 if e.fault not in (Fault.CHANGED, Fault.MISSING):
@@ -253,9 +279,9 @@ class DistantPlace:
 
     async def _entry(self) -> RemoteEntry | None:
         found = await self._rclone.list_some(
-            self._fs, [PATH], features=self._features, mtime=False, content=True
+            self._fs, [self._path], features=self._features, mtime=False, content=True
         )
-        entry = found.get(PATH)
+        entry = found.get(self._path)
         return None if entry is None or entry.is_dir else entry
 
 

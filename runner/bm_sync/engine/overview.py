@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.engine.identity import local_label, project_key, remote_label
+from bm_sync.engine.selecting import elsewhere, select
 from bm_sync.errors import UsageError
 from bm_sync.model.config import Elsewhere, Manifest, Project
 from bm_sync.model.report import ProjectStatus, ResetReport
+from bm_sync.model.setup import Selection, Setup
+from bm_sync.paths import home_dir
 from bm_sync.state.store import State
 from bm_sync.state.values import Seen
 
@@ -18,6 +21,18 @@ _UNION = (
     "the next run compares both sides anew: equal files are adopted, files on one side only are "
     "copied to the other, files that differ are conflicts; nothing is deleted"
 )
+
+
+def rows(
+    manifest: Manifest, selection: Selection, state: State, setup: Setup
+) -> tuple[ProjectStatus, ...]:
+    """Return the selected projects, then those of other machines, then what is not declared."""
+    home = home_dir(setup.env)
+    found = declared(select(manifest, selection), state, home)
+    found += not_here(elsewhere(manifest, selection), state, home)
+    if selection.names or selection.tags:
+        return found
+    return found + undeclared(manifest, state)
 
 
 def declared(projects: Sequence[Project], state: State, home: Path) -> tuple[ProjectStatus, ...]:

@@ -82,6 +82,8 @@ async def prepare_all(
 
 async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     """Observe and plan one project, within the time that its policy allows."""
+    if project.name in site.unfetched:
+        return Prepared(project, failed(project, site, site.unfetched[project.name]))
     began = time.monotonic()
     try:
         async with within(project.policy.limits.timeout_s):

@@ -69,9 +69,11 @@ class ProjectRunner:
             remote=self._plan.remote,
             converging=not self._prepared.partial,
         )
+        record = partial(self._site.state.end_project, self._run)
         if self._site.around is not None and not self._interrupted:
-            record = partial(self._site.state.end_project, self._run)
             ended = await self._site.around.project_ended(self._prepared.project, ended, record)
+        if self._site.shared is not None:
+            ended = await self._site.shared.project_ended(self._prepared.project, ended, record)
         self._emit(ProjectEnded(ended))
         return ended
 

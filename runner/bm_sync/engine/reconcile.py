@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
+    AsyncExitStack,
     contextmanager,
     nullcontext,
 )
@@ -32,12 +33,14 @@ from bm_sync.model.config import Lease, Manifest, Project
 from bm_sync.model.plan import Plan
 from bm_sync.model.report import Applied, Setup
 from bm_sync.model.run import Event, ProjectRun, Run, Status
+from bm_sync.state.machine import machine_id, no_machine
 from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 
 if TYPE_CHECKING:
     from bm_sync.engine.around import Around
     from bm_sync.engine.leases import Leases
+    from bm_sync.engine.shared_state import SharedState
 
 _LOGS_KEPT = 500
 
@@ -150,7 +153,7 @@ async def apply(
     run = ticket(setup, watch.command)
     patience = Patience(watch.wait_s, watch.on_event)
     with (
-        State.open(setup.state_dir, host=setup.host) as state,
+        _opened(manifest, setup) as state,
         Locks(setup, run) as locks,
         _around(manifest, projects, watch, run, (setup, state)) as around,
     ):
@@ -160,13 +163,19 @@ async def apply(
         if around is not None:
             mine = await around.admitted(mine)
         said = run.log.with_suffix(".rclone.log")
-        async with watch.opening(setup, mine, said) as rclone:
+        async with watch.opening(setup, mine, said) as rclone, AsyncExitStack() as until_end:
             site = Site(setup, state, rclone, around=around)
+            shared = await until_end.enter_async_context(_shared(manifest, site, run))
+            if shared is not None:
+                mine, prepare = await shared.begun(mine, patience), shared.preparing(prepare)
+                locks.refused |= shared.refused
             prepared = await prepare(mine, site)
             async with _leases(mine, site, run) as leases:
                 if leases is not None:
                     prepared = await leases.secured(prepared, prepare, patience)
                     locks.refused |= leases.refused
+                if shared is not None:
+                    prepared = shared.leased(prepared)
                 plan = plan_of(manifest, prepared, run.started)
                 if not watch.confirm(plan):
                     held = tuple(locks.refused.values())
@@ -182,7 +191,8 @@ async def apply(
                         record = await around.ended(record)
                 trouble = health.publish(manifest, record, state, setup)
                 untold = await health.tell_fleet(manifest, record, site) if prepared else None
-                said_too = [n for n in (state.repaired, trouble, untold) if n is not None]
+                told = (state.repaired, trouble, untold, shared.said if shared else None)
+                said_too = [n for n in told if n is not None]
                 failed = around.trouble if around is not None else None
                 return Applied(plan, record, "; ".join(said_too) or None, failed)
 
@@ -201,6 +211,25 @@ def _around(
     from bm_sync.engine import around
 
     return around.Around(around.Surroundings(manifest, *where, run, watch.ignore_conditions))
+
+
+def _opened(manifest: Manifest, setup: Setup) -> State:
+    """Open the state; one that travels between machines is of none of them."""
+    machine = machine_id if manifest.state is None else no_machine
+    return State.open(setup.state_dir, host=setup.host, machine=machine)
+
+
+def _shared(
+    manifest: Manifest, site: Site, run: Ticket
+) -> AbstractAsyncContextManager[SharedState | None]:
+    """Return the state that lies on a remote; only a manifest that says so loads what it takes."""
+    if manifest.state is None:
+        return nullcontext()
+    from bm_sync.engine.leases import Holder
+    from bm_sync.engine.shared_state import SharedState
+
+    site.shared = SharedState(manifest.state, site, Holder(run.id, iso(run.started)))
+    return site.shared
 
 
 def _leases(

@@ -15,6 +15,7 @@ from bm_sync.engine.opening import machine_suffix
 from bm_sync.engine.place import Place
 from bm_sync.engine.retry import persistent
 from bm_sync.engine.routed import DAV_TYPE, Routed
+from bm_sync.errors import BmSyncError
 from bm_sync.model.config import CloudRemote, DistantRemote, FolderRemote, Project, Retry
 from bm_sync.model.report import Setup
 from bm_sync.paths import home_dir
@@ -26,6 +27,7 @@ from bm_sync.state.store import State
 if TYPE_CHECKING:
     from bm_sync.engine.around import Around
     from bm_sync.engine.cloud import Workspaces
+    from bm_sync.engine.shared_state import SharedState
 
 T = TypeVar("T")
 _CONDITIONS = "conditions"
@@ -45,6 +47,9 @@ class Site:
     rclone: Routed
     clock: Callable[[], datetime] = utc_now
     around: Around | None = None
+    shared: SharedState | None = None
+    unfetched: dict[str, BmSyncError] = field(default_factory=dict)
+    """Projects whose state lies on a remote and could not be fetched, by name."""
     _connected: dict[str, tuple[Fs, Features]] = field(default_factory=dict)
     _connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
     _conditions: dict[str, bool] = field(default_factory=dict)

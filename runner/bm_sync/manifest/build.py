@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bm_sync.manifest.hooks import Hooks
     from bm_sync.model.fleet import Fleet
     from bm_sync.model.notices import Target
+    from bm_sync.model.state_home import StateHome
 
 
 def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
@@ -57,6 +58,7 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         tuple(Elsewhere(p.project, p.elsewhere) for p in placed if p.elsewhere is not None),
         (around.file, *(Path(name) for name in around.folders if name)),
         fleet=_fleet(checked, remotes, tuple(p.project for p in placed), around),
+        state=_state(checked, remotes, here, around),
     )
 
 
@@ -101,6 +103,17 @@ def _fleet(
     from bm_sync.manifest.fleet import build_fleet
 
     return build_fleet(checked.get("fleet"), remotes, projects, around)
+
+
+def _state(
+    checked: Mapping, remotes: dict[str, Remote], here: tuple[Placed, ...], around: Surroundings
+) -> StateHome | None:
+    said = checked.get("state")
+    if not isinstance(said, Mapping):
+        return None
+    from bm_sync.manifest.state_home import build_state_home
+
+    return build_state_home(said, remotes, here, around)
 
 
 def _run_commands(remotes: tuple[Remote, ...], targets: tuple[Target, ...]) -> bool:

@@ -65,6 +65,7 @@ class Code(StrEnum):
     NOTICE = "BMS051"
     FLEET = "BMS060"
     FROM = "BMS070"
+    STATE_HOME = "BMS080"
 
 
 @dataclass(frozen=True, slots=True)

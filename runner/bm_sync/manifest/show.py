@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bm_sync.model.conditions import Conditions
     from bm_sync.model.hooks import Hook
     from bm_sync.model.notices import Target
+    from bm_sync.model.state_home import StateHome
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -48,6 +49,7 @@ def data(manifest: Manifest) -> dict[str, Json]:
         "hooks": [_hook(hook) for hook in manifest.hooks],
         "notify": [_target(target) for target in manifest.notify],
         "fleet": None if manifest.fleet is None else escaped(manifest.fleet.label),
+        **_state(manifest.state),
         "projects": {project.name: _project(project) for project in manifest.projects},
         "elsewhere": {
             each.project.name: {**_project(each.project), "reason": each.reason}
@@ -103,6 +105,19 @@ def _project(project: Project) -> dict[str, Json]:
         "conditions": _conditions(project.conditions),
         "declared": str(project.origin),
     }
+
+
+def _state(home: StateHome | None) -> dict[str, Json]:
+    """Return where the state lies on a remote; nothing where it is this machine's own."""
+    if home is None:
+        return {}
+    said: Json = {
+        "remote": home.remote.name,
+        "path": escaped(home.path),
+        "lease": home.lease_s,
+        "declared": escaped(str(home.origin)),
+    }
+    return {"state": said}
 
 
 def _source(source: Source | None) -> dict[str, Json]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # few manifests have them
     from bm_sync.model.fleet import Fleet
     from bm_sync.model.hooks import Hook
     from bm_sync.model.notices import Target
+    from bm_sync.model.state_home import StateHome
 
 __all__ = [
     "BUILT_IN",
@@ -246,7 +247,8 @@ class Manifest:
     `digest` is the SHA-256 of its text, of all texts and of what was set from outside when it has
     more files than one; `file` is as the user named it. `metrics` is the file that every run leaves
     its figures in. `hooks` run around a whole run, `notify` is told of it. `files` are all that it
-    was read from, itself first. `fleet` is where each machine leaves how it stands.
+    was read from, itself first. `fleet` is where each machine leaves how it stands, `state` where
+    the memory of projects lies when no machine owns it.
     """
 
     file: Path
@@ -259,3 +261,4 @@ class Manifest:
     elsewhere: tuple[Elsewhere, ...] = ()
     files: tuple[Path, ...] = ()
     fleet: Fleet | None = None
+    state: StateHome | None = None

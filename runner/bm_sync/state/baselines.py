@@ -9,7 +9,7 @@ was made on another machine: its inode numbers and its idea of "deleted" mean no
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bm_sync.model.tree import Baseline
 from bm_sync.state import contents, rows
@@ -106,6 +106,13 @@ def record(
     if change.memory is not None:
         total += contents.replace_hashes(connection, head.id, change.memory)
     _write_head(connection, key, _taught(head, change, here, total & rows.SUM_MASK))
+
+
+def give_up(connection: sqlite3.Connection, key: str) -> None:
+    """Let a memory be of no machine; one that cannot be trusted stays so."""
+    head = _head(connection, key)
+    if head is not None and head.seal == head.right_seal(key):
+        _write_head(connection, key, replace(head, machine=None))
 
 
 def _taught(head: _Head, change: Change, here: Here, total: int) -> _Head:

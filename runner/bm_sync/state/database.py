@@ -45,11 +45,13 @@ class Database:
         *,
         writable: bool,
         repaired: str | None,
+        apart: bool = False,
     ) -> None:
         self._connection = connection
         self._directory = directory
         self._turn = threading.RLock()
         self.writable = writable
+        self._apart = apart
         self.repaired = repaired
 
     @contextmanager
@@ -100,7 +102,7 @@ class Database:
         try:
             yield
         except TROUBLE as e:
-            if is_damage(e) and self.writable:
+            if is_damage(e) and self.writable and not self._apart:
                 os.close(place.private_file(self._directory / _SUSPECT))
             raise
 
@@ -129,8 +131,8 @@ def open_for_writing(directory: Path, stamp: str) -> Database:
     return Database(connection, directory, writable=True, repaired=repaired)
 
 
-def open_for_reading(directory: Path) -> Database:
-    """Open the database in `directory` without changing a byte there; a missing one is empty."""
+def open_for_reading(directory: Path, *, apart: bool = False) -> Database:
+    """Open the database without a change to `directory`; `apart`: a copy that may be changed."""
     path = directory / NAME
     repaired = None
     connection = None
@@ -145,9 +147,9 @@ def open_for_reading(directory: Path) -> Database:
     if connection is None:
         connection = _in_memory()
         schema.upgrade(connection)
-    elif schema.version(connection) < len(schema.STEPS):
+    elif apart or schema.version(connection) < len(schema.STEPS):
         connection = _upgraded(connection)
-    return Database(connection, directory, writable=False, repaired=repaired)
+    return Database(connection, directory, writable=apart, repaired=repaired, apart=apart)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

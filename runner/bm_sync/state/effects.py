@@ -81,7 +81,7 @@ def last_run(connection: sqlite3.Connection, keys: Collection[str]) -> str | Non
     """Return the newest run that changed a file of one of these projects."""
     marks = ", ".join("?" * len(keys))
     found = connection.execute(
-        f"SELECT run FROM effects WHERE key IN ({marks}) ORDER BY id DESC LIMIT 1",  # noqa: S608 - marks only
+        f"SELECT run FROM effects WHERE key IN ({marks}) ORDER BY run DESC LIMIT 1",  # noqa: S608 - marks only
         tuple(keys),
     ).fetchone()
     return None if found is None else str(found[0])

@@ -15,6 +15,11 @@ class Here:
     host: str
 
 
+def no_machine() -> None:
+    """Return what a memory is marked with that is of no machine."""
+    return
+
+
 def machine_id(file: Path = Path("/etc/machine-id")) -> str | None:
     """Return a digest that only this machine has; None where the system names none.
 

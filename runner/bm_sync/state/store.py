@@ -58,12 +58,18 @@ class State:
         return cls(database.open_for_writing(directory, stamp), Here(machine(), host))
 
     @classmethod
-    def peek(cls, directory: Path, *, machine: Callable[[], str | None] = machine_id) -> Self:
+    def peek(
+        cls,
+        directory: Path,
+        *,
+        machine: Callable[[], str | None] = machine_id,
+        apart: bool = False,
+    ) -> Self:
         """Open the state for reading; not a byte of the directory changes, a missing one is empty.
 
-        Raises StateError as `open` does.
+        `apart` gives a copy in memory that may be changed. Raises StateError as `open` does.
         """
-        return cls(database.open_for_reading(directory), Here(machine(), ""))
+        return cls(database.open_for_reading(directory, apart=apart), Here(machine(), ""))
 
     def __enter__(self) -> Self:
         return self
@@ -229,6 +235,25 @@ class State:
                 "INSERT OR REPLACE INTO facts (identity, name, value) VALUES (?, ?, ?)",
                 (identity, name, json.dumps(value)),
             )
+
+    def export(self, key: str) -> bytes:
+        """Return all that is known of a project as a database of its own, for another machine."""
+        from bm_sync.state import portable
+
+        self._write_quiet()
+        with self._db.reading() as connection:
+            return portable.export(connection, key)
+
+    def take_in(self, key: str, data: bytes) -> bool:
+        """Put what another machine exported in the place of what is known of a project.
+
+        Returns whether it could be used; damaged data changes nothing. Raises StateError when a
+        newer bm-sync wrote it.
+        """
+        from bm_sync.state import portable
+
+        with self._db.writing() as connection:
+            return portable.take_in(connection, key, data)
 
     def _write_quiet(self) -> None:
         if self._quiet:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import context
 from bm_sync.cli.render.report import since_text, status_text
@@ -37,7 +38,9 @@ def run(args: Namespace, io: Io) -> Answer:
 
     found = names_and_manifest(args.targets)
     here = own_share(context(args, io, found), found.names, args, io)
-    rows = api.status(here.manifest, select(args, found.names), here.setup)
+    where = (here.manifest, select(args, found.names), here.setup)
+    shared = here.manifest.state is not None
+    rows = loop.run(api.shared_status(*where)) if shared else api.status(*where)
     late = () if args.max_age is None else overdue(rows, args.max_age, here.view.now)
     return Answer(
         text=partial(status_text, rows, here.view, late=late),

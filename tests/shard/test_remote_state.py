@@ -1,0 +1,209 @@
+"""`state: {remote: …}`: any machine goes on where another ended, and none overwrites another."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import servers
+from shard.yard import Pod, Yard, kinds
+
+from bm_sync import api, past_api
+from bm_sync.errors import Exit
+from bm_sync.model.past import Undo
+from bm_sync.model.report import Applied, Selection
+from bm_sync.model.run import Event, Status, Waiting
+
+
+@pytest.fixture
+def yard(seaweedfs: servers.Server, tmp_path: Path) -> Yard:
+    made = Yard(tmp_path, seaweedfs)
+    made.put("in/notes/a.md", "a")
+    made.put("in/notes/b.md", "b")
+    return made
+
+
+def test_another_machine_goes_on_where_one_ended(yard: Yard) -> None:
+    assert kinds(yard.pod("one").run()) == ["copy", "copy"]
+    yard.delete("in/notes/a.md")
+    two = yard.pod("two")
+    assert kinds(two.plan()) == ["trash"]
+    assert kinds(two.run()) == ["trash"]
+    assert yard.side("out") == {"notes/b.md": "b"}
+    assert yard.pod("three").run().status is Status.IN_SYNC
+    assert yard.pod("one").run().status is Status.IN_SYNC
+    assert not [path for path in yard.objects() if path.endswith("lease.json")]
+
+
+def test_looking_changes_nothing_anywhere(yard: Yard) -> None:
+    yard.pod("one").run()
+    yard.put("in/notes/b.md", "changed")
+    before = yard.objects()
+    pod = yard.pod("two")
+    given = (pod.manifest(), Selection(), pod.setup)
+    assert kinds(pod.plan()) == ["copy"]
+    (row,) = asyncio.run(api.shared_status(*given))
+    assert (row.result, row.files) == ("changed", 2)
+    (check,) = asyncio.run(api.check(*given))
+    assert len(check.differences) == 1
+    assert yard.objects() == before
+    assert not [file for file in pod.home.rglob("*") if file.name.startswith("state.db")]
+
+
+def test_records_and_what_was_kept_travel_so_another_machine_takes_a_run_back(yard: Yard) -> None:
+    one, two = yard.pod("one"), yard.pod("two")
+    one.run()
+    yard.put("in/notes/a.md", "worse")
+    assert kinds(one.run()) == ["copy"]
+    assert two.run().status is Status.IN_SYNC
+    runs = api.history(two.setup)
+    assert [run.host for run in runs] == ["two", "one", "one"]
+    assert [run.exit for run in runs] == [0, 0, 0]
+    undone = asyncio.run(past_api.undo(two.manifest(), Undo(run=runs[1].id), two.setup)).run
+    assert undone is not None
+    assert undone.exit == 0
+    assert yard.side("out")["notes/a.md"] == yard.side("in")["notes/a.md"] == "a"
+    assert one.run().status is Status.IN_SYNC
+
+
+@contextmanager
+def asked(pod: Pod) -> Iterator[list[Applied]]:
+    """Let a pod stand at its question, with its leases, while the block lasts."""
+    reached, answered = threading.Event(), threading.Event()
+    ended: list[Applied] = []
+
+    def confirm(_: object) -> bool:
+        reached.set()
+        return answered.wait(300)
+
+    thread = threading.Thread(target=lambda: ended.append(pod.apply(confirm=confirm)))
+    thread.start()
+    try:
+        assert reached.wait(300)
+        yield ended
+    finally:
+        answered.set()
+        thread.join()
+
+
+def test_who_comes_second_is_told_who_works_and_may_wait(yard: Yard) -> None:
+    one, two = yard.pod("one"), yard.pod("two")
+    waits = threading.Event()
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Waiting):
+            waits.set()
+
+    with asked(one):
+        refused = two.run()
+        assert (refused.status, refused.exit) == (Status.LOCKED, Exit.LOCKED)
+        assert "on one since" in (refused.message or "")
+        waiting = threading.Thread(target=lambda: two.apply(on_event=tell, wait_s=300))
+        waiting.start()
+        assert waits.wait(300)
+    waiting.join()
+    assert len(api.history(two.setup, project="notes")) == 3
+
+
+def test_a_run_that_was_paused_beyond_its_lease_never_overwrites_a_newer_state(yard: Yard) -> None:
+    one, two = yard.pod("one"), yard.pod("two")
+    with asked(one) as ended:
+        yard.delete(f"{yard.state_of('notes')}/.bm-sync/lease.json")  # as when it has ended
+        assert kinds(two.run()) == ["copy", "copy"]
+        newer = yard.get(f"{yard.state_of('notes')}/state.db")
+    run = ended[0].run
+    assert run is not None
+    assert (run.projects[0].status, run.exit) == (Status.LOCKED, Exit.LOCKED)
+    assert "could not be remembered" in (run.projects[0].message or "")
+    assert yard.get(f"{yard.state_of('notes')}/state.db") == newer
+    assert one.run().status is Status.IN_SYNC
+    assert yard.side("out") == yard.side("in") == {"notes/a.md": "a", "notes/b.md": "b"}
+
+
+def test_a_lease_ends_with_its_holder_and_a_sleeper_writes_nothing_then(yard: Yard) -> None:
+    quick = Yard(yard.folder, yard.server, lease="2s")
+    one, two = quick.pod("one"), quick.pod("two")
+    with asked(one) as ended:  # which renews nothing meanwhile, as a machine that sleeps
+        assert kinds(two.run(wait_s=300)) == ["copy", "copy"]
+        newer = quick.get(f"{quick.state_of('notes')}/state.db")
+    run = ended[0].run
+    assert run is not None
+    assert run.exit == Exit.LOCKED
+    assert "is lost" in (run.projects[0].message or "")
+    assert [a.outcome for a in run.projects[0].actions if a.outcome == "done"] == []
+    assert quick.get(f"{quick.state_of('notes')}/state.db") == newer
+    assert one.run().status is Status.IN_SYNC
+
+
+def test_a_state_that_is_damaged_is_kept_beside_and_observed_anew(yard: Yard) -> None:
+    one = yard.pod("one")
+    one.run()
+    at = f"{yard.state_of('notes')}/state.db"
+    yard.put(at, "no database")
+    yard.delete("in/notes/a.md")
+    done = one.apply()
+    assert done.run is not None
+    assert done.run.exit == 0
+    assert "the state of project notes on store:.bm-sync/state was damaged" in (done.notice or "")
+    assert yard.side("in") == yard.side("out") == {"notes/a.md": "a", "notes/b.md": "b"}
+    aside = [path for path in yard.objects() if ".damaged-" in path]
+    assert [yard.get(path) for path in aside] == [b"no database"]
+    assert yard.pod("two").run().status is Status.IN_SYNC
+
+
+def test_without_a_state_there_nothing_is_deleted_whatever_this_machine_remembers(
+    yard: Yard,
+) -> None:
+    one = yard.pod("one")
+    one.run()
+    yard.delete(f"{yard.state_of('notes')}/state.db")
+    yard.delete("in/notes/a.md")
+    assert kinds(one.run()) == ["copy"]
+    assert yard.side("in") == {"notes/a.md": "a", "notes/b.md": "b"}
+
+
+def test_a_state_of_a_newer_version_is_refused_and_stays(yard: Yard, tmp_path: Path) -> None:
+    one = yard.pod("one")
+    one.run()
+    at = f"{yard.state_of('notes')}/state.db"
+    file = tmp_path / "newer.db"
+    file.write_bytes(yard.get(at))
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    yard.put(at, file.read_bytes())
+    run = yard.pod("two").run()
+    assert run.exit == Exit.FAILED
+    assert "written by a newer bm-sync" in (run.message or "")
+    assert yard.get(at) == file.read_bytes()
+    assert yard.pod("two").plan().failure is not None
+
+
+def test_a_store_without_conditions_works_and_says_what_that_means(
+    serve_s3: servers.Server, tmp_path: Path
+) -> None:
+    made = Yard(tmp_path, serve_s3)
+    made.put("in/notes/a.md", "a")
+    done = made.pod("one").apply()
+    assert done.run is not None
+    assert done.run.exit == 0
+    assert "the leases on store:.bm-sync/state are advisory" in (done.notice or "")
+    made.delete("in/notes/a.md")
+    assert kinds(made.pod("two").run()) == ["trash"]
+
+
+def test_a_shared_folder_holds_the_state_as_well(serve_s3: servers.Server, tmp_path: Path) -> None:
+    home = {"type": "local", "root": str(tmp_path / "shared")}
+    made = Yard(tmp_path / "yard", serve_s3, home=home)
+    made.put("in/notes/a.md", "a")
+    assert kinds(made.pod("one").run()) == ["copy"]
+    place = tmp_path / "shared" / made.state_of("notes")
+    (place / "lease.new-of-a-killed-run").write_text("half")
+    made.delete("in/notes/a.md")
+    assert kinds(made.pod("two").run()) == ["trash"]
+    assert [file.name for file in place.iterdir()] == ["state.db"]
