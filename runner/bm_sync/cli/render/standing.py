@@ -78,7 +78,7 @@ _TONES = {
     Ending.CHANGED: Tone.GOOD,
     Ending.WAITING: Tone.ASKS,
     Ending.STOPPED: Tone.BAD,
-    Ending.UNFINISHED: Tone.BAD,
+    Ending.UNFINISHED: Tone.ASKS,  # it may still run
     Ending.FAILED: Tone.BAD,
 }
 
