@@ -11,7 +11,7 @@ from bm_sync.engine.prepare import project_exit
 from bm_sync.errors import Exit
 from bm_sync.model.config import Direction, Guards, Limit, Mode, Policy
 from bm_sync.model.plan import Guard, ProjectPlan
-from bm_sync.model.tree import File, Observation, ProblemKind
+from bm_sync.model.tree import File, Observation, ProblemKind, Side
 from bm_sync.plan.planner import make
 
 LOOSE = Guards(max_delete=Limit(), max_overwrite=Limit(), empty_side="allow")
@@ -121,3 +121,24 @@ def test_deletions_that_wait_count_for_no_limit_but_an_emptied_folder_still_stop
     assert (made.stops, len(told(made))) == ((), 35)
     (stop,) = plan(seen({}, remote, before), Policy("p")).stops
     assert (stop.guard, stop.accept, len(stop.paths)) == (Guard.EMPTY_SIDE, "delete=40", 40)
+
+
+def test_a_near_side_that_deletes_nothing_keeps_what_the_remote_lost() -> None:
+    local, remote = of("a", "b")
+    before = agree(local, remote)
+    del remote["a"]
+    observation = seen(local, remote, before)
+    stays = replace(observation.local, can_delete=False)
+    wanted = intent(Policy("p", guards=replace(LOOSE, max_delete=Limit(count=0))))
+    made = make("notes", "k", replace(observation, local=stays), wanted)
+    assert [(p.path, p.side) for p in made.problems] == [("a", Side.LOCAL)]
+    assert (made.actions, made.stops) == ((), ())
+
+
+def test_an_emptied_remote_stops_beside_a_near_side_that_deletes_nothing() -> None:
+    local, remote = of("a", "b", "c")
+    before = agree(local, remote)
+    observation = seen(local, {}, before)
+    stays = replace(observation.local, can_delete=False)
+    made = make("notes", "k", replace(observation, local=stays), intent(Policy("p")))
+    assert [(s.guard, s.side) for s in made.stops] == [(Guard.EMPTY_SIDE, Side.REMOTE)]

@@ -5,8 +5,8 @@ Judged on the whole plan before the first byte moves. Nothing is taken out of a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bm_sync.model.config import Limit, Mode
 from bm_sync.model.plan import (
@@ -37,14 +37,14 @@ class _Case:
     actions: Sequence[Action]
     observation: Observation
     intent: Intent
-    withheld: tuple[str, ...] = ()
+    withheld: Mapping[Side, tuple[str, ...]] = field(default_factory=dict)
 
     def deletes(self, side: Side) -> tuple[str, ...]:
         return tuple(a.path for a in self.actions if isinstance(a, Trash) and a.side is side)
 
     def given_up(self, side: Side) -> tuple[str, ...]:
         """Return what should go from a side, deletions that it cannot carry out included."""
-        return self.deletes(side) + (self.withheld if side is Side.REMOTE else ())
+        return self.deletes(side) + self.withheld.get(side, ())
 
     def overwrites(self, side: Side) -> tuple[str, ...]:
         return tuple(a.path for a in self.actions if _overwrites(a, side))
@@ -59,6 +59,10 @@ class _Case:
         return sum(len(self.deletes(side)) for side in Side)
 
     @property
+    def all_given_up(self) -> int:
+        return sum(len(self.given_up(side)) for side in Side)
+
+    @property
     def all_overwrites(self) -> int:
         return sum(len(self.overwrites(side)) for side in Side)
 
@@ -67,13 +71,13 @@ def stops(
     actions: Sequence[Action],
     observation: Observation,
     intent: Intent,
-    withheld: tuple[str, ...] = (),
+    withheld: Mapping[Side, tuple[str, ...]] | None = None,
 ) -> tuple[Stop, ...]:
     """Return every guard that refuses the plan.
 
-    `withheld` are paths that should be deleted on the remote and cannot be.
+    `withheld` are paths that should be deleted on a side and cannot be.
     """
-    case = _Case(actions, observation, intent, withheld)
+    case = _Case(actions, observation, intent, withheld or {})
     found = [stop for side in Side for stop in _side_stops(case, side)]
     return (*found, *_max_bytes(case), *_device(case))
 
@@ -115,7 +119,7 @@ def _root(case: _Case, side: Side) -> Iterator[Stop]:
 
 def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:
     guards = case.intent.policy.guards
-    total = case.all_deletes + len(case.withheld)
+    total = case.all_given_up
     if guards.empty_side == "allow" or case.intent.accept.delete == total:
         return
     if case.intent.keep_deleted or not _gives_deletions(case, side):

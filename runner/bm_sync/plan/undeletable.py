@@ -1,12 +1,12 @@
-"""Deletions that the remote cannot carry out: the file stays there, and the plan says so each time.
+"""Deletions that a remote cannot carry out: the file stays there, and the plan says so each time.
 
 The baseline keeps its row, so the deletion is not taken for a new file of the remote and nothing
-comes back here. Whatever needs the name that stays occupied waits with it.
+comes back. Whatever needs the name that stays occupied waits with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bm_sync.model.plan import Action, KeepBoth, Trash
 from bm_sync.model.tree import Problem, ProblemKind, Side
@@ -18,27 +18,34 @@ _WHAT = "would be deleted on the remote, which deletes nothing; it stays there"
 
 def settle(scene: Scene, draft: Draft) -> None:
     """Take out what would delete on a remote that cannot, with all that depends on it."""
-    if scene.observation.remote.can_delete:
+    fixed = {side for side in Side if not scene.observation.tree(side).can_delete}
+    if not fixed:
         return
-    stuck = {_root(draft, action.path) for action in draft.actions if _deletes(action)}
-    for path in sorted(stuck):
-        draft.block(path, Side.REMOTE, ProblemKind.UNDELETABLE, _WHAT)
+    stuck = {
+        _root(draft, action.path): side
+        for action in draft.actions
+        if (side := _deletes(action)) in fixed and side is not None
+    }
+    for path, side in sorted(stuck.items()):
+        draft.block(path, side, ProblemKind.UNDELETABLE, _WHAT)
     if stuck:
         draft.actions = [a for a in draft.actions if not _within(a.path, stuck)]
         draft.clashes = [c for c in draft.clashes if not _within(c.path, stuck)]
 
 
-def withheld(problems: Sequence[Problem]) -> tuple[str, ...]:
-    """Return the paths whose deletion was taken out."""
-    return tuple(p.path for p in problems if p.kind is ProblemKind.UNDELETABLE)
+def withheld(problems: Sequence[Problem]) -> Mapping[Side, tuple[str, ...]]:
+    """Return the paths whose deletion was taken out, by the side where they stay."""
+    kept = [p for p in problems if p.kind is ProblemKind.UNDELETABLE]
+    return {side: tuple(p.path for p in kept if p.side is side) for side in Side}
 
 
-def _deletes(action: Action) -> bool:
+def _deletes(action: Action) -> Side | None:
+    """Return the side that an action deletes on."""
     match action:
-        case Trash(side=Side.REMOTE) | KeepBoth(gives_way=True, loser=Side.REMOTE):
-            return True
+        case Trash(side=side) | KeepBoth(gives_way=True, loser=side):
+            return side
         case _:
-            return False
+            return None
 
 
 def _root(draft: Draft, path: str) -> str:
@@ -47,5 +54,5 @@ def _root(draft: Draft, path: str) -> str:
     return disputed[-1] if disputed else path
 
 
-def _within(path: str, stuck: set[str]) -> bool:
+def _within(path: str, stuck: Collection[str]) -> bool:
     return path in stuck or any(up in stuck for up in ancestors(path))
