@@ -138,14 +138,17 @@ def test_a_hook_that_fails_afterwards_fails_the_run_and_nothing_else(here: World
 
 
 def test_a_stopped_project_calls_its_own_hooks(here: World) -> None:
-    declare(here, "{on_stop: ['echo stop ${exit} >> said'], on_error: ['echo error >> said']}")
+    stop = "echo stop ${exit}: ${message} >> said"
+    declare(here, f"{{on_stop: ['{stop}'], on_error: ['echo error >> said']}}")
     for number in range(20):
         here.write(f"notes/{number}.md")
     assert apply(here).code == 0
     for file in here.root.glob("notes/*.md"):
         file.unlink()
     assert apply(here).code == 3
-    assert said(here) == ["stop 3"]
+    (line,) = said(here)
+    assert line.startswith("stop 3: ")
+    assert "files on shelf:notes would go, the limit is" in line
 
 
 def test_nothing_but_apply_runs_hooks(here: World) -> None:

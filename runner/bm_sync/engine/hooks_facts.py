@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bm_sync.engine.identity import remote_label
+from bm_sync.engine.notices import reason
 from bm_sync.engine.standing import Standing, moved, standing
 from bm_sync.model.config import Project
 from bm_sync.model.hooks import PROJECT_FACTS, RUN_FACTS, Hook, Moment, variable
@@ -82,7 +83,9 @@ def _results(ended: ProjectRun) -> dict[str, str]:
         "seconds": round(ended.seconds),
     }
     said = {name: str(figure) for name, figure in figures.items()}
-    return said | {"status": ended.status.value, "message": ended.message or ""}
+    told = standing(ended) in {Standing.FAILED, Standing.WAITS}
+    why = ended.message or (reason(ended) if told else "")
+    return said | {"status": ended.status.value, "message": why}
 
 
 def run_facts(base: Base, code: int | None, projects: Iterable[ProjectRun]) -> dict[str, str]:
