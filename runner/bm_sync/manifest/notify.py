@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import urlsplit
 
@@ -166,7 +167,19 @@ def _webhook(
         around.report.error(
             Code.NOTICE, where.spot if where else node.spot, "a content type is printable ASCII"
         )
+    if isinstance(said, Scalar) and "json" in kind.casefold():
+        _warn_of_no_json(said, around)
     return Webhook(url, method, tuple(headers), kind, body, audience)
+
+
+def _warn_of_no_json(said: Scalar, around: Surroundings) -> None:
+    """Warn of a body that is no JSON with a figure in place of each fact, quoted or not."""
+    try:
+        json.loads(_USE.sub(lambda use: "$" if use[1] is None else "0", str(said.value)))
+    except (ValueError, RecursionError):
+        what = "this body is no JSON, whatever its facts are"
+        hint = "mend it, or say content_type: text/plain"
+        around.report.warning(Code.NOTICE, said.spot, what, hint)
 
 
 def _header(name: str, key: Scalar, node: Node, around: Surroundings) -> OptionValue | None:
