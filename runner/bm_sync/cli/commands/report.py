@@ -58,14 +58,9 @@ def run(args: Namespace, io: Io) -> Answer:
     _refuse_two_forms(args)
     found = names_and_manifest(args.targets)
     here = context(args, io, found)
-    work = report_api.report(
-        here.manifest,
-        select(args, found.names),
-        here.setup,
-        since=_since(here.view.now, args.since),
-        drift=args.drift,
-    )
-    report = loop.run(work)
+    since = _since(here.view.now, args.since)
+    about = report_api.About(here.manifest, select(args, found.names), since)
+    report = loop.run(report_api.report(about, here.setup, drift=args.drift))
     said = _written(args.html, report, here.view) if args.html is not None else None
     return Answer(
         text=partial(_text, args.format, report, here.view) if said is None else lambda: said,
