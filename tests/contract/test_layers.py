@@ -27,7 +27,16 @@ LAYERS = (
     {"log"},
     {"plan", "manifest", "state", "cloud", "rclone", "schedule", "notice"},
     {"engine"},
-    {"api", "cloud_api", "fleet_api", "lock_api", "past_api", "report_api", "schedule_api"},
+    {
+        "api",
+        "cloud_api",
+        "cluster_api",
+        "fleet_api",
+        "lock_api",
+        "past_api",
+        "report_api",
+        "schedule_api",
+    },
     {"cli"},
 )
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer}

@@ -52,6 +52,14 @@ class Target(StrEnum):
     CRON = "cron"
 
 
+class ClusterTarget(StrEnum):
+    """What starts the runs beyond one machine; its texts are rendered, never installed."""
+
+    KUBERNETES = "kubernetes"
+    NOMAD = "nomad"
+    ANSIBLE = "ansible"
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A file that tells a timer service what to start and when; a part of the crontab for cron."""

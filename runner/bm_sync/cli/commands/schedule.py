@@ -7,10 +7,11 @@ from argparse import ArgumentParser, Namespace
 from functools import partial
 
 from bm_sync.cli.answer import Answer, Failure, Io
+from bm_sync.cli.cluster import add_cluster, check_cluster, render
 from bm_sync.cli.context import context, manifest_file, setup, view
 from bm_sync.cli.render.schedule import change_text, status_text, units_text
 from bm_sync.errors import Exit, UsageError
-from bm_sync.model.schedule import Standing, Target
+from bm_sync.model.schedule import ClusterTarget, Standing, Target
 
 _ACTIONS = ("install", "remove", "status", "show")
 
@@ -27,17 +28,21 @@ def add(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target",
-        choices=[str(target.value) for target in Target],
+        choices=[str(target.value) for target in (*Target, *ClusterTarget)],
         metavar="WHAT",
         help="systemd (your own service manager), systemd-system, launchd or cron; "
-        "default: what this machine has",
+        "default: what this machine has; with show also kubernetes, nomad or ansible",
     )
+    add_cluster(parser)
 
 
 def run(args: Namespace, io: Io) -> Answer:
     """Do what was asked for."""
     from bm_sync import schedule_api
 
+    cluster = check_cluster(args)
+    if cluster is not None:
+        return render(cluster, args, io)
     target = None if args.target is None else Target(args.target)
     if args.action == "remove":
         file = manifest_file(args, io)

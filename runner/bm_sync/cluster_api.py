@@ -1,0 +1,140 @@
+"""What bm-sync can render for the schedulers of clusters, as functions for the command line.
+
+Like `api`: nothing here prints, asks or exits. Nothing is asked of a cluster either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import assert_never
+
+from bm_sync.errors import BmSyncError, UsageError
+from bm_sync.manifest import source
+from bm_sync.model.config import Manifest, NamedRemote, Project, Remote, SecretRef
+from bm_sync.model.schedule import ClusterTarget, Unit
+from bm_sync.schedule import ansible, kubernetes, nomad
+from bm_sync.schedule.jobs import Bundle, jobs
+from bm_sync.schedule.programs import write
+
+_APPLY = ("bm-sync", "apply", "-q", "--yes", "-f")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line says: names begin with `name`, pods run `image`, `shards` at a time.
+
+    `sets` are the words that set variables of the manifest in every run.
+    """
+
+    name: str
+    image: str | None
+    shards: int
+    sets: tuple[str, ...] = ()
+
+
+def rendered(manifest: Manifest, target: ClusterTarget, wishes: Wishes) -> tuple[Unit, ...]:
+    """Return the texts for a cluster; raises UsageError when nothing of it can run there."""
+    match target:
+        case ClusterTarget.KUBERNETES:
+            return _kubernetes(manifest, wishes)
+        case ClusterTarget.NOMAD:
+            projects = (*manifest.projects, *(e.project for e in manifest.elsewhere))
+            file = os.path.abspath(manifest.file)  # noqa: PTH100 - symbolic links kept
+            found = jobs(manifest, projects, wishes.name, (*_APPLY, file, *wishes.sets))
+            return nomad.units(_bundle(manifest, projects, wishes), found)
+        case ClusterTarget.ANSIBLE:
+            projects = (*manifest.projects, *(e.project for e in manifest.elsewhere))
+            return ansible.units(_bundle(manifest, projects, wishes))
+        case _:
+            assert_never(target)
+
+
+def save(units: tuple[Unit, ...], folder: Path) -> tuple[Path, ...]:
+    """Write the texts below a folder; return the files. Raises BmSyncError when one cannot be."""
+    files = tuple(folder / unit.name for unit in units)
+    for file, unit in zip(files, units, strict=True):
+        write(file, unit.text)
+    return files
+
+
+def _kubernetes(manifest: Manifest, wishes: Wishes) -> tuple[Unit, ...]:
+    if wishes.image is None:
+        hint = "--image registry.example.org/bm-sync:1.0, an image with bm-sync, rclone and mkdir"
+        raise UsageError("a pod needs an image that has bm-sync", hint=hint)
+    scheduled = [project for project in manifest.projects if project.schedule is not None]
+    able = tuple(project for project in scheduled if project.source is not None)
+    if scheduled and not able:
+        first = scheduled[0]
+        what = f"no project can run in a pod: '{first.name}' has a folder of this machine"
+        hint = f"from: remote:path in the place of local ({first.origin}); docs/remote-to-remote.md"
+        raise UsageError(what, hint=hint)
+    command = (*_APPLY, f"{kubernetes.CONFIG}/{manifest.file.name}", *wishes.sets)
+    found = jobs(manifest, able, wishes.name, command)
+    left = [project.name for project in scheduled if project not in able]
+    notes = [f"Not here, as they have folders of a machine: {', '.join(left)}"] if left else []
+    bundle = _bundle(manifest, able, wishes)
+    told = replace(bundle, notes=(*notes, *_absent(manifest, able, bundle)))
+    return kubernetes.units(told, found, kubernetes.Pods(wishes.image, wishes.shards))
+
+
+def _bundle(manifest: Manifest, projects: tuple[Project, ...], wishes: Wishes) -> Bundle:
+    """Return the manifest with its files, without the one of this machine alone."""
+    own = source.local_of(manifest.file).name
+    folder = manifest.file.absolute().parent
+    paths = [file for file in manifest.files if file.name != own] or [manifest.file]
+    return Bundle(
+        name=wishes.name,
+        files=tuple((_relative(file, folder), source.read(file)) for file in paths),
+        env=tuple(ref.value for ref in _secrets(manifest, projects) if ref.kind == "env"),
+    )
+
+
+def _relative(file: Path, folder: Path) -> str:
+    try:
+        return file.absolute().relative_to(folder).as_posix()
+    except ValueError as e:
+        raise BmSyncError(f"{file} does not lie below {folder}") from e
+
+
+def _absent(manifest: Manifest, projects: tuple[Project, ...], bundle: Bundle) -> Iterator[str]:
+    """Yield what pods need and these texts do not bring."""
+    if bundle.env:
+        said = ", ".join(bundle.env)
+        yield f"The Secret {bundle.name}-env has to hold what it takes from the environment: {said}"
+    for ref in _secrets(manifest, projects):
+        if ref.kind != "env":
+            yield f"It takes a secret from a {ref.kind}, which the image has to have ({ref.origin})"
+    used = _remotes(manifest, projects)
+    if any(isinstance(remote, NamedRemote) for remote in used):
+        yield "It uses remotes of an rclone.conf, which has to be mounted: RCLONE_CONFIG names it"
+    if any(p.schedule is not None and p.schedule.jitter_s for p in projects):
+        yield "There is no jitter: every run begins at its time"
+
+
+def _remotes(manifest: Manifest, projects: tuple[Project, ...]) -> list[Remote]:
+    used = [project.remote for project in projects]
+    used += [project.source.remote for project in projects if project.source is not None]
+    used += [] if manifest.fleet is None else [manifest.fleet.remote]
+    return [remote for remote in dict.fromkeys(used) if remote is not None]
+
+
+def _secrets(manifest: Manifest, projects: tuple[Project, ...]) -> list[SecretRef]:
+    """Return the secrets that a run of the projects reads, each once."""
+    used = (*_remotes(manifest, projects), manifest.notify)
+    found = {(ref.kind, ref.value): ref for value in used for ref in _refs(value)}
+    return list(found.values())
+
+
+def _refs(value: object) -> Iterator[SecretRef]:
+    """Yield every reference to a secret inside a value of the model."""
+    if isinstance(value, SecretRef):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _refs(item)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _refs(getattr(value, field.name))

@@ -1,0 +1,142 @@
+"""The files of an Ansible role that puts a manifest and its timers on machines. Pure.
+
+Modules and keywords are those of ansible-core 2.15 and later, nothing beyond `ansible.builtin`.
+"""
+
+from __future__ import annotations
+
+from bm_sync.model.schedule import Unit
+from bm_sync.schedule.jobs import Bundle
+from bm_sync.schedule.yaml_text import Value, document, listing
+
+_HEAD = "Made by: bm-sync schedule show --target ansible"
+_RUN: tuple[Value, ...] = ("{{ bm_sync_command }}",)
+_MANIFEST = "{{ bm_sync_folder }}/"
+
+
+def units(bundle: Bundle) -> tuple[Unit, ...]:
+    """Return the files of the role `bm_sync`, by their paths below `roles`."""
+    main = bundle.files[0][0]
+    role = "bm_sync"
+    return (
+        Unit(f"{role}/defaults/main.yml", _defaults()),
+        Unit(f"{role}/meta/main.yml", _meta()),
+        Unit(f"{role}/meta/argument_specs.yml", _arguments()),
+        Unit(f"{role}/tasks/main.yml", listing(_tasks(main, bundle), [_HEAD, *bundle.notes])),
+        Unit(f"{role}/handlers/main.yml", listing(_handlers(main), [_HEAD])),
+        *(Unit(f"{role}/files/manifest/{path}", text) for path, text in bundle.files),
+    )
+
+
+_OPTIONS: tuple[tuple[str, str, str, Value], ...] = (
+    ("bm_sync_folder", "path", "Where the manifest lies on each machine.", "/etc/bm-sync"),
+    ("bm_sync_command", "str", "What starts the program there.", "bm-sync"),
+    ("bm_sync_install", "bool", "Whether to install it with pip before.", False),
+    ("bm_sync_package", "str", "What pip installs, such as bm-sync==1.2.", "bm-sync"),
+    ("bm_sync_virtualenv", "path", "The virtual environment it goes to.", "/opt/bm-sync"),
+    ("bm_sync_timers", "bool", "Whether to make the timers that the manifest declares.", True),
+    (
+        "bm_sync_target",
+        "str",
+        "systemd, systemd-system, launchd or cron; default: what is there.",
+        "",
+    ),
+)
+
+
+def _defaults() -> str:
+    said: dict[str, Value] = {name: default for name, _, _, default in _OPTIONS}
+    return "---\n" + document(said, [_HEAD, *(f"{n}: {what}" for n, _, what, _ in _OPTIONS)])
+
+
+def _meta() -> str:
+    galaxy: dict[str, Value] = {
+        "role_name": "bm_sync",
+        "author": "bm-sync",
+        "description": "Puts a manifest of what is synced, and its timers, on machines",
+        "license": "MIT",
+        "min_ansible_version": "2.15",
+        "platforms": [{"name": "GenericLinux", "versions": ["all"]}],
+    }
+    return "---\n" + document({"galaxy_info": galaxy, "dependencies": []}, [_HEAD])
+
+
+def _arguments() -> str:
+    options: dict[str, Value] = {
+        name: {"type": kind, "description": what, "default": default}
+        for name, kind, what, default in _OPTIONS
+    }
+    said: Value = {"short_description": "Sync by a manifest", "options": options}
+    return "---\n" + document({"argument_specs": {"main": said}}, [_HEAD])
+
+
+def _tasks(main: str, bundle: Bundle) -> list[Value]:
+    install: Value = {
+        "name": "Install bm-sync",
+        "ansible.builtin.pip": {
+            "name": "{{ bm_sync_package }}",
+            "virtualenv": "{{ bm_sync_virtualenv }}",
+            "virtualenv_command": "python3 -m venv",
+        },
+        "when": "bm_sync_install",
+    }
+    folders = sorted({path.rpartition("/")[0] for path, _ in bundle.files} - {""})
+    made: list[Value] = [
+        {
+            "name": f"Make the folder {folder or 'of the manifest'}",
+            "ansible.builtin.file": {
+                "path": _MANIFEST + folder if folder else "{{ bm_sync_folder }}",
+                "state": "directory",
+                "mode": "0755",
+            },
+        }
+        for folder in ["", *folders]
+    ]
+    copied: list[Value] = [
+        {
+            "name": f"Put {path} in place",
+            "ansible.builtin.copy": {
+                "src": f"manifest/{path}",
+                "dest": f"{_MANIFEST}{path}",
+                "mode": "0644",
+            },
+            "notify": "Check the manifest",
+        }
+        for path, _ in bundle.files
+    ]
+    flush: Value = {
+        "name": "Check the manifest before timers are made of it",
+        "ansible.builtin.meta": "flush_handlers",
+    }
+    return [install, *made, *copied, flush, _timers(main)]
+
+
+def _timers(main: str) -> Value:
+    """Return the task that makes the timers; the command itself is idempotent and says so."""
+    target = "{{ ['--target', bm_sync_target] if bm_sync_target else [] }}"
+    words = ["schedule", "install", "--json", "-f", f"{_MANIFEST}{main}"]
+    return {
+        "name": "Make the timers that the manifest declares",
+        "ansible.builtin.command": {
+            "argv": "{{ [bm_sync_command] + bm_sync_words + bm_sync_named }}",
+        },
+        "vars": {"bm_sync_words": words, "bm_sync_named": target},
+        "register": "bm_sync_made",
+        "changed_when": (
+            "((bm_sync_made.stdout | from_json).data.written"
+            " + (bm_sync_made.stdout | from_json).data.removed) | length > 0"
+        ),
+        "when": "bm_sync_timers",
+    }
+
+
+def _handlers(main: str) -> list[Value]:
+    return [
+        {
+            "name": "Check the manifest",
+            "ansible.builtin.command": {
+                "argv": [*_RUN, "validate", f"{_MANIFEST}{main}"],
+            },
+            "changed_when": False,
+        }
+    ]
