@@ -29,7 +29,8 @@ from bm_sync.schedule import install as installing
 from bm_sync.schedule.calendar import upcoming
 from bm_sync.schedule.places import Place
 from bm_sync.schedule.programs import Programs
-from bm_sync.schedule.timer import Machine, Timer, timers
+from bm_sync.schedule.systemd import watch_unit as watching
+from bm_sync.schedule.timer import Machine, Timer, check_paths, timers
 from bm_sync.state.place import prepare
 
 
@@ -82,6 +83,22 @@ def status(
     return tuple(_status(name, how, declared.get(name), last, now) for name, how in stand.items())
 
 
+def watch_unit(manifest: Manifest, setup: Setup, command: Sequence[str], *, system: bool) -> Unit:
+    """Return the service that runs `command`, a whole command line, for as long as it is wanted."""
+    machine = replace(_machine(manifest, setup, ()), command=tuple(command))
+    places = [place for p in manifest.projects for place in _writable(p, manifest, setup)]
+    real = dict.fromkeys(Path(os.path.realpath(place)) for place in places)
+    check_paths((*command, *map(str, real)))
+    return watching(machine, tuple(real), system=system)
+
+
+def named(manifest: Path, setup: Setup) -> tuple[str, ...]:
+    """Return the options that make a command line mean the same from everywhere."""
+    file = _absolute(manifest)
+    rclone = () if setup.rclone is None else ("--rclone", str(_absolute(setup.rclone)))
+    return ("-f", str(file), "--state-dir", str(setup.state_dir), *rclone)
+
+
 def _status(
     name: str, how: Standing, timer: Timer | None, last: dict[str, str | None], now: datetime
 ) -> TimerStatus:
@@ -110,21 +127,22 @@ def _place(manifest: Manifest, setup: Setup, target: Target | None) -> tuple[Tar
 
 
 def _timers(manifest: Manifest, setup: Setup, launcher: Sequence[str]) -> tuple[Timer, ...]:
-    file = _absolute(manifest.file)
-    named = ("-f", str(file), "--state-dir", str(setup.state_dir))
-    rclone = () if setup.rclone is None else ("--rclone", str(_absolute(setup.rclone)))
-    machine = Machine(
-        command=(*launcher, "apply", "-q", "--yes", *named, *rclone),
-        manifest=file,
-        user=pwd.getpwuid(os.geteuid()).pw_name,
-        host=setup.host,
-        state=setup.state_dir,
-    )
+    machine = _machine(manifest, setup, launcher)
     writable = {
         project.name: [Path(os.path.realpath(f)) for f in _writable(project, manifest, setup)]
         for project in _scheduled(manifest)
     }
     return timers(manifest, machine, writable)
+
+
+def _machine(manifest: Manifest, setup: Setup, launcher: Sequence[str]) -> Machine:
+    return Machine(
+        command=(*launcher, "apply", "-q", "--yes", *named(manifest.file, setup)),
+        manifest=_absolute(manifest.file),
+        user=pwd.getpwuid(os.geteuid()).pw_name,
+        host=setup.host,
+        state=setup.state_dir,
+    )
 
 
 def _writable(project: Project, manifest: Manifest, setup: Setup) -> Iterator[Path]:

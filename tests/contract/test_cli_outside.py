@@ -344,6 +344,7 @@ _ANSWERS = (
     ("unlock",),
     ("prune", "--ignored"),
     ("schedule", "show", "--target", "cron"),
+    ("watch", "--print-unit", "user"),
     ("completion", "bash"),
     ("import", "rclone"),
     ("login", "--api-key", "-"),

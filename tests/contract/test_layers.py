@@ -36,6 +36,7 @@ LAYERS = (
         "past_api",
         "report_api",
         "schedule_api",
+        "watch_api",
     },
     {"cli"},
 )
@@ -72,7 +73,7 @@ HOMES = {
     "pathspec": {"filters"},
     "rich": {"cli"},
     "sh": {"rclone"},
-    "socket": {"rclone"},
+    "socket": {"rclone", "schedule"},
     "sqlite3": {"state"},
     "yaml": {"manifest"},
 }

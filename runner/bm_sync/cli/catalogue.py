@@ -43,7 +43,10 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "by itself",
-        (("schedule", "make the timers that sync projects by themselves, or look at them"),),
+        (
+            ("schedule", "make the timers that sync projects by themselves, or look at them"),
+            ("watch", "go on and sync on schedule, and soon after local changes"),
+        ),
     ),
     (
         "the shell",

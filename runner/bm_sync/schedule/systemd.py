@@ -6,12 +6,13 @@ systemd.syntax(7), of versions since 240.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bm_sync.errors import UsageError
 from bm_sync.model.schedule import Unit
 from bm_sync.schedule.calendar import systemd as on_calendar
-from bm_sync.schedule.timer import Timer
+from bm_sync.schedule.timer import Machine, Timer, prefix
 
 _MARK = "# Made by bm-sync schedule install for "
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the paths that PrivateTmp hides
@@ -38,6 +39,16 @@ _SANDBOX_OF_SYSTEM = (
     "ProtectHostname=yes",
     "PrivateDevices=yes",
 )
+_ENVIRONMENT = (
+    "# What the manifest reads from the environment: NAME=value, one a line.",
+    "EnvironmentFile=-%E/bm-sync/environment",
+)
+_STOPPING = (
+    "# A stop is told to the program alone, which then stops rclone in good order.",
+    "KillMode=mixed",
+    "TimeoutStopSec=2min",
+    "Nice=10",
+)
 
 
 def mark(manifest: Path) -> str:
@@ -51,6 +62,43 @@ def units(timer: Timer, *, system: bool) -> tuple[Unit, Unit]:
         Unit(f"{timer.name}.service", _service(timer, system=system)),
         Unit(f"{timer.name}.timer", _timer(timer)),
     )
+
+
+def watch_unit(machine: Machine, writable: Sequence[Path], *, system: bool) -> Unit:
+    """Return the service that goes on by itself; the machine's command is the whole of it.
+
+    It tells when it is ready and that it is alive (`Type=notify`). Started anew, it would find the
+    same slip in its command line or manifest (2) and the same other watch (5).
+    """
+    wanted = "multi-user.target" if system else "default.target"
+    lines = [
+        f"# Printed by bm-sync watch for {machine.manifest}",
+        "[Unit]",
+        f"Description={_plain(f'bm-sync watch {machine.manifest}')}",
+        *(["Wants=network-online.target", "After=network-online.target"] if system else []),
+        "",
+        "[Service]",
+        "Type=notify",
+        "NotifyAccess=main",
+        *([f"User={machine.user}"] if system else []),
+        f"ExecStart={_command(machine.command)}",
+        "ExecReload=kill -HUP $MAINPID",
+        *_ENVIRONMENT,
+        "Restart=on-failure",
+        "RestartSec=30s",
+        "# A run that was stopped under way (130) is no failure of the service.",
+        "SuccessExitStatus=130",
+        "RestartPreventExitStatus=2 5",
+        "WatchdogSec=5min",
+        *_STOPPING,
+        *_SANDBOX,
+        *(_SANDBOX_OF_SYSTEM if system else ()),
+        *_writable(machine, writable),
+        "",
+        "[Install]",
+        f"WantedBy={wanted}",
+    ]
+    return Unit(f"{prefix(machine.manifest)}watch.service", "\n".join(lines) + "\n")
 
 
 def quoted(word: str) -> str:
@@ -71,16 +119,12 @@ def _service(timer: Timer, *, system: bool) -> str:
         "Type=oneshot",
         *([f"User={machine.user}"] if system else []),
         f"ExecStart={_command(timer.words())}",
-        "# What the manifest reads from the environment: NAME=value, one a line.",
-        "EnvironmentFile=-%E/bm-sync/environment",
+        *_ENVIRONMENT,
         f"SuccessExitStatus={_NO_FAILURE}",
-        "# A stop is told to the program alone, which then stops rclone in good order.",
-        "KillMode=mixed",
-        "TimeoutStopSec=2min",
-        "Nice=10",
+        *_STOPPING,
         *_SANDBOX,
         *(_SANDBOX_OF_SYSTEM if system else ()),
-        *_writable(timer),
+        *_writable(timer.machine, timer.writable),
     ]
     return "\n".join(lines) + "\n"
 
@@ -115,12 +159,12 @@ def _command(words: tuple[str, ...]) -> str:
     return " ".join([quoted(program), *(quoted(word).replace("$", "$$") for word in rest)])
 
 
-def _writable(timer: Timer) -> list[str]:
+def _writable(machine: Machine, writable: Sequence[Path]) -> list[str]:
     """Return the only places that a run may write to.
 
     A private /tmp would hide projects that lie in the real one.
     """
-    places, machine = list(timer.writable), timer.machine
+    places = list(writable)
     involved = (*places, machine.manifest, *(Path(word) for word in machine.command))
     hides = any(path.is_relative_to(top) for path in involved for top in _TEMPORARY)
     lines = [] if hides else ["PrivateTmp=yes"]

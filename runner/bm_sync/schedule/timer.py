@@ -84,11 +84,12 @@ def timers(manifest: Manifest, machine: Machine, writable: Folders) -> tuple[Tim
         for schedule, names in found.items()
     )
     for timer in made:
-        _check_paths((*machine.command, str(machine.state), *map(str, timer.writable)))
+        check_paths((*machine.command, str(machine.state), *map(str, timer.writable)))
     return made
 
 
-def _check_paths(paths: Sequence[str]) -> None:
+def check_paths(paths: Sequence[str]) -> None:
+    """Raise UsageError for a path with characters that no timer's file can hold."""
     for path in paths:
         if _HIDDEN.search(path):
             what = f"no timer can name the path {path!a}"

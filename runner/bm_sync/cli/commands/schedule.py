@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.cluster import add_cluster, check_cluster, render
 from bm_sync.cli.context import context, manifest_file, setup, view
+from bm_sync.cli.launcher import launcher
 from bm_sync.cli.render.schedule import change_text, status_text, units_text
-from bm_sync.errors import Exit, UsageError
+from bm_sync.errors import Exit
 from bm_sync.model.schedule import ClusterTarget, Standing, Target
 
 _ACTIONS = ("install", "remove", "status", "show")
@@ -49,7 +49,7 @@ def run(args: Namespace, io: Io) -> Answer:
         changed = schedule_api.remove(file, setup(args, io), target)
         return Answer(partial(change_text, changed, view(args, io, file)), lambda: changed)
     here = context(args, io)
-    where = (here.manifest, here.setup, _launcher(args), target)
+    where = (here.manifest, here.setup, launcher(args), target)
     match args.action:
         case "show":
             units = schedule_api.shown(*where)
@@ -70,7 +70,7 @@ def _status(args: Namespace, io: Io) -> Answer:
 
     here = context(args, io)
     target = None if args.target is None else Target(args.target)
-    found = schedule_api.status(here.manifest, here.setup, _launcher(args), target, io.clock())
+    found = schedule_api.status(here.manifest, here.setup, launcher(args), target, io.clock())
     wrong = [timer for timer in found if timer.standing is not Standing.INSTALLED]
     hint = here.view.command("schedule", "install")
     return Answer(
@@ -80,14 +80,3 @@ def _status(args: Namespace, io: Io) -> Answer:
         errors=tuple(Failure(f"{t.name}: {t.standing.value}", hint) for t in wrong),
         quiet=not wrong,
     )
-
-
-def _launcher(args: Namespace) -> tuple[str, ...]:
-    """Return the words that start this bm-sync, whatever the folder and the PATH are.
-
-    Variables that are set here are set for every run.
-    """
-    if not sys.executable:
-        raise UsageError("it is not known which Python runs this", hint="start it by its path")
-    sets = [word for given in args.sets for word in ("--set", given)]
-    return (sys.executable, "-P", "-m", "bm_sync.cli", *sets)

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.paths import schema_file
 
-NAMES = ("manifest", "plan", "run", "event", "status", "fleet", "report", "envelope")
+NAMES = ("manifest", "plan", "run", "event", "status", "fleet", "report", "watch", "envelope")
 
 
 def add(parser: ArgumentParser) -> None:
