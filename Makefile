@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 KILLS ?= 300
+ROUNDS ?= 20
 SOURCES := $(shell find runner schemas -type f -not -name '*.pyc' 2>/dev/null)
 
 # The first interpreter that is new enough; make PYTHON=... names another.
@@ -13,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all fuzz kills reference bench lint clean
+.PHONY: help demo test test-all fuzz kills shards reference bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -39,6 +40,9 @@ fuzz: $(VENV)/.developing ## Give every reader odd values for ten minutes; FUZZ_
 
 kills: $(VENV)/.developing ## Kill runs at random moments; KILLS=300 says how often
 	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash tests/remotes_pair -k "hundreds or many_kills"
+
+shards: $(VENV)/.developing ## Kill shards at one store; ROUNDS=20 says how many rounds
+	BM_SYNC_SHARD_ROUNDS=$(ROUNDS) nice -n 10 $(BIN)/python -m pytest -q -s tests/shard -k many_rounds
 
 reference: $(VENV)/.developing ## Write docs/reference.md from the parser and the schema
 	$(BIN)/python docs/generate.py

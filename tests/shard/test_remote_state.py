@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import counting_proxy
 import pytest
 import servers
 from shard.yard import Pod, Yard, kinds
@@ -103,6 +104,7 @@ def test_who_comes_second_is_told_who_works_and_may_wait(yard: Yard) -> None:
         refused = two.run()
         assert (refused.status, refused.exit) == (Status.LOCKED, Exit.LOCKED)
         assert "on one since" in (refused.message or "")
+        assert "if it was killed, that ends within 125 s" in (refused.hint or "")
         waiting = threading.Thread(target=lambda: two.apply(on_event=tell, wait_s=300))
         waiting.start()
         assert waits.wait(300)
@@ -207,3 +209,21 @@ def test_a_shared_folder_holds_the_state_as_well(serve_s3: servers.Server, tmp_p
     made.delete("in/notes/a.md")
     assert kinds(made.pod("two").run()) == ["trash"]
     assert [file.name for file in place.iterdir()] == ["state.db"]
+
+
+def test_a_quiet_run_asks_the_store_a_few_times_for_each_project(
+    seaweedfs: servers.Server, tmp_path: Path
+) -> None:
+    with counting_proxy.counting(seaweedfs.port) as proxy:
+        made = Yard(tmp_path, seaweedfs, tuple("abcd"), port=proxy.port)
+        for name in made.names:
+            made.put(f"in/{name}/a.md", name)
+        one = made.pod("one")
+        one.apply()
+        proxy.take()
+        done = one.apply().run
+        assert done is not None
+        assert {p.status for p in done.projects} == {Status.IN_SYNC}
+        quiet = proxy.take()
+    assert quiet.pop("LIST") == 2 * len(made.names), "one for each side, as without a state there"
+    assert sum(quiet.values()) <= 7 * len(made.names), quiet

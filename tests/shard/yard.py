@@ -29,7 +29,7 @@ OFF = {"max_delete": {"percent": 100}, "max_overwrite": {"percent": 100}, "empty
 class Yard:
     """A manifest of projects from `in/NAME` to `out/NAME`, below a root of their own in a bucket.
 
-    `home` declares where the state lies when it is none of the store.
+    `home` declares where the state lies when that is not the store. `port` is a proxy's before it.
     """
 
     folder: Path
@@ -38,6 +38,7 @@ class Yard:
     lease: str = "2m"
     home: Mapping[str, object] | None = None
     policy: dict[str, object] = field(default_factory=dict)
+    port: int | None = None
 
     def __post_init__(self) -> None:
         self.file = self.folder / "sync.yaml"
@@ -46,9 +47,9 @@ class Yard:
         declared = {
             "version": 1,
             "remotes": {
-                "inner": s3(self.server, f"{self.root}/in"),
-                "outer": s3(self.server, f"{self.root}/out"),
-                "store": self.home or s3(self.server, self.root),
+                "inner": s3(self.server, f"{self.root}/in", self.port),
+                "outer": s3(self.server, f"{self.root}/out", self.port),
+                "store": self.home or s3(self.server, self.root, self.port),
             },
             "state": {"remote": "store", "lease": self.lease},
             "policies": {"plain": {"guards": OFF, "retry": retry, **self.policy}},

@@ -12,7 +12,7 @@ from bm_sync.errors import LockedError
 from bm_sync.state.leases import LeaseMemory
 
 _TRIES = 3
-_UNSURE_S = 5.0  # by how much the age of a lease may be told wrong
+UNSURE_S = 5.0  # by how much the age of a lease may be told wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ async def standing(
     age_s = await place.age_s()
     if age_s is None:
         age_s = memory.unchanged_s(found.data, clock())
-    left_s = (note.keep_s if note is not None else KEEP_S) + _UNSURE_S - age_s
+    left_s = (note.keep_s if note is not None else KEEP_S) + UNSURE_S - age_s
     return Standing(found, note, dead=left_s < 0, left_s=max(left_s, 0.0))
 
 

@@ -15,7 +15,7 @@ from typing import Self
 
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.lease import Lease
-from bm_sync.engine.lease_claim import claim
+from bm_sync.engine.lease_claim import UNSURE_S, claim
 from bm_sync.engine.lease_note import Note
 from bm_sync.engine.lease_place import Found, LeasePlace
 from bm_sync.engine.leases import Holder, Preparing
@@ -160,7 +160,16 @@ class SharedState:
         )
         spot = await self._place.lease_of(key)
         memory = LeaseMemory(setup.state_dir, f"{key}.state")
-        lease = await self._site.patiently(project.policy.retry, lambda: claim(spot, note, memory))
+        try:
+            lease = await self._site.patiently(
+                project.policy.retry, lambda: claim(spot, note, memory)
+            )
+        except LockedError as e:
+            dead_s = self._lease_s + UNSURE_S
+            hint = (
+                f"if it was killed, that ends within {dead_s:.0f} s; to wait: bm-sync apply --wait"
+            )
+            raise LockedError(e.what, hint=hint) from e
         lease.outlives = True
         self._held[project.name] = _Held(lease, await self._place.vault_of(key))
 
