@@ -33,7 +33,7 @@ def _settings(few: int) -> settings:
     )
 
 
-@_settings(5)
+@_settings(3)
 @given(lanes=_lanes)
 def test_histories_between_two_buckets_keep_every_promise(
     lanes: list[History], runner: asyncio.Runner, serve_s3: Server, seaweedfs: Server
@@ -46,7 +46,7 @@ def test_histories_between_two_buckets_keep_every_promise(
         pair_world(Path(folder), lanes, (seaweedfs, near), (serve_s3, far)).play(runner)
 
 
-@_settings(4)
+@_settings(3)
 @given(lanes=_lanes)
 def test_histories_within_one_store_keep_every_promise(
     lanes: list[History], runner: asyncio.Runner, serve_s3: Server
@@ -55,7 +55,7 @@ def test_histories_within_one_store_keep_every_promise(
         pair_world(Path(folder), lanes, (serve_s3, bucket), (serve_s3, bucket)).play(runner)
 
 
-@_settings(5)
+@_settings(3)
 @given(lanes=_lanes)
 def test_histories_between_a_bucket_and_a_folder_remote_keep_every_promise(
     lanes: list[History], runner: asyncio.Runner, serve_s3: Server

@@ -271,6 +271,32 @@ def test_what_is_saved_at_the_source_during_the_copy_is_neither_lost_nor_half(
     assert counted.texts(REMOTE) == counted.texts(LOCAL) == {"a.md": "saved meanwhile"}
 
 
+@pytest.mark.parametrize("source", [LOCAL, REMOTE])
+def test_what_is_saved_at_the_target_during_the_copy_is_not_replaced(
+    counted: Pair, proxies: list[CountingProxy], source: Side
+) -> None:
+    counted.write(LOCAL, "a.md", "first")
+    assert counted.apply().exit == 0
+    counted.write(source, "a.md", "second")
+    saved: list[str] = []
+
+    def save(kind: str, path: str) -> int | None:
+        if kind == "GET" and "a.md" in path and not saved:
+            saved.append(path)
+            counted.write(source.other, "a.md", "saved meanwhile, and the newer one")
+        return None
+
+    proxies[0 if source is LOCAL else 1].instead = save
+    done = counted.apply()
+    assert saved
+    assert [a.outcome for a in done.actions] == [Outcome.DROPPED], done
+    assert counted.texts(source.other) == {"a.md": "saved meanwhile, and the newer one"}
+    assert counted.apply().exit == 0
+    texts = counted.texts(source)
+    assert texts == counted.texts(source.other)
+    assert set(texts.values()) == {"saved meanwhile, and the newer one", "second"}
+
+
 def test_rules_that_lie_at_the_source_hold_for_both_sides(
     tmp_path: Path, serve_s3: servers.Server, buckets: Buckets
 ) -> None:
