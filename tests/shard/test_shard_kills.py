@@ -27,6 +27,7 @@ from crash.desk import PROGRAM, children_of
 from machine.bucket import Bucket
 from shard.yard import Yard, environment
 
+from bm_sync.errors import Exit
 from bm_sync.model.run import Outcome, ProjectRun, Run, Status
 
 ROUNDS = int(os.environ.get("BM_SYNC_SHARD_ROUNDS", "0"))
@@ -68,33 +69,48 @@ class Field:
         bucket.put(f"{self.yard.root}/{side}/{path}", text.encode(), 1_700_000_000.0 + self.round)
         self.due[path] = text
 
-    def reconcile(self, shards: int, kills: int) -> None:
-        """Run every shard at once, kill some at random, and run those again until all are done."""
-        killed_at = [self.chance.uniform(0.3, self.took_s) for _ in range(kills)]
+    def reconcile(self, shards: int, strikes: int, *, sleepers: bool = False) -> None:
+        """Run every shard at once, strike some at random, and run those again until all are done.
+
+        Who is struck is killed, or put to sleep until another has done its work.
+        """
+        moments = [self.chance.uniform(0.3, self.took_s) for _ in range(strikes)]
         left = {index: f"{self.round}-{index}" for index in range(shards)}
+        asleep: list[subprocess.Popen[bytes]] = []
         deadline = time.monotonic() + _WITHIN_S
-        while left:
-            begun = time.monotonic()
-            assert time.monotonic() < deadline, f"shards that never end: {left}"
-            with ExitStack() as stack:
+        with ExitStack() as stack:
+            while left:
+                assert time.monotonic() < deadline, f"shards that never end: {left}"
+                begun = time.monotonic()
                 running = {
                     index: stack.enter_context(self._shard(index, shards, disk))
                     for index, disk in left.items()
                 }
-                victims = self.chance.sample(sorted(running), min(len(running), len(killed_at)))
-                for index, after_s in zip(victims, sorted(killed_at), strict=False):
-                    self._kill(running[index], after_s)
-                del killed_at[: len(victims)]
+                victims = self.chance.sample(sorted(running), min(len(running), len(moments)))
+                for index in victims:
+                    if self._strike(running[index], moments.pop(), sleepers=sleepers):
+                        asleep.append(running.pop(index))
+                        left[index] = self._fresh()
                 codes = {i: process.wait(timeout=_WITHIN_S) for i, process in running.items()}
-            if not victims:
-                self.took_s = time.monotonic() - begun
-            for index, code in codes.items():
-                assert code in (0, -signal.SIGKILL), (index, code, self.told(left[index]))
-                if code == 0:
-                    del left[index]
-                elif self.chance.random() < 0.5:  # on another machine, which has nothing
-                    self.pods += 1
-                    left[index] = f"pod-{self.pods}"
+                if not victims:
+                    self.took_s = time.monotonic() - begun
+                for index, code in codes.items():
+                    assert code in (0, -signal.SIGKILL), (index, code, self.told(left[index]))
+                    if code == 0:
+                        del left[index]
+                    elif self.chance.random() < 0.5:
+                        left[index] = self._fresh()
+            for process in asleep:
+                for pid in (*children_of(process.pid), process.pid):
+                    os.kill(pid, signal.SIGCONT)
+                code = process.wait(timeout=_WITHIN_S)
+                assert code in (Exit.OK, Exit.LOCKED), code
+                self.counted[f"woke up and ended with {code}"] += 1
+
+    def _fresh(self) -> str:
+        """Return the disk of another machine, which has nothing."""
+        self.pods += 1
+        return f"pod-{self.pods}"
 
     @contextmanager
     def _shard(self, index: int, shards: int, disk: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -123,15 +139,19 @@ class Field:
         """Return what the runs on a disk said last."""
         return (self.yard.folder / disk / "said").read_text()[-2000:]
 
-    def _kill(self, process: subprocess.Popen[bytes], after_s: float) -> None:
+    def _strike(self, process: subprocess.Popen[bytes], after_s: float, *, sleepers: bool) -> bool:
+        """Kill a run with its rclone, or put it to sleep; return whether it sleeps."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=after_s)
-            self.counted["too late to kill"] += 1
-            return
-        for pid in (process.pid, *children_of(process.pid)):
+            self.counted["too late"] += 1
+            return False
+        pids = (process.pid, *children_of(process.pid))
+        sleeps = sleepers and self.chance.random() < 0.4
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.counted["killed"] += 1
+                os.kill(pid, signal.SIGSTOP if sleeps else signal.SIGKILL)
+        self.counted["put to sleep" if sleeps else "killed"] += 1
+        return sleeps
 
     def judge(self, scratch: Path) -> None:
         """Assert that each project converged once, whatever was killed, and nothing is left."""
@@ -192,7 +212,7 @@ def test_many_rounds_of_many_shards_move_every_project_exactly_once(
     for _ in range(ROUNDS):
         field.edit()
         shards = chance.choice((3, 4, 5))
-        field.reconcile(shards, chance.randrange(1, 2 * shards))
+        field.reconcile(shards, chance.randrange(1, 2 * shards), sleepers=True)
         field.judge(tmp_path)
         with capsys.disabled():
             told = dict(sorted(field.counted.items()))

@@ -38,7 +38,7 @@ _WORTH = f"""{_TOLD} AND (
 def export(source: sqlite3.Connection, key: str) -> bytes:
     """Return a database that holds what `source` knows of one project, within its transaction."""
     with _file() as path:
-        with closing(_opened(path)) as new:
+        with _opened(path) as new:
             schema.upgrade(new)
             new.execute("BEGIN")
             _Move(source, new, key).export()
@@ -56,7 +56,7 @@ def take_in(target: sqlite3.Connection, key: str, data: bytes) -> bool:
     with _file() as path:
         path.write_bytes(data)
         try:
-            with closing(_opened(path)) as source:
+            with _opened(path) as source:
                 if not _is_sound(source):
                     return False
                 schema.upgrade(source)
@@ -216,9 +216,10 @@ def _file() -> Iterator[Path]:
         yield Path(scratch) / "state.db"
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = OFF")  # half of this file is never used
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("PRAGMA trusted_schema = OFF")  # what is fetched may be anybody's
-    return connection
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")  # half of this file is never used
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA trusted_schema = OFF")  # what is fetched may be anybody's
+        yield connection
