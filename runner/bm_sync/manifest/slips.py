@@ -33,6 +33,13 @@ KEYWORDS = ANNOTATIONS | {
 }  # fmt: skip
 _REFERENCE = "#/definitions/"
 
+# What is often written into a project, or into the defaults, though it belongs elsewhere.
+_PROJECT = re.compile(r"projects\.[^.]*")
+_OWNERS = {
+    "policy": "it is a key of policies: policy: {{{}: ...}}",
+    "filter": "it is a key of filters: declare one there, and name it here in filters: [...]",
+}
+
 
 def tell_slips(node: Node, report: Report, schema: Schema) -> Mapping:
     """Return the manifest with everything refused replaced by `Broken`; slips go to `report`."""
@@ -171,11 +178,23 @@ class _Walk:
         near = nearest(key.raw, (k for k in known if k not in node.entries))
         place = f" in {escaped(where)}" if where else ""
         hint = f"did you mean {quoted(near)}?" if near else known_keys(known)
+        owner = self._owner(key.raw, where)
+        if owner is not None:
+            near, hint = None, owner
         self._report.error(
             Code.UNKNOWN_KEY, key.spot, f"unknown key {quoted(key.raw)}{place}", hint
         )
         if near:
             entries[near] = Entry(key, Broken(entry.value.spot))
+
+    def _owner(self, key: str, where: str) -> str | None:
+        """Return where a key belongs that stands in a project or in the defaults, but is none."""
+        if where != "defaults" and not _PROJECT.fullmatch(where):
+            return None
+        for name, hint in _OWNERS.items():
+            if key in self.root["definitions"].get(name, {}).get("properties", {}):
+                return hint.format(key)
+        return None
 
     def _missing_key(self, name: str, rule: Schema, where: str, at: Spot) -> None:
         place = escaped(where) if where else "the manifest"
