@@ -89,6 +89,8 @@ def test_every_run_is_counted_once_as_a_whole_and_once_in_each_of_its_projects(
 
 def test_what_is_older_than_asked_or_of_another_project_is_left_out(tmp_path: Path) -> None:
     old = run_of(1, NOW - MONTH - timedelta(seconds=1), BUSY)
+    first = run_of(4, NOW - MONTH, BUSY)
+    assert [run.id for run in told(tmp_path / "edge", old, first).runs] == [first.id]
     other = run_of(2, NOW - timedelta(days=1), replace(BUSY, project="work", key="k-work"))
     killed = run_of(3, NOW - timedelta(hours=1), ended=False)
     assert told(tmp_path / "one", old, other, killed).ran == 1
