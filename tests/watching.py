@@ -59,6 +59,15 @@ class Watching:
         """Wait for so many rounds."""
         self.until(lambda: len(self.rounds(reason)) >= number, f"{number} rounds by {reason}")
 
+    def until_moved(self, path: str) -> None:
+        """Wait until a round has ended that moved a file."""
+
+        def moved() -> bool:
+            projects = [each for event in self.of("round") for each in event["run"]["projects"]]
+            return any(done["path"] == path for each in projects for done in each["actions"])
+
+        self.until(moved, f"a round that moves {path}")
+
     def rclone(self) -> int | None:
         """Return the process id of its rclone, None when none runs."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()

@@ -40,9 +40,10 @@ class LocalFolders:
         self.blind: str | None = None
 
     async def follow(self, roots: Mapping[str, Path]) -> frozenset[str]:
-        """Watch exactly these folders; return the projects whose folder is another one than before.
+        """Watch exactly these folders; return the projects of which something may be unseen.
 
-        Folders that come, go or are replaced are noticed when this is called again.
+        Folders that come, go or are replaced are noticed when this is called again. While others
+        are watched from now on, nothing is seen for a moment.
         """
         real, seen = _looked_up(roots)
         old = self._roots, self._seen
@@ -50,10 +51,11 @@ class LocalFolders:
         if (real, seen) == old and not again:
             return frozenset()
         changed = {n for n in seen if n in old[0] and (real[n], seen[n]) != (old[0][n], old[1][n])}
+        unseen = changed if self._task is None else set(real)
         await self.stop()
         self._roots, self._seen = real, seen
         self._begin()
-        return frozenset(changed)
+        return frozenset(unseen)
 
     async def stop(self) -> None:
         """Watch nothing any more."""
