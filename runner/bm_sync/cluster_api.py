@@ -13,7 +13,7 @@ from typing import assert_never
 
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.manifest import source
-from bm_sync.model.config import Manifest, NamedRemote, Project, Remote, SecretRef
+from bm_sync.model.config import Manifest, Mode, NamedRemote, Project, Remote, SecretRef
 from bm_sync.model.schedule import ClusterTarget, Unit
 from bm_sync.schedule import ansible, kubernetes, nomad
 from bm_sync.schedule.jobs import Bundle, jobs
@@ -71,6 +71,7 @@ def _kubernetes(manifest: Manifest, wishes: Wishes) -> tuple[Unit, ...]:
         what = f"no project can run in a pod: '{first.name}' has a folder of this machine"
         hint = f"from: remote:path in the place of local ({first.origin}); docs/remote-to-remote.md"
         raise UsageError(what, hint=hint)
+    _check_state(manifest, able)
     command = (*_APPLY, f"{kubernetes.CONFIG}/{manifest.file.name}", *wishes.sets)
     found = jobs(manifest, able, wishes.name, command)
     left = [project.name for project in scheduled if project not in able]
@@ -78,6 +79,14 @@ def _kubernetes(manifest: Manifest, wishes: Wishes) -> tuple[Unit, ...]:
     bundle = _bundle(manifest, able, wishes)
     told = replace(bundle, notes=(*notes, *_absent(manifest, able, bundle)))
     return kubernetes.units(told, found, kubernetes.Pods(wishes.image, wishes.shards))
+
+
+def _check_state(manifest: Manifest, projects: tuple[Project, ...]) -> None:
+    """Refuse projects whose deletions would come back because nothing remembers them."""
+    both = [p for p in projects if p.policy.mode is Mode.TWO_WAY]
+    if both and manifest.state is None:
+        what = f"what both sides of '{both[0].name}' agreed on would be gone with each pod"
+        raise UsageError(what, hint="keep it on a remote: state: {remote: NAME}, docs/scale-out.md")
 
 
 def _bundle(manifest: Manifest, projects: tuple[Project, ...], wishes: Wishes) -> Bundle:
@@ -110,6 +119,8 @@ def _absent(manifest: Manifest, projects: tuple[Project, ...], bundle: Bundle) -
     used = _remotes(manifest, projects)
     if any(isinstance(remote, NamedRemote) for remote in used):
         yield "It uses remotes of an rclone.conf, which has to be mounted: RCLONE_CONFIG names it"
+    if manifest.state is None:
+        yield "Its records and conflicts go with each pod: state: {remote: NAME} would keep them"
     if any(p.schedule is not None and p.schedule.jitter_s for p in projects):
         yield "There is no jitter: every run begins at its time"
 
@@ -118,6 +129,7 @@ def _remotes(manifest: Manifest, projects: tuple[Project, ...]) -> list[Remote]:
     used = [project.remote for project in projects]
     used += [project.source.remote for project in projects if project.source is not None]
     used += [] if manifest.fleet is None else [manifest.fleet.remote]
+    used += [] if manifest.state is None else [manifest.state.remote]
     return [remote for remote in dict.fromkeys(used) if remote is not None]
 
 

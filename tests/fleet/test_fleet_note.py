@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -26,6 +26,8 @@ from bm_sync.engine.fleet_note import (
 from bm_sync.model.fleet import FleetNote, FleetProject, Standing
 from bm_sync.paths import schema_file
 
+# a loaded machine is slow, which says nothing of what is tested
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ENDED = "2026-11-22T11:00:00Z"
 WELL = FleetProject("notes", "in-sync", ENDED, ENDED, 3, 30, 0)
@@ -94,6 +96,7 @@ def test_what_is_no_note_is_told_and_breaks_nothing(data: bytes) -> None:
     assert found.what
 
 
+@CALM
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -119,6 +122,7 @@ def test_machines_of_one_name_have_files_of_their_own() -> None:
     assert len({one, *others}) == 3
 
 
+@CALM
 @given(st.text(min_size=1, max_size=80))
 def test_the_name_of_a_file_is_safe_for_every_host_name(host: str) -> None:
     name = file_name(host, identity(host, None, "/state"))
