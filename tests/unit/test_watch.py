@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,12 @@ from timers import machine, needs_systemd, values, verified, words
 
 from bm_sync.cli.render.view import Paint
 from bm_sync.cli.render.watch import event_to_json, note_text, result_text
+from bm_sync.engine.watch_clock import Ending, Instant
 from bm_sync.engine.watch_manifest import InForce, InPlace
 from bm_sync.engine.watch_news import Happening, is_news, relevant
+from bm_sync.engine.watch_roster import Roster
 from bm_sync.engine.watch_told import meaning
+from bm_sync.model.conditions import Conditions
 from bm_sync.model.config import BUILT_IN, FilterSet, Origin, Rule
 from bm_sync.model.diagnostic import Diagnostic
 from bm_sync.model.setup import Selection, Setup
@@ -25,6 +30,7 @@ from bm_sync.model.watch import (
     Began,
     Blind,
     Kept,
+    Pace,
     Reason,
     Reloaded,
     Round,
@@ -155,6 +161,33 @@ def test_a_declaration_means_the_same_on_another_line(tmp_path: Path) -> None:
     (project,) = in_place(tmp_path).now.projects
     assert meaning(replace(project, origin=Origin("sync.yaml", 99))) == meaning(project)
     assert meaning(replace(project, path="elsewhere")) != meaning(project)
+
+
+def test_what_a_condition_keeps_waiting_is_due_when_the_condition_holds(tmp_path: Path) -> None:
+    (tmp_path / "sync.yaml").write_text(ONE)
+    (project,) = in_place(tmp_path).now.projects
+    never, always = Conditions(free_percent=100.0), Conditions(free_percent=0.0)
+    setup = Setup(env={}, state_dir=tmp_path / "state", host="laptop")
+    now = Instant(0.0, datetime(2026, 11, 22, 12, 0))  # noqa: DTZ001 - local time
+
+    async def looked() -> list[dict[str, Reason]]:
+        roster = Roster(setup, Pace())
+        roster.take([replace(project, conditions=never)], now)
+        found = [await roster.due(now)]
+        roster.end({"a": Ending.SKIPPED}, now, now)
+        found += [await roster.due(later(now, s)) for s in (59.0, 60.0)]
+        assert roster.wait_s(later(now, 60.0)) == 60.0
+        roster.take([replace(project, conditions=never, tags=("x",))], now)
+        assert await roster.due(later(now, 60.0)) == {"a": Reason.START}
+        roster.end({"a": Ending.SKIPPED}, now, later(now, 60.0))
+        roster._projects["a"] = replace(project, conditions=always)
+        return [*found, await roster.due(later(now, 120.0))]
+
+    assert asyncio.run(looked()) == [{"a": Reason.START}, {}, {}, {"a": Reason.RETRY}]
+
+
+def later(now: Instant, seconds: float) -> Instant:
+    return Instant(now.steady + seconds, now.wall + timedelta(seconds=seconds))
 
 
 def test_what_is_said_is_stamped_and_escaped() -> None:

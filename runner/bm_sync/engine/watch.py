@@ -165,9 +165,11 @@ class Watch:
         self._service.ready(self._roster.status())
 
     def _tell_blindness(self) -> None:
-        before, self._blind = self._blind, self._local.blind
-        if self._blind is not None and self._blind != before:
-            self._hears(Blind(self._blind))
+        """Tell why nothing is seen, once; it is tried again now and then."""
+        why = self._local.blind
+        if why is not None and why != self._blind:
+            self._blind = why
+            self._hears(Blind(why))
 
     def _hear(self, name: str, happened: Iterable[Happening]) -> None:
         self._arrived.setdefault(name, []).extend(happened)
