@@ -203,7 +203,7 @@ def _is_sound(source: sqlite3.Connection) -> bool:
     if found > len(schema.STEPS):
         raise StateError(
             f"it was written by a newer bm-sync (version {found} of the state)",
-            hint="upgrade bm-sync here",
+            hint="install a newer bm-sync",
         )
     verdict: str = source.execute("PRAGMA quick_check(1)").fetchone()[0]
     return verdict == "ok"
