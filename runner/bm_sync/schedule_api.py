@@ -174,6 +174,8 @@ def _scheduled(manifest: Manifest) -> tuple[Project, ...]:
 def _missing(manifest: Manifest, target: Target) -> Iterator[str]:
     """Yield the folders that a run could not make, because it may not write above them."""
     sides = {side for project in _scheduled(manifest) for side in _sides(project)}
+    if manifest.fleet is not None and isinstance(manifest.fleet.remote, FolderRemote):
+        sides.add(manifest.fleet.remote.root)
     gone = sorted(str(side) for side in sides if not side.is_dir())
     if gone and target in {Target.SYSTEMD, Target.SYSTEMD_SYSTEM}:
         yield f"make these folders first, the timers may not: {shlex.join(gone)}"

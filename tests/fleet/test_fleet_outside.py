@@ -6,6 +6,7 @@ Each machine is a state directory and a name (BM_SYNC_HOST).
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -236,3 +237,7 @@ def test_the_timers_of_systemd_may_write_to_a_fleet_in_a_folder(here: World) -> 
     here.write("sync.yaml", MANIFEST % (remotes, "far"))
     units = here.run("schedule", "show", "--target", "systemd").out
     assert f"{here.root}/far" in units
+    if shutil.which("systemctl"):
+        made = here.run("schedule", "install", "--target", "systemd", SYSTEMD_OFFLINE="1")
+        assert made.code == 0
+        assert f"{here.root}/far" in made.out  # to be made before
