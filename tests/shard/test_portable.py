@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bm_sync.errors import StateError
-from bm_sync.model.past import Effect, EffectKind
+from bm_sync.model.past import PRUNED, Effect, EffectKind
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.run import Done, Outcome, ProjectRun, Run, Status
 from bm_sync.model.tree import Agreed, ObjectStamp, Side
@@ -93,6 +93,15 @@ def test_what_is_pruned_there_is_pruned_here(tmp_path: Path) -> None:
         one.past.pruned(KEY, [(f"r-{KEY}", Side.REMOTE)])
         two.take_in(KEY, one.export(KEY))
         assert two.past.held(KEY) == ()
+
+
+def test_what_is_pruned_here_stays_pruned(tmp_path: Path) -> None:
+    with filled(tmp_path / "one") as one, opened(tmp_path / "two") as two:
+        two.take_in(KEY, one.export(KEY))
+        two.past.pruned(KEY, [(f"r-{KEY}", Side.REMOTE)])
+        two.take_in(KEY, one.export(KEY))
+        assert two.past.held(KEY) == ()
+        assert [effect.kept for effect in two.past.of_run(f"r-{KEY}", KEY)] == [PRUNED]
 
 
 def test_old_quiet_runs_stay_behind_and_those_that_kept_something_never(tmp_path: Path) -> None:

@@ -227,3 +227,14 @@ def test_a_quiet_run_asks_the_store_a_few_times_for_each_project(
         quiet = proxy.take()
     assert quiet.pop("LIST") == 2 * len(made.names), "one for each side, as without a state there"
     assert sum(quiet.values()) <= 7 * len(made.names), quiet
+
+
+def test_doctor_looks_at_the_remote_of_the_state(yard: Yard) -> None:
+    pod = yard.pod("one")
+
+    async def findings() -> list[str]:
+        return [f"{f.subject}: {f.what}" async for f in api.doctor(pod.manifest(), pod.setup)]
+
+    told = [line for line in asyncio.run(findings()) if "store" in line]
+    assert len(told) >= 2
+    assert any("lease" in line for line in told), told

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from cli_outside import World
 
+from bm_sync import manifest
+from bm_sync.manifest.formats import text
+
 MANIFEST = """\
 version: 1
 remotes:
@@ -22,10 +25,14 @@ FROM = '{from: "prod:notes", remote: store, path: backup/notes}'
 
 
 def validated(folder: Path, state: str, notes: str = FROM) -> tuple[int, str]:
-    world = World(folder)
-    world.write("sync.yaml", MANIFEST.format(state=state, notes=notes))
-    said = world.run("validate")
-    return said.code, said.out + said.err
+    """Return how many slips the manifest has, and what is told of them."""
+    file = folder / "sync.yaml"
+    file.write_text(MANIFEST.format(state=state, notes=notes))
+    try:
+        manifest.load(file, {"HOME": str(folder)}, state_dir=folder / "state")
+    except manifest.ManifestError as e:
+        return len(e.diagnostics), text(e.diagnostics)
+    return 0, ""
 
 
 @pytest.mark.parametrize(
@@ -56,15 +63,14 @@ def test_a_remote_holds_the_state_of_projects_without_folders(tmp_path: Path, st
     ],
 )
 def test_a_slip_is_told_where_it_stands(tmp_path: Path, state: str, told: str) -> None:
-    code, said = validated(tmp_path, state)
-    assert code == 2
+    slips, said = validated(tmp_path, state)
+    assert slips == 1
     assert told in said
-    assert "1 error" in said
 
 
 def test_a_folder_of_this_machine_is_refused_where_it_is_named(tmp_path: Path) -> None:
-    code, said = validated(tmp_path, "{remote: store}", "{local: ./notes, remote: prod}")
-    assert code == 2
+    slips, said = validated(tmp_path, "{remote: store}", "{local: ./notes, remote: prod}")
+    assert slips == 1
     assert "8:18: error BMS080: the project 'notes' has a folder of this machine" in said
     assert "name another remote with from" in said
 

@@ -41,7 +41,10 @@ async def examine(
     projects = manifest.projects if manifest else ()
     used: dict[str, Remote] = {p.source.remote.name: p.source.remote for p in projects if p.source}
     used |= {p.remote.name: p.remote for p in projects if p.remote is not None}
-    leased = {p.remote.name for p in projects if p.remote and p.policy.lease is not Lease.NONE}
+    home = manifest.state if manifest else None
+    used |= {home.remote.name: home.remote} if home else {}
+    leased = {home.remote.name} if home else set()
+    leased |= {p.remote.name for p in projects if p.remote and p.policy.lease is not Lease.NONE}
     for remote in used.values():
         if isinstance(remote, FolderRemote):
             yield _folder(remote)

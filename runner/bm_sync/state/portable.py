@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bm_sync.errors import StateError
+from bm_sync.model.past import PRUNED
 from bm_sync.state import baselines, schema
 from bm_sync.state.damage import TROUBLE, is_damage
 from bm_sync.state.history import UNFINISHED
@@ -100,6 +101,9 @@ class _Move:
 
     def merge(self) -> None:
         """Put the project in the place of what the target knows of it."""
+        pruned = self.target.execute(
+            "SELECT run, n FROM effects WHERE key = ? AND kept = ?", (self.key, PRUNED)
+        ).fetchall()
         known = self.target.execute("SELECT id FROM projects WHERE key = ?", (self.key,)).fetchone()
         if known is not None:
             for table in _OF_PROJECT:
@@ -110,6 +114,10 @@ class _Move:
         self._project()
         self._copy("facts", "1", how="INSERT OR IGNORE")
         self._copy("effects", "key = :key ORDER BY run, n", but="id", how="INSERT OR REPLACE")
+        self.target.executemany(  # what is gone does not come back
+            "UPDATE effects SET kept = ? WHERE key = ? AND run = ? AND n = ?",
+            ((PRUNED, self.key, run, n) for run, n in pruned),
+        )
         self._runs(_TOLD)
 
     def _project(self) -> None:
