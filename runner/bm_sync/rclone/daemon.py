@@ -150,6 +150,7 @@ class Daemon:
         deadline = time.monotonic() + READY_WITHIN_S
         while not await answers():
             if not self.alive:
+                self._hear_out()
                 raise self._unusable("ended at once")
             if time.monotonic() > deadline:
                 raise self._unusable(f"did not answer within {READY_WITHIN_S:.0f} s")
@@ -159,18 +160,23 @@ class Daemon:
         """End the program (SIGTERM, after 2 s SIGKILL) and remove its directory."""
         if self._process is None:
             return
-        import sh
-
         self._signal(signal.SIGTERM)
         gone = await self._gone(TERM_WAIT_S)
         if not gone:
             self.kill()
             gone = await self._gone(TERM_WAIT_S)
         if gone:
-            with contextlib.suppress(sh.ErrorReturnCode):
-                self._process.wait()  # ends the threads of sh, which need this event loop
+            self._hear_out()  # ends the threads of sh, which need this event loop
         self._process = None
         self.home.remove()
+
+    def _hear_out(self) -> None:
+        """Wait for the last words of the ended program; sh gives them two seconds."""
+        import sh
+
+        assert self._process is not None  # noqa: S101 - only asked of a started daemon
+        with contextlib.suppress(sh.ErrorReturnCode):
+            self._process.wait()
 
     def kill(self) -> None:
         """End the program and everything it started at once."""
