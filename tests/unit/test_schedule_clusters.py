@@ -21,6 +21,7 @@ from cli_outside import START, World, world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bm_sync.rclone.binary import find
 from bm_sync.schedule.yaml_text import document
 
 # a loaded machine is slow, which says nothing of what is tested
@@ -145,31 +146,37 @@ def test_pods_get_the_whole_manifest_and_only_what_they_can_sync(here: World) ->
     assert "of-this-machine" not in said
 
 
-def test_what_the_pods_run_syncs_each_project_in_one_of_them(
-    here: World, serve_s3: servers.Server
-) -> None:
-    root = f"{servers.BUCKET}/{here.root.name}"
-    endpoint = f"http://127.0.0.1:{serve_s3.port}"
-    two_way = MANIFEST.replace("mode: mirror, direction: up", "mode: two-way")
-    here.write("sync.yaml", two_way % {"root": root, "endpoint": endpoint})
-    refused = here.run(*PODS, *IMAGE)
-    assert refused.code == 2
-    assert "would be gone with each pod" in refused.err
-    here.write("sync.yaml", STATE + two_way % {"root": root, "endpoint": endpoint})
-    assert serve_s3.folder is not None
-    top = serve_s3.folder / root
+def test_what_the_pods_run_syncs_each_project_in_one_of_them(here: World) -> None:
+    bucket = here.root / "store" / servers.BUCKET
     for name in ("handbook", "drafts"):
-        (top / name).mkdir(parents=True)
-        (top / name / "a.md").write_text(name)
-    job = shown(here, "--shards", "2")[1]["spec"]["jobTemplate"]["spec"]
-    (container,) = job["template"]["spec"]["containers"]
-    assert sorted(round_of_pods(here, container, "first")) == ["drafts", "handbook"]
-    (top / "drafts/a.md").write_text("edited since the first round")
-    assert sorted(round_of_pods(here, container, "second")) == ["drafts", "handbook"]
-    far = top.with_name(f"{top.name}-far")
+        (bucket / "x" / name).mkdir(parents=True)
+        (bucket / "x" / name / "a.md").write_text(name)
+    with servers.serve_s3(here.root / "store") as store:
+        where = {"root": f"{servers.BUCKET}/x", "endpoint": f"http://127.0.0.1:{store.port}"}
+        two_way = MANIFEST.replace("mode: mirror, direction: up", "mode: two-way") % where
+        here.write("sync.yaml", two_way)
+        refused = here.run(*PODS, *IMAGE)
+        assert refused.code == 2
+        assert "would be gone with each pod" in refused.err
+        here.write("sync.yaml", STATE + two_way)
+        job = shown(here, "--shards", "2")[1]["spec"]["jobTemplate"]["spec"]
+        (container,) = job["template"]["spec"]["containers"]
+        assert sorted(round_of_pods(here, container, "first")) == ["drafts", "handbook"]
+        upload(here, store, "edited since the first round", "x/drafts/a.md")
+        assert sorted(round_of_pods(here, container, "second")) == ["drafts", "handbook"]
+    far = bucket / "x-far"
     files = {f for f in far.rglob("*.md") if ".bm-sync" not in f.parts}
     assert files == {far / "drafts/a.md", far / "handbook/a.md"}  # no conflict: it was remembered
     assert (far / "drafts/a.md").read_text() == "edited since the first round"
+
+
+def upload(here: World, store: servers.Server, text: str, path: str) -> None:
+    """Put a file into the bucket as another program would: behind its back it is not seen."""
+    here.write("upload", text)
+    env = {f"RCLONE_CONFIG_STORE_{key.upper()}": value for key, value in store.options}
+    env |= {"RCLONE_CONFIG_STORE_TYPE": "s3", "RCLONE_CONFIG": os.devnull}
+    words = [str(find(None, os.environ).path), "copyto", "upload", f"store:{servers.BUCKET}/{path}"]
+    subprocess.run(words, env={**here.env, **env}, cwd=here.root, check=True, timeout=60)
 
 
 def round_of_pods(here: World, container: dict[str, Any], name: str) -> list[str]:
