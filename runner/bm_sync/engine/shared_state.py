@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -133,11 +133,13 @@ class SharedState:
             await held.lease.release()
         return ended
 
-    async def _each(self, projects: Sequence[Project], act: Callable[[Project], object]) -> None:
+    async def _each(
+        self, projects: Sequence[Project], act: Callable[[Project], Awaitable[None]]
+    ) -> None:
         async def one(project: Project) -> None:
             async with self._gate:
                 try:
-                    await act(project)  # type: ignore[misc] # both are coroutines
+                    await act(project)
                 except LockedError as e:
                     self.refused[project.name] = e
                 except BmSyncError as e:
