@@ -277,7 +277,7 @@ def test_what_a_killed_run_of_this_machine_left_does_not_make_it_wait(
 def test_the_lease_of_a_dead_machine_is_taken_over_when_it_has_ended(
     request: pytest.FixtureRequest, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_claim, "_UNSURE_S", 1.0)
+    monkeypatch.setattr(lease_claim, "UNSURE_S", 1.0)
     here, _ = two(request, kind, tmp_path)
     here.write("a.md")
     converged(here.apply())
@@ -391,7 +391,7 @@ def test_a_run_that_loses_its_lease_stops_its_project_and_writes_nothing_more(
     request: pytest.FixtureRequest, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "KEEP_S", SHORT_S)
-    monkeypatch.setattr(lease_claim, "_UNSURE_S", 0.5)
+    monkeypatch.setattr(lease_claim, "UNSURE_S", 0.5)
     here, there = two(request, kind, tmp_path)
     here.write("a.md", "first")
     converged(here.apply())
@@ -456,7 +456,7 @@ def test_a_quiet_run_and_one_that_only_fetches_take_no_lease(tmp_path: Path) -> 
 def test_a_lease_that_nobody_can_read_blocks_only_for_a_while(
     text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_claim, "_UNSURE_S", 0.3)
+    monkeypatch.setattr(lease_claim, "UNSURE_S", 0.3)
     monkeypatch.setattr(lease_claim, "KEEP_S", 0.3)
     remote = FolderRemote("shelf", tmp_path / "shelf")
     here = Machine(tmp_path / "here", remote, POLICY)

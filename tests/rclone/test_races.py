@@ -288,7 +288,7 @@ SHORT = """
 from bm_sync.engine import lease_note
 lease_note.KEEP_S = 2.0
 from bm_sync.engine import lease_claim
-lease_claim._UNSURE_S = 1.0
+lease_claim.UNSURE_S = 1.0
 from bm_sync.cli.main import main
 raise SystemExit(main())
 """
