@@ -7,8 +7,8 @@ from functools import partial
 
 from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Failure, Io
+from bm_sync.cli.asking import Asker
 from bm_sync.cli.context import context
-from bm_sync.cli.loop import interruptible
 from bm_sync.cli.render.fleet import fleet_text, host_words
 from bm_sync.cli.render.text import age, escape
 from bm_sync.cli.render.view import View
@@ -93,7 +93,7 @@ def _forget(args: Namespace, io: Io) -> Answer:
         raise UsageError("forgetting a host has to be confirmed", hint=f"in a script: {again}")
     consent = _Consent(args, io, here.view)
     forgotten = loop.run(fleet_api.forget(here.manifest, here.setup, args.host, confirm=consent))
-    consent.raise_if_interrupted()
+    consent.asker.raise_if_interrupted()
     if forgotten is None:
         said = "nothing was changed"
         return Answer(lambda: f"{said}\n", lambda: None, Exit.FAILED, (Failure(said),))
@@ -105,10 +105,9 @@ class _Consent:
     """Says whether a machine is forgotten; asks unless `--yes` was said."""
 
     def __init__(self, args: Namespace, io: Io, view: View) -> None:
+        self.asker = Asker(io)
         self._yes = bool(args.yes)
-        self._io = io
         self._view = view
-        self._interrupted = False
 
     def __call__(self, host: FleetHost) -> bool:
         """Return whether to go on."""
@@ -116,15 +115,4 @@ class _Consent:
             return True
         note = host.note
         ran = "" if note is None else f", which ran last {age(note.ended, self._view.now)}"
-        try:
-            with interruptible():
-                return self._io.ask(f"Forget {escape(host.file)}{ran}?")
-        except KeyboardInterrupt:
-            self._io.err.write("\n")
-            self._interrupted = True
-            return False
-
-    def raise_if_interrupted(self) -> None:
-        """Raise `KeyboardInterrupt` when the question was answered by Ctrl-C."""
-        if self._interrupted:
-            raise KeyboardInterrupt
+        return self.asker.agreed(f"Forget {escape(host.file)}{ran}?")
