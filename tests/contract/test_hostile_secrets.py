@@ -74,11 +74,17 @@ class Search:
                 self.text("a file's name", os.fsencode(file.name))
 
     def processes(self, top: int) -> None:
-        """Look through arguments and environment of all that a process has started."""
+        """Look through arguments and environment of all that a process has started.
+
+        A child that has not become another program yet is still a copy of its parent, with its
+        environment; that is told by its arguments, which are looked at first.
+        """
+        own = Path(f"/proc/{top}/cmdline")
         for pid in _below(top):
             with contextlib.suppress(OSError):
-                self.text(f"arguments of {pid}", Path(f"/proc/{pid}/cmdline").read_bytes())
-                if pid != top:
+                arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+                self.text(f"arguments of {pid}", arguments)
+                if arguments != own.read_bytes():
                     self.text(f"environment of {pid}", Path(f"/proc/{pid}/environ").read_bytes())
 
 
@@ -131,7 +137,7 @@ def _watched(search: Search, pid: int) -> Iterator[list[int]]:
     ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(0.02):
+        while not ended.wait(0.05):
             search.processes(pid)
             looks.append(pid)
 
