@@ -213,7 +213,7 @@ def differences(git: Git, tree: Path, shared: str) -> list[str]:
     return found
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases())
 def test_the_matcher_says_what_git_says(git: Git, case: Case) -> None:
     tree = Path(tempfile.mkdtemp(prefix="tree-"))
