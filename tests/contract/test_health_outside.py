@@ -165,3 +165,12 @@ def test_a_project_that_was_not_in_sync_for_too_long_is_told(here: World) -> Non
 def test_a_project_without_two_sides_is_never_overdue(here: World) -> None:
     here.write("sync.yaml", "version: 1\nprojects: {here: {local: ./notes, remote: null}}\n")
     assert here.run("status", "--max-age", "1s").code == 0
+
+
+def test_a_project_of_another_machine_is_never_overdue(here: World) -> None:
+    there = "{local: ./there, remote: shelf, hosts: [another-machine]}"
+    here.write("sync.yaml", (here.root / "sync.yaml").read_text() + f"  there: {there}\n")
+    assert here.run("apply").code == 0
+    said = here.run("status", "--max-age", "2h")
+    assert "there: not for this machine" in said.out
+    assert (said.code, said.err) == (0, "")

@@ -54,8 +54,9 @@ def run(args: Namespace, io: Io) -> Answer:
 def overdue(
     rows: Sequence[ProjectStatus], most_s: float, now: datetime
 ) -> tuple[ProjectStatus, ...]:
-    """Return the projects with two sides that were not in sync within the last `most_s` seconds."""
-    synced = [row for row in rows if row.placement is Placement.SYNCED]
+    """Return the projects of this machine with two sides not in sync for `most_s` seconds."""
+    mine = (row for row in rows if row.elsewhere is None)
+    synced = [row for row in mine if row.placement is Placement.SYNCED]
     return tuple(
         row
         for row in synced
