@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from bm_sync.cli.render.page.document import GENERATOR
+from bm_sync.cli.whole_file import PRIVATE, replacing
 from bm_sync.errors import UsageError
 
-_PRIVATE = 0o600
 _HEAD_BYTES = 1024
 _MARK = f'content="{GENERATOR}"'.encode()
 
@@ -21,24 +20,8 @@ def write_page(text: str, file: Path) -> None:
     Raises UsageError for what is there and is no such page, for links, and for what the system
     refuses.
     """
-    mode = _mode(file)
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=".bm-sync-report-", dir=file.parent)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
-            stream.write(text)
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(file, "report", encoding="utf-8", mode=_mode(file)) as stream:
+        stream.write(text)
 
 
 def _mode(file: Path) -> int:
@@ -49,7 +32,7 @@ def _mode(file: Path) -> int:
     try:
         known = file.lstat()
     except FileNotFoundError:
-        return _PRIVATE
+        return PRIVATE
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error
     if stat.S_ISLNK(known.st_mode):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from bm_sync.cli.whole_file import replacing
 from bm_sync.errors import UsageError
 from bm_sync.model.plan import Plan
 from bm_sync.plan.wire import from_json, to_json
@@ -23,23 +23,9 @@ def write_plan(plan: Plan, file: Path) -> None:
     """
     _refuse_other(file)
     whole = replace(plan, manifest=str(Path(plan.manifest).absolute()))
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=".bm-sync-plan-", dir=file.parent)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
-    try:
-        with open(descriptor, "w", encoding="ascii") as stream:  # noqa: PTH123 - a descriptor
-            json.dump(to_json(whole), stream)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(file, "plan", encoding="ascii") as stream:
+        json.dump(to_json(whole), stream)
+        stream.write("\n")
 
 
 def _refuse_other(file: Path) -> None:
