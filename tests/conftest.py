@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import servers
+import two_users
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,15 @@ def serve_sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Ser
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     with servers.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def for_all_users() -> Iterator[two_users.Installation]:
+    with two_users.installed() as installation:
+        yield installation
+
+
+@pytest.fixture
+def machine(for_all_users: two_users.Installation) -> Iterator[two_users.Machine]:
+    with two_users.machine(for_all_users, (two_users.ANNA, two_users.MALLORY)) as made:
+        yield made
