@@ -19,10 +19,11 @@ from bm_sync import api
 from bm_sync.engine import lease_claim, leases
 from bm_sync.engine.lease import Lease
 from bm_sync.engine.lease_claim import claim, standing
-from bm_sync.engine.lease_note import PATH, Note, encode
+from bm_sync.engine.lease_note import Note, encode
 from bm_sync.engine.lease_place import DistantPlace, FolderPlace, LeasePlace
 from bm_sync.engine.routed import Routed
 from bm_sync.errors import Exit, LockedError
+from bm_sync.layout import LEASE
 from bm_sync.model.config import FolderRemote, Policy, Retry
 from bm_sync.model.config import Lease as Terms
 from bm_sync.model.report import Selection
@@ -462,7 +463,7 @@ def test_a_lease_that_nobody_can_read_blocks_only_for_a_while(
     here = Machine(tmp_path / "here", remote, POLICY)
     here.write("a.md")
     converged(here.apply())
-    lease = tmp_path / "shelf" / "notes" / PATH
+    lease = tmp_path / "shelf" / "notes" / LEASE
     lease.parent.mkdir(exist_ok=True)
     lease.write_bytes(text)
     here.write("b.md")

@@ -22,7 +22,8 @@ from cli_outside import START, Said, World, world
 from cli_terminal import terminal
 from two_machines import files_in, remote_of
 
-from bm_sync.engine.lease_note import PATH, Note, encode
+from bm_sync.engine.lease_note import Note, encode
+from bm_sync.layout import LEASE
 from bm_sync.model.config import BackendRemote, FolderRemote, Remote
 
 HOLDS = """
@@ -228,7 +229,7 @@ def test_unlock_tells_who_holds_a_project_and_lets_a_living_run_go_on(home: Worl
 
 def leave(home: World, run: str, keep_s: float) -> Path:
     note = Note(run, "notes", "desk\x1btop", 7, "2026-11-22T07:15:00Z", keep_s)
-    lease = home.root / "cloud" / "notes" / PATH
+    lease = home.root / "cloud" / "notes" / LEASE
     lease.parent.mkdir(exist_ok=True)
     lease.write_bytes(encode(note))
     return lease

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from bm_sync import layout
 from bm_sync.errors import UsageError
 
 PRIVATE = 0o600
@@ -20,8 +21,9 @@ def replacing(file: Path, what: str, *, encoding: str, mode: int = PRIVATE) -> I
 
     The file beside it is named after `what`. Raises UsageError for what the system refuses.
     """
+    begin, end = layout.beside(what)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".bm-sync-{what}-", dir=file.parent)
+        descriptor, name = tempfile.mkstemp(end, begin, file.parent)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error
     try:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from bm_sync import layout
 from bm_sync.cloud import dav_places
 from bm_sync.cloud.at_once import at_once
 from bm_sync.cloud.dav_answer import Answer, GarbledAnswerError, Told
@@ -26,7 +27,6 @@ _ALL = (
 )
 _AT_ONCE = 8
 _SILENCE_S, _WHOLE_S = 60.0, 300.0  # a whole project may take the service long to collect
-OWN = ".bm-sync"  # below a project: trash and probes, never part of a listing of the project
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Dav:
             level = await at_once(_AT_ONCE, todo, lambda below: self._inside(folder, below))
             found += level
             inside = {f for listing in level for f in listing.folders}
-            todo = sorted(f for f in inside - seen if (folder, f) != ("", OWN))
+            todo = sorted(f for f in inside - seen if (folder, f) != ("", layout.HOME))
             seen |= inside
         return DavListing(
             tuple(f for one in found for f in one.files),

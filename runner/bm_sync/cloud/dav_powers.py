@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 
-from bm_sync.cloud.dav import ANYHOW, OWN, Dav, Only, Upload
+from bm_sync import layout
+from bm_sync.cloud.dav import ANYHOW, Dav, Only, Upload
 from bm_sync.cloud.dav_wire import DavError, DavFault
 
 _DOUBTED = "doubted"
 _AGAIN = "again"  # one name for all times, for a server may keep it for ever
-_FOLDER = f"{OWN}/probes"
 _OTHER = Only(if_match='"0123456789abcdef0123456789abcdef"')
 _NO = frozenset(
     {DavFault.UNSUPPORTED, DavFault.FORBIDDEN, DavFault.CONFLICT, DavFault.INVALID}
@@ -57,7 +57,7 @@ async def tried(dav: Dav, name: str) -> Powers:
 
     Raises DavError when not even a file can be written, or the service fails: nothing is known.
     """
-    first, second, third = (f"{_FOLDER}/{name}{tail}" for tail in ("", "-copy", "-moved"))
+    first, second, third = (f"{layout.PROBES}/{name}{tail}" for tail in ("", "-copy", "-moved"))
     etag = await dav.put(first, _scratch(name))
     if_none_match = await _refused(dav.put(first, _scratch(name), Only(if_none=True)))
     if_match = await _refused(dav.put(first, _scratch(name), _OTHER))
@@ -70,13 +70,13 @@ async def tried(dav: Dav, name: str) -> Powers:
     delete = bool(left)
     for path in left:
         delete = await _done(dav.delete(path)) and not await _there(dav, path) and delete
-    mkcol = await _folders(dav, f"{_FOLDER}/{name}-folder", delete=delete)
+    mkcol = await _folders(dav, f"{layout.PROBES}/{name}-folder", delete=delete)
     return Powers(delete, mkcol, move, copy, if_match, if_none_match)
 
 
 async def deletes(dav: Dav) -> bool:
     """Return whether a scratch file can be removed by now; raises DavError as `tried` does."""
-    path = f"{_FOLDER}/{_AGAIN}"
+    path = f"{layout.PROBES}/{_AGAIN}"
     await dav.put(path, _scratch(_AGAIN))
     return await _done(dav.delete(path)) and not await _there(dav, path)
 

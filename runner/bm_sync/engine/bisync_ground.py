@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.engine.bisync_work import ANCHOR_BYTES
 from bm_sync.engine.distant import Store
 from bm_sync.engine.observe import Seen
@@ -28,7 +29,7 @@ from bm_sync.rclone.remotes import Fs
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of this machine; `.bm-sync` lies below `base`, which is `root` or holds it."""
+    """A folder of this machine; its trash lies below `base`, which is `root` or holds it."""
 
     root: Path
     base: Path
@@ -41,7 +42,7 @@ class Ground:
         self.hand = hand
         self._place = place
         self._scope = scope
-        self._anchor = f".bm-sync{scope.site.partial_suffix}"
+        self._anchor = f"{layout.HOME}{scope.site.partial_suffix}"
 
     @property
     def anchor(self) -> str:

@@ -11,9 +11,10 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 
+from bm_sync import layout
 from bm_sync.cloud import dav_powers
 from bm_sync.cloud.at_once import at_once
-from bm_sync.cloud.dav import OWN, Dav
+from bm_sync.cloud.dav import Dav
 from bm_sync.cloud.dav_places import DavFile, DavListing
 from bm_sync.cloud.dav_powers import DOUBTED, Powers
 from bm_sync.cloud.dav_wire import DavError, DavFault
@@ -116,7 +117,7 @@ class DavProject:
         found = await self._listed(folder)
         entries = [entry(file, timed=False) for file in found.files]
         if not folder:
-            entries = [e for e in entries if not e.path.startswith(f"{OWN}/")]
+            entries = [e for e in entries if not layout.is_home(e.path)]
         return RemoteListing(tuple(entries), found.unusable, found.closed)
 
     async def some(

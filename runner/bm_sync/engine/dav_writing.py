@@ -10,8 +10,9 @@ import time
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
+from bm_sync import layout
 from bm_sync.cloud.at_once import at_once
-from bm_sync.cloud.dav import ANYHOW, OWN, Dav, Only, Upload
+from bm_sync.cloud.dav import ANYHOW, Dav, Only, Upload
 from bm_sync.cloud.dav_places import DavFile
 from bm_sync.cloud.dav_wire import DavError, DavFault
 from bm_sync.engine.dav_faults import told
@@ -158,7 +159,7 @@ class Writer:
 
 
 def _is_ours(path: str) -> bool:
-    return path.startswith(f"{OWN}/")
+    return layout.is_home(path)
 
 
 def _weak(file: DavFile) -> bool:

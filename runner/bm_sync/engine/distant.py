@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from bm_sync.engine.scope import HOME, Scope, as_object
+from bm_sync import layout
+from bm_sync.engine.scope import Scope, as_object
 from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
@@ -84,7 +85,7 @@ class Distant:
         """Remove half copies that killed runs left in the trash of this project."""
         scope, base = self.scope, self.store.base
         for run in scope.site.state.past.unfinished(scope.key) - {scope.run}:
-            kept = base.at(f"{HOME}/trash/{run}/{scope.project}")
+            kept = base.at(layout.trash(run, scope.project))
             listed = partial(scope.rclone.list_tree, kept, features=self.store.features)
             try:
                 found = await scope.persist(listed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bm_sync import layout
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
-from bm_sync.engine.scope import HOME
 from bm_sync.model.past import Effect, EffectKind
 from bm_sync.model.plan import (
     MEMORY_ONLY,
@@ -52,7 +52,7 @@ class _Scene:
 
 def effects(seen: Seen, plan: ProjectPlan, ledger: Ledger, run: str) -> tuple[Effect, ...]:
     """Return what was done to each path, in the order of the plan."""
-    scene = _Scene(seen, ledger, f"{HOME}/trash/{run}/{plan.project}")
+    scene = _Scene(seen, ledger, layout.trash(run, plan.project))
     found: list[Effect] = []
     for action in plan.actions:
         done = None if isinstance(action, MEMORY_ONLY) else ledger.done(action)

@@ -27,7 +27,7 @@ _BACK_AT_ONCE = 500
 
 
 class FolderHand:
-    """The files below `root`; `.bm-sync` lies below `base`, which is `root` or holds it."""
+    """The files below `root`; the trash lies below `base`, which is `root` or holds it."""
 
     def __init__(
         self, side: Side, root: Path, base: Path, scope: Scope, links: Links = Links.SKIP

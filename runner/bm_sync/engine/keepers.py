@@ -1,6 +1,6 @@
 """What the trash of a side holds, for a folder of this machine and for a place behind rclone.
 
-Places are paths below the side's base, `.bm-sync/trash/RUN/PROJECT/PATH`. Nothing here decides.
+Places are paths below the side's base, `layout.TRASH/RUN/PROJECT/PATH`. Nothing here decides.
 """
 
 from __future__ import annotations
@@ -16,20 +16,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from bm_sync import layout
 from bm_sync.engine import contents
 from bm_sync.engine.identity import at_source
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.place import Place, apart
-from bm_sync.engine.scope import HOME
 from bm_sync.engine.site import Site
 from bm_sync.model.config import FolderRemote, Project, Retry
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
-
-TRASH = f"{HOME}/trash"
-NEW = f"{HOME}/new"  # versions that were made to be brought to both sides, meanwhile
 
 
 class Keeper(Protocol):
@@ -150,7 +147,7 @@ class FolderKeeper:
         """Return the names of the runs that keep something."""
         with (
             suppress(FileNotFoundError, BlockedError),
-            self._jail.parent(f"{TRASH}/.") as (here, _),
+            self._jail.parent(f"{layout.TRASH}/.") as (here, _),
         ):
             return tuple(sorted(entry.name for entry in os.scandir(here)))
         return ()
@@ -180,15 +177,18 @@ class FolderKeeper:
 
     async def clear_new(self) -> None:
         """Remove all new versions, also those of a killed run."""
-        with suppress(FileNotFoundError, BlockedError), self._jail.parent(NEW) as (here, name):
+        with (
+            suppress(FileNotFoundError, BlockedError),
+            self._jail.parent(layout.NEW) as (here, name),
+        ):
             shutil.rmtree(name, dir_fd=here)
 
     async def purge(self, run: str, project: str) -> None:
         """Remove for good what a run keeps of a project, and the folders that are empty then."""
-        folder = f"{TRASH}/{run}/{project}"
+        folder = layout.trash(run, project)
         with suppress(FileNotFoundError, BlockedError), self._jail.parent(folder) as (here, name):
             shutil.rmtree(name, dir_fd=here)
-        for empty in (f"{TRASH}/{run}", TRASH):
+        for empty in (f"{layout.TRASH}/{run}", layout.TRASH):
             with suppress(BlockedError, FileNotFoundError):
                 self._jail.remove_dir(empty)
 
@@ -250,7 +250,7 @@ class StoreKeeper:
 
     async def runs(self) -> tuple[str, ...]:
         """Return the names of the runs that keep something."""
-        return tuple(sorted({path.partition("/")[0] for path in await self.files(TRASH)}))
+        return tuple(sorted({path.partition("/")[0] for path in await self.files(layout.TRASH)}))
 
     async def files(self, folder: str) -> Mapping[str, int]:
         """Return the size of every file below a folder."""
@@ -268,9 +268,9 @@ class StoreKeeper:
     async def purge(self, run: str, project: str) -> None:
         """Remove for good what a run keeps of a project, and the folders that are empty then."""
         rclone, base = self._site.rclone, self._store.base
-        await rclone.purge(base, f"{TRASH}/{run}/{project}")
+        await rclone.purge(base, layout.trash(run, project))
         if self._store.features.has_folders:
-            for empty in (f"{TRASH}/{run}", TRASH):
+            for empty in (f"{layout.TRASH}/{run}", layout.TRASH):
                 await rclone.rmdir(base, empty)
 
     async def lay(self, place: str, data: bytes) -> None:
@@ -285,4 +285,4 @@ class StoreKeeper:
 
     async def clear_new(self) -> None:
         """Remove all new versions, also those of a killed run."""
-        await self._site.rclone.purge(self._store.base, NEW)
+        await self._site.rclone.purge(self._store.base, layout.NEW)

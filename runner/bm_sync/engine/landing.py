@@ -1,6 +1,6 @@
 """Where uploads arrive on a remote that would show half an upload under the file's own name.
 
-There (WebDAV) files go up into `.bm-sync/staging` below the remote's root and are moved to their
+There (WebDAV) files go up into `layout.STAGING` below the remote's root and are moved to their
 names by the server when they are whole. Nothing else is decided here.
 """
 
@@ -10,8 +10,9 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 
+from bm_sync import layout
 from bm_sync.engine.distant import Distant
-from bm_sync.engine.scope import HOME, Errand
+from bm_sync.engine.scope import Errand
 from bm_sync.model.plan import Copy, KeepBoth, Restore
 from bm_sync.model.run import Outcome
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -96,7 +97,7 @@ class Landing:
         """Return the names of the folders that earlier runs left; None where nothing was left."""
         store = self._distant.store
         listed = partial(
-            self._scope.rclone.list_tree, store.base.at(f"{HOME}/staging"), features=store.features
+            self._scope.rclone.list_tree, store.base.at(layout.STAGING), features=store.features
         )
         try:
             found = await self._scope.persist(listed)
@@ -110,6 +111,6 @@ class Landing:
     async def _purge(self, *names: str) -> None:
         rclone, base = self._scope.rclone, self._distant.store.base
         for name in names:
-            await rclone.purge(base, f"{HOME}/staging/{name}")
-        for folder in (f"{HOME}/staging", HOME):
+            await rclone.purge(base, f"{layout.STAGING}/{name}")
+        for folder in (layout.STAGING, layout.HOME):
             await rclone.rmdir(base, folder)

@@ -9,9 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-PATH = ".bm-sync/lease.json"
-"""Where the lease lies, below the project's place."""
-
 MAX_BYTES = 4096
 KEEP_S = 120.0
 """How long a lease holds after its last renewal."""

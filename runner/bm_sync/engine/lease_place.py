@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bm_sync import layout
 from bm_sync.engine import atomic
 from bm_sync.engine.atomic import NotSupportedError
 from bm_sync.engine.atomic import Place as Spot
 from bm_sync.engine.jail import BlockedError, Jail
-from bm_sync.engine.lease_note import MAX_BYTES, PATH
+from bm_sync.engine.lease_note import MAX_BYTES
 from bm_sync.engine.routed import Routed
-from bm_sync.engine.scope import HOME
 from bm_sync.errors import BmSyncError
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
@@ -43,7 +43,7 @@ class Found:
 class Slot:
     """The file that a place holds: its path below the root, bytes at most, what it is."""
 
-    path: str = PATH
+    path: str = layout.LEASE
     most: int = MAX_BYTES
     what: str = "the lease"
 
@@ -140,7 +140,7 @@ class FolderPlace:
                         os.unlink(gone, dir_fd=folder)
                 if os.listdir(folder) == [".gitignore"]:  # noqa: PTH208 - an open folder
                     os.unlink(".gitignore", dir_fd=folder)
-            self._jail.remove_dir(HOME)
+            self._jail.remove_dir(layout.HOME)
         except FileNotFoundError:
             return
         except (OSError, BlockedError) as e:
@@ -166,7 +166,7 @@ class FolderPlace:
         said = error.strerror if isinstance(error, OSError) else error
         return BmSyncError(
             f"{self._slot.what} {self.label}/{self._slot.path} cannot be kept: {said}",
-            hint="check the permissions of the folder, and what stands at .bm-sync there",
+            hint=f"check the permissions of the folder, and what stands at {layout.HOME} there",
         )
 
 
@@ -251,7 +251,7 @@ class DistantPlace:
             if e.fault is not Fault.MISSING:
                 raise
         if self._features.has_folders:
-            await self._rclone.rmdir(self._fs, HOME)
+            await self._rclone.rmdir(self._fs, layout.HOME)
 
     async def age_s(self) -> float | None:
         """Return how long ago the lease was written, by the store's own clock, if it tells."""

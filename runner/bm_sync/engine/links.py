@@ -9,7 +9,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from bm_sync.filters.matcher import Matcher
+from bm_sync import layout
 
 MAX_LINKS = 2  # folders that all link to each other would make a path for every order of them
 Identity = tuple[int, int]  # device and inode
@@ -29,9 +29,7 @@ class Folder:
     links: int = 0
 
 
-def refusal(
-    target: str, found: os.stat_result | None, folder: Folder, root: str, matcher: Matcher
-) -> str | None:
+def refusal(target: str, found: os.stat_result | None, folder: Folder, root: str) -> str | None:
     """Return why a link in `folder` is not followed, None when it is.
 
     `target` is the real path it leads to and `found` what is there; `root` is the real path of the
@@ -42,7 +40,7 @@ def refusal(
     below = os.path.relpath(target, root)
     if below == ".." or below.startswith("../"):
         return "a symbolic link that leaves the project, skipped"
-    if matcher.is_ours(below):
+    if layout.is_ours(below):
         return "a symbolic link into bm-sync's own folder, skipped"
     if stat.S_ISDIR(found.st_mode):
         return _folder_refusal((found.st_dev, found.st_ino), folder)

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from pathlib import Path
 from typing import Protocol
 
+from bm_sync import layout
 from bm_sync.engine.routed import Routed
 from bm_sync.errors import RcloneMissingError
 from bm_sync.model.config import FolderRemote, Project
@@ -27,7 +28,9 @@ class Opening(Protocol):
 def machine_suffix(setup: Setup) -> str:
     """Return the suffix of this machine's half uploads; others' are never taken for ours."""
     text = f"{setup.host}\0{setup.state_dir}"
-    return f".{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:6]}.bmpart"
+    return (
+        f".{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:6]}{layout.PARTIAL}"
+    )
 
 
 @asynccontextmanager

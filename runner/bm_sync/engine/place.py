@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bm_sync import layout
 from bm_sync.model.config import CloudRemote, Remote
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
@@ -11,7 +12,7 @@ from bm_sync.rclone.wire import Features
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`fs` is the project's root, `base` the root under which `.bm-sync` lies.
+    """`fs` is the project's root, `base` the root under which bm-sync's own folder lies.
 
     `absent`: the cloud has no such project yet, and `fs` is where it would lie. `team`: others
     write to the workspace, too.
@@ -32,4 +33,4 @@ def apart(place: Place, remote: Remote | None) -> Place:
     """
     if isinstance(remote, CloudRemote):
         return place
-    return replace(place, base=place.base.at(".bm-sync/from"))
+    return replace(place, base=place.base.at(layout.SOURCE))

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
+from bm_sync import layout
 from bm_sync.engine import atomic
 from bm_sync.engine.atomic import NotSupportedError, Place
 from bm_sync.engine.jail import Jail, look, plain_stamp, same_version, stamp_of
@@ -234,7 +235,7 @@ def _near(source: Place, target: Place) -> Iterator[Place]:
         yield source
         return
     digest = hashlib.sha256(os.fsencode(target[1])).hexdigest()[:16]
-    beside = (target[0], f".{digest}.bmpart")
+    beside = (target[0], f".{digest}{layout.PARTIAL}")
     with suppress(FileNotFoundError):
         os.unlink(beside[1], dir_fd=beside[0])
     _copy(source, beside)

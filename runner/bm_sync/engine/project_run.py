@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 
+from bm_sync import layout
 from bm_sync.engine import undo_act
 from bm_sync.engine.deadline import within
 from bm_sync.engine.distant_hand import DistantHand
@@ -107,7 +108,7 @@ class ProjectRunner:
         except BlockedError as e:
             self._error = BmSyncError(
                 f"a folder of this machine cannot be used: {e}",
-                hint="bm-sync keeps its trash in .bm-sync; move away what stands there",
+                hint=f"bm-sync keeps its trash in {layout.HOME}; move away what stands there",
             )
         except Exception as e:  # noqa: BLE001 - the project task: others go on, this one says so
             bug(self._plan.project)

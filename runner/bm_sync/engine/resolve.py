@@ -7,12 +7,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.engine.answer import answer
 from bm_sync.engine.contents import computable
 from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import at_source, project_key
 from bm_sync.engine.jail import BlockedError, Jail
-from bm_sync.engine.keepers import NEW, keepers_unseen
+from bm_sync.engine.keepers import keepers_unseen
 from bm_sync.engine.observe import observe
 from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
@@ -51,7 +52,7 @@ async def prepare(
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
     if given is not None:
-        place = f"{NEW}/{conflict.path}"
+        place = f"{layout.NEW}/{conflict.path}"
         digest = _digest(given, seen.algorithm)
         choice = Choice(conflict, keep, place, len(given), digest)
         seen = replace(seen, fresh={conflict.path: given})

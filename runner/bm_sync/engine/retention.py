@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from bm_sync import layout
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.keepers import TRASH, Keeper, keepers_of, keepers_unseen
+from bm_sync.engine.keepers import Keeper, keepers_of, keepers_unseen
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.retention_edge import oldest_kept
 from bm_sync.engine.site import Site
@@ -101,7 +102,7 @@ async def _judged(
         files: dict[str, int] = defaultdict(int)
         size: dict[str, int] = defaultdict(int)
         names = _names(project, site)
-        for path, count in (await keeper.files(TRASH)).items():
+        for path, count in (await keeper.files(layout.TRASH)).items():
             run, _, rest = path.partition("/")
             if began(run) is not None and rest.partition("/")[0] in names:
                 files[run] += 1

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from bm_sync import layout
 from bm_sync.engine import contents
 from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.jail import Jail
@@ -25,8 +26,6 @@ from bm_sync.rclone.wire import Progress
 
 T = TypeVar("T")
 _SALVAGE_WITHIN_S = 2.0
-
-HOME = ".bm-sync"  # trash and staging, below a side's root; always excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,12 @@ class Scope:
     @property
     def trash(self) -> str:
         """Return the folder of this run's kept versions, below the side's base."""
-        return f"{HOME}/trash/{self.run}/{self.project}"
+        return layout.trash(self.run, self.project)
 
     @property
     def staging(self) -> str:
         """Return the folder where files arrive, below the side's base."""
-        return f"{HOME}/staging/{self.key[:12]}-{self.run}"
+        return f"{layout.STAGING}/{self.key[:12]}-{self.run}"
 
     async def allowed(self, side: Side) -> None:
         """Raise when this run may no longer write to `side`."""

@@ -1,4 +1,4 @@
-"""The folder `.bm-sync` below a side's root: where files arrive before they are put in place.
+"""The folder `layout.HOME` below a side's root: where files arrive before they are put in place.
 
 It lies on the file system of the root, carries a .gitignore of its own, and goes when it is empty.
 """
@@ -10,10 +10,11 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.engine import atomic
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import Spot
-from bm_sync.engine.scope import HOME, Scope
+from bm_sync.engine.scope import Scope
 
 _ARRIVALS = "in"
 _SWAP = "swap"
@@ -37,7 +38,7 @@ class Staging:
     def open(self) -> None:
         """Make the folder when it is missing."""
         self._opened = True
-        ignore = f"{HOME}/.gitignore"
+        ignore = f"{layout.HOME}/.gitignore"
         self.home.make_dir(self._arrivals)
         if not self.home.exists(ignore):
             with self.home.parent(ignore) as (folder, name):
@@ -91,19 +92,19 @@ class Staging:
         left: list[str] = []
         with (
             suppress(FileNotFoundError, BlockedError),
-            self.home.parent(f"{HOME}/staging/.") as (folder, _),
+            self.home.parent(f"{layout.STAGING}/.") as (folder, _),
         ):
             left = [n for n in _names(folder) if n.startswith(self._scope.key[:12])]
         for name in left:
             self._keep_swapped(name)
-            self._remove(f"{HOME}/staging/{name}")
+            self._remove(f"{layout.STAGING}/{name}")
         if left:
             self._remove_home()
 
     def _keep_swapped(self, name: str) -> None:
-        swap = Spot(self.home, f"{HOME}/staging/{name}/{_SWAP}")
+        swap = Spot(self.home, f"{layout.STAGING}/{name}/{_SWAP}")
         run = name.partition("-")[2]
-        kept = Spot(self.home, f"{HOME}/trash/{run}/{self._scope.project}/.swapped")
+        kept = Spot(self.home, f"{layout.trash(run, self._scope.project)}/.swapped")
         with suppress(FileNotFoundError, FileExistsError), swap.open() as source:
             if os.stat(source[1], dir_fd=source[0], follow_symlinks=False).st_nlink == 1:
                 with kept.open(make=True) as target:
@@ -114,14 +115,14 @@ class Staging:
             shutil.rmtree(name, dir_fd=folder)
 
     def _remove_home(self) -> None:
-        for path in (f"{HOME}/staging", f"{HOME}/trash"):
+        for path in (layout.STAGING, layout.TRASH):
             with suppress(BlockedError, FileNotFoundError):
                 self.home.remove_dir(path)
-        with suppress(BlockedError, OSError), self.home.parent(f"{HOME}/.") as (folder, _):
+        with suppress(BlockedError, OSError), self.home.parent(f"{layout.HOME}/.") as (folder, _):
             if _names(folder) == [".gitignore"]:
                 os.unlink(".gitignore", dir_fd=folder)
         with suppress(BlockedError, FileNotFoundError):
-            self.home.remove_dir(HOME)
+            self.home.remove_dir(layout.HOME)
 
 
 def _names(folder: int) -> list[str]:

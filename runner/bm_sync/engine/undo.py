@@ -7,6 +7,7 @@ import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bm_sync import layout
 from bm_sync.engine.answer import told_of
 from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
@@ -120,9 +121,7 @@ async def _held(
     """Return the kept versions that still stand in the trash of either side."""
     found: dict[tuple[Side, str], Stamp] = {}
     for side, keeper in keepers.items():
-        places = [
-            e.kept for e in effects if e.side is side and e.kept and e.kept.startswith(".bm-sync/")
-        ]
+        places = [e.kept for e in effects if e.side is side and e.kept and layout.is_home(e.kept)]
         for place, stamp in (await keeper.look(places)).items():
             found[side, place] = stamp
     return found

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from bm_sync.engine.keepers import NEW, Keeper
+from bm_sync import layout
+from bm_sync.engine.keepers import Keeper
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.scope import Errand, Hand
 from bm_sync.model.config import Mode
@@ -83,7 +84,7 @@ async def laid_out(fresh: Mapping[str, bytes], keeper: Keeper) -> AsyncIterator[
     try:
         await keeper.clear_new()
         for path, data in fresh.items():
-            await keeper.lay(f"{NEW}/{path}", data)
+            await keeper.lay(f"{layout.NEW}/{path}", data)
         yield
     finally:
         await keeper.clear_new()

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.keepers import TRASH, Keeper, keepers_of, keepers_unseen
+from bm_sync.engine.keepers import Keeper, keepers_of, keepers_unseen
 from bm_sync.engine.observe import observe
 from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
@@ -48,7 +49,7 @@ async def versions(project: Project, path: str, site: Site) -> tuple[KeptVersion
 
 async def _places(keeper: Keeper, names: set[str], path: str) -> dict[str, int]:
     runs = [run for run in await keeper.runs() if began(run) is not None]
-    asked = [f"{TRASH}/{run}/{name}/{path}" for run in runs for name in sorted(names)]
+    asked = [f"{layout.TRASH}/{run}/{name}/{path}" for run in runs for name in sorted(names)]
     return {place: stamp.size for place, stamp in (await keeper.look(asked)).items()}
 
 

@@ -216,7 +216,7 @@ class _Walker:
         is_dir = found is not None and stat.S_ISDIR(found.st_mode)
         if self._left_out(path, is_dir=is_dir):
             return None
-        refused = refusal(target, found, folder, self._root, self._matcher)
+        refused = refusal(target, found, folder, self._root)
         if found is None or refused is not None:
             self._problem(path, ProblemKind.SYMLINK, refused or "", alone=True)
             return None

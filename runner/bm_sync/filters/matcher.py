@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from bm_sync import layout
 from bm_sync.filters.pattern import bytewise
 from bm_sync.filters.rules import BadPattern, check, parse
 from bm_sync.filters.ruleset import Glance, RuleSet, Verdict
 from bm_sync.model.config import BUILT_IN, FilterSet, Links, Rule
 
-_FOLDER, _PARTIAL = ".bm-sync", ".bmpart"
-_OURS = (Rule(_FOLDER, BUILT_IN), Rule("*" + _PARTIAL, BUILT_IN))
+_OURS = (Rule(layout.HOME, BUILT_IN), Rule("*" + layout.PARTIAL, BUILT_IN))
 _GITS = (Rule(".git", BUILT_IN),)
 
 
@@ -104,10 +104,6 @@ class Matcher:
         parent, _, name = path.rpartition("/")
         folder = self._folders.get(parent) or self._enter(parent)
         return folder.excluded or folder.judge(path, name, is_dir=is_dir)
-
-    def is_ours(self, path: str) -> bool:
-        """Return whether a path is bm-sync's own, or lies in a folder that is."""
-        return any(n == _FOLDER or n.endswith(_PARTIAL) for n in path.split("/"))
 
     def snapshot(self) -> str:
         """Return what these filters mean as JSON, to be stored and compared.

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bm_sync import layout
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Node, Scalar
 from bm_sync.manifest.overlap import place_of
-from bm_sync.manifest.places import OWN_FOLDER, wrong_remote_path
+from bm_sync.manifest.places import wrong_remote_path
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings
 from bm_sync.model.config import CloudRemote, Project, Remote
 from bm_sync.model.fleet import Fleet
-
-DEFAULT_PATH = f"{OWN_FOLDER}/fleet"
 
 
 def build_fleet(
@@ -32,17 +31,17 @@ def build_fleet(
         what = f"fleet: there is no remote {quoted(name)}"
         around.report.error(Code.UNKNOWN_NAME, said.spot, what, hint)
         return None
-    path = path.removesuffix("/") or DEFAULT_PATH
+    path = path.removesuffix("/") or layout.FLEET
     wrong = _wrong(path, remote) or _touching(remote, path, projects, around)
     if wrong is not None:
-        hint = f"name the remote alone, {name}, for {DEFAULT_PATH} there"
+        hint = f"name the remote alone, {name}, for {layout.FLEET} there"
         around.report.error(Code.FLEET, said.spot, f"fleet: {wrong}", hint)
         return None
     return Fleet(remote, path, around.origin(said.spot))
 
 
 def _wrong(path: str, remote: Remote) -> str | None:
-    if path == DEFAULT_PATH:
+    if path == layout.FLEET:
         return None
     if isinstance(remote, CloudRemote):
         return "every folder of a Basic Memory Cloud workspace is a project"
@@ -54,7 +53,7 @@ def _touching(
     remote: Remote, path: str, projects: Iterable[Project], around: Surroundings
 ) -> str | None:
     """Return which side of a project the place touches; ours is excluded from every project."""
-    if path == DEFAULT_PATH:
+    if path == layout.FLEET:
         return None
     here = place_of(remote, path)
     state = place_of(None, str(around.state_dir))

@@ -9,13 +9,12 @@ import os
 import re
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Scalar
 from bm_sync.manifest.shown import quoted
 from bm_sync.manifest.values import Surroundings
 
-OWN_FOLDER = ".bm-sync"
-OWN_SUFFIX = ".bmpart"
 _LONGEST_NAME = 255
 _SYSTEM = (("/", "proc"), ("/", "sys"), ("/", "dev"))  # as parts of a path
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -67,11 +66,8 @@ def wrong_remote_path(text: str) -> str | None:
         (":" in parts[0], "its first part has a colon; the remote is named apart from the path"),
         ("" in parts, "it has an empty part"),
         (any(p in {".", ".."} for p in parts), "it has . or .. in it"),
-        (OWN_FOLDER in parts, f"{OWN_FOLDER} is bm-sync's own"),
-        (
-            any(p.endswith(OWN_SUFFIX) for p in parts),
-            f"names ending in {OWN_SUFFIX} are bm-sync's own",
-        ),
+        (layout.HOME in map(layout.folded, parts), f"{layout.HOME} is bm-sync's own"),
+        (layout.is_ours(text), f"names ending in {layout.PARTIAL} are bm-sync's own"),
         (
             any(len(os.fsencode(p)) > _LONGEST_NAME for p in parts),
             "a part is longer than 255 bytes",
@@ -102,8 +98,8 @@ def _wrong_local(text: str, what: str) -> tuple[str, str | None] | None:
     if _LOOKS_REMOTE.match(text) and not text.startswith(("/", "./", "~/")):
         hint = "declare a remote in remotes and name it; write ./ before such a folder's name"
         return f"{what}: {quoted(text)} looks like a remote, not like a folder", hint
-    if OWN_FOLDER in text.split("/"):
-        return f"{what}: {quoted(text)} lies in {OWN_FOLDER}, which is bm-sync's own", None
+    if layout.HOME in map(layout.folded, text.split("/")):
+        return f"{what}: {quoted(text)} lies in {layout.HOME}, which is bm-sync's own", None
     return None
 
 

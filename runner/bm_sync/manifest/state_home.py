@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from bm_sync import layout
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping as Node
 from bm_sync.manifest.nodes import Scalar
 from bm_sync.manifest.overlap import place_of
-from bm_sync.manifest.places import OWN_FOLDER, wrong_remote_path
+from bm_sync.manifest.places import wrong_remote_path
 from bm_sync.manifest.projects import Placed
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, duration_s
 from bm_sync.model.config import CloudRemote, Project, Remote
 from bm_sync.model.state_home import StateHome
 
-DEFAULT_PATH = f"{OWN_FOLDER}/state"
 DEFAULT_LEASE_S = 120.0
 _LEASE_S = (2.0, 600.0)
 
@@ -55,19 +55,19 @@ def _path(
 ) -> str | None:
     at = said.get("path")
     if not isinstance(at, Scalar):
-        return DEFAULT_PATH
+        return layout.STATE
     path = str(at.value).removesuffix("/")
     wrong = "it is empty" if not path else wrong_remote_path(path)
-    if path == DEFAULT_PATH:
+    if path == layout.STATE:
         return path
     if wrong is not None:
         what = f"state: {quoted(path)} cannot be a path: {wrong}"
-        around.report.error(Code.REMOTE_PATH, at.spot, what, f"leave it out for {DEFAULT_PATH}")
+        around.report.error(Code.REMOTE_PATH, at.spot, what, f"leave it out for {layout.STATE}")
         return None
     touched = remote and _touched(remote, path, projects)
     if touched:
         what = f"state: {quoted(path)} touches the files of the project {quoted(touched)}"
-        hint = f"leave path out for {DEFAULT_PATH}, which no project ever holds"
+        hint = f"leave path out for {layout.STATE}, which no project ever holds"
         around.report.error(Code.STATE_OVERLAP, at.spot, what, hint)
     return path
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from bm_sync import layout
 from bm_sync.model.tree import Side, Stamp
 
 
@@ -128,10 +129,9 @@ class KeepBoth:
 class Restore:
     """Bring a version that was kept back to `path` on `side`; what stands there goes to the trash.
 
-    It stands at `kept` on side `keeper`: a path in the trash, below the side's base and beginning
-    with `.bm-sync/`, or a conflict copy, a path of the project. It stays there. A version that was
-    made for the purpose (merged, or given by a person) is put into `.bm-sync/new/` while it is
-    brought.
+    It stands at `kept` on side `keeper`: a path in the trash, below the side's base (see
+    `layout`), or a conflict copy, a path of the project. It stays there. A version that was made
+    for the purpose (merged, or given by a person) is put into `layout.NEW` while it is brought.
     """
 
     kind: ClassVar[str] = "restore"
@@ -153,7 +153,7 @@ class Restore:
     @property
     def in_trash(self) -> bool:
         """Return whether the version stands in the trash."""
-        return self.kept.startswith(".bm-sync/")
+        return layout.is_home(self.kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Effect:
 
     `content` is the digest of what stands at `path` since, None where nothing does. `kept` says
     where the version before is: in the trash (a path below the side's base, beginning with
-    `.bm-sync/`), in a conflict copy (a path of the project), `PRUNED`, or None when none stood
+    `layout.HOME`), in a conflict copy (a path of the project), `PRUNED`, or None when none stood
     there. `kept_content` is None where nobody had a hash.
     """
 

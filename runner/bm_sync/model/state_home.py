@@ -23,5 +23,5 @@ class StateHome:
 
     @property
     def label(self) -> str:
-        """Return the place as a person reads it: `store:.bm-sync/state`."""
+        """Return the place as a person reads it: `store:notes/state`."""
         return f"{self.remote.name}:{self.path}"

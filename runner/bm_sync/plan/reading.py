@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
+from bm_sync import layout
 from bm_sync.errors import UsageError
 
 HINT = "make a new one: bm-sync plan --out FILE"
 _MAX_TEXT = 65_536
 _MAX_ITEMS = 5_000_000
 _MAX_NUMBER = 2**63
-_TRASH = ".bm-sync/trash/"
-_NEW = ".bm-sync/new/"
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -39,7 +38,7 @@ def path(value: object, where: str) -> str:
     """Read a path below a root; nothing else may reach the engine."""
     found = text(value, where)
     parts = found.split("/")
-    if "\0" in found or any(part in ("", ".", "..") for part in parts) or parts[0] == ".bm-sync":
+    if "\0" in found or any(part in ("", ".", "..") for part in parts) or layout.is_ours(found):
         raise off(where, "is not a path inside a project")
     return found
 
@@ -52,7 +51,7 @@ def place(value: object, where: str) -> str:
 def kept(value: object, where: str) -> str:
     """Read where a version is kept: in the trash, or in a conflict copy."""
     found = text(value, where)
-    for top in (_TRASH, _NEW):
+    for top in (f"{layout.TRASH}/", f"{layout.NEW}/"):
         if found.startswith(top):
             path(found.removeprefix(top), where)
             return found

@@ -5,6 +5,7 @@ Nothing is decided here.
 
 from __future__ import annotations
 
+from bm_sync import layout
 from bm_sync.model.plan import Adopt, Copy, Forget, Move, Reason, Restore, Trash
 from bm_sync.model.tree import Agreed, File, Merged, Side, Stamp
 from bm_sync.plan.change import PathDiff
@@ -45,7 +46,7 @@ def merge(diff: PathDiff, merged: Merged) -> list[Restore]:
             path=diff.path,
             side=side,
             keeper=Side.LOCAL,
-            kept=f".bm-sync/new/{diff.path}",
+            kept=f"{layout.NEW}/{diff.path}",
             size=merged.size,
             reason=Reason.MERGED,
             local=stamp(diff.local),

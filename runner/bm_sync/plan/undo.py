@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bm_sync import layout
 from bm_sync.model.past import PRUNED, Effect, EffectKind
 from bm_sync.model.plan import Action, Move, ProjectPlan, Reason, Restore, Trash
 from bm_sync.model.tree import Observation, Problem, ProblemKind, Side, Stamp
@@ -200,7 +201,7 @@ def _restore(
     """Return what brings the version before to one side, from its own trash if it is there."""
     for keeper in (side, side.other):
         place = places.get(keeper)
-        if place is None and before.kept and not before.kept.startswith(".bm-sync/"):
+        if place is None and before.kept and not layout.is_home(before.kept):
             place = before.kept  # a conflict copy stands on both sides
         stamp = None if place is None else _held(place, keeper, before, work)
         if place is not None and stamp is not None:
@@ -220,7 +221,7 @@ def _restore(
 
 def _held(place: str, keeper: Side, before: Effect, work: Work) -> Stamp | None:
     """Return the stamp of a kept version, None when it is not there as it was kept."""
-    if place.startswith(".bm-sync/"):
+    if layout.is_home(place):
         return work.past.held.get((keeper, place))
     copied = [e.content for e in work.past.effects if e.path == place and e.content is not None]
     content = before.kept_content or next(iter(copied), None)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync.layout import PARTIAL
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone import contents, userconf
 from bm_sync.rclone.binary import Binary
@@ -47,7 +48,7 @@ class Rclone:
         env: Mapping[str, str],
         log_file: Path | None = None,
         bandwidth: int | None = None,
-        partial_suffix: str = ".bmpart",
+        partial_suffix: str = PARTIAL,
     ) -> None:
         self._binary = binary
         self._env = env
@@ -277,10 +278,7 @@ class Rclone:
             raise
 
     async def supports_conditions(self, fs: Fs) -> bool:
-        """Return whether `copy_file` with a condition and `Batch.new_only` can be relied on.
-
-        It writes a small object below `.bm-sync/` and removes it; the caller remembers the answer.
-        """
+        """Return whether conditions of uploads hold there, by trying; the caller remembers it."""
         return await self._calls.make(lambda live: live.probes.conditions(fs), fs)
 
     async def clock_skew_s(self, fs: Fs) -> float | None:

@@ -1,4 +1,4 @@
-"""Ask a store what it can do by trying it, below `.bm-sync/`, and clean up.
+"""Ask a store what it can do by trying it, in bm-sync's own folder, and clean up.
 
 The caller remembers the answers.
 """
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.rc import Rc
 from bm_sync.rclone.remotes import Fs, local_fs
@@ -19,7 +20,6 @@ from bm_sync.rclone.transfer import Condition, Pair, Transfers
 from bm_sync.rclone.wire import mtime_ns
 
 S3_TYPE = "s3"
-_FOLDER = ".bm-sync/probes"
 
 
 class Probes:
@@ -87,7 +87,7 @@ class Probes:
     @asynccontextmanager
     async def _object(self, fs: Fs) -> AsyncIterator[tuple[Pair, str, str]]:
         name = f"probe-{secrets.token_hex(8)}"
-        file, path = self._scratch / name, f"{_FOLDER}/{name}"
+        file, path = self._scratch / name, f"{layout.PROBES}/{name}"
         file.write_text(name)
         try:
             yield Pair(local_fs(self._scratch), fs), name, path

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.errors import BmSyncError, UsageError
 
 _TIMEOUT_S = 90.0
@@ -70,7 +71,8 @@ def write(file: Path, text: str) -> None:
     """Put a file in place in one step; raises BmSyncError when that is not possible."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".bm-sync-", dir=file.parent)
+        begin, end = layout.beside("timer")
+        descriptor, name = tempfile.mkstemp(end, begin, file.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as new:
                 new.write(text)

@@ -10,13 +10,14 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from bm_sync import layout
 from bm_sync.model.past import PRUNED, Effect, EffectKind
 from bm_sync.model.tree import Side
 from bm_sync.state import rows
 from bm_sync.state.history import UNFINISHED
 
 _COLUMNS = "kind, path, side, content, old_path, kept, kept_size, kept_content"
-_IN_TRASH = "kept IS NOT NULL AND substr(kept, 1, 9) = '.bm-sync/'"
+_IN_TRASH = f"kept IS NOT NULL AND substr(kept, 1, {len(layout.HOME) + 1}) = '{layout.HOME}/'"
 
 
 @dataclass(frozen=True, slots=True)
