@@ -13,7 +13,7 @@ import pytest
 import servers
 from two_machines import UNGUARDED, Machine, converged, quiet, remote_of
 
-from bm_sync.engine import atomic
+from bm_sync.engine import primitives
 from bm_sync.model.config import Policy, Retry
 
 CALM = 40
@@ -43,7 +43,7 @@ class Editor:
         self.aside.write_bytes(self.content(number))
         with _folder(self.aside) as near, _folder(self.file) as far:
             try:
-                atomic.exchange((near, self.aside.name), (far, self.file.name))
+                primitives.exchange((near, self.aside.name), (far, self.file.name))
             except FileNotFoundError:
                 self.missing += 1
                 return

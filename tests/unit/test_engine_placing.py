@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bm_sync.engine import atomic, placing
-from bm_sync.engine.atomic import NotSupportedError, Place
+from bm_sync.engine import placing, primitives
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.placing import ChangedError, Spot
+from bm_sync.engine.primitives import Place, RefusedError
 from bm_sync.model.tree import FileStamp
 
 
@@ -47,42 +48,184 @@ def ground(tmp_path: Path) -> Ground:
 
 
 def just_before(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
-    """Do `act` once, right before the system call `name` of the module `atomic`."""
-    real, left = getattr(atomic, name), [act]
+    """Do `act` once, right before the system call `name` of the module `primitives`."""
+    real, left = getattr(primitives, name), [act]
 
     def raced(one: Place, two: Place) -> None:
         while left:
             left.pop()()
         real(one, two)
 
-    monkeypatch.setattr(atomic, name, raced)
+    monkeypatch.setattr(primitives, name, raced)
 
 
 def without_renameat2(monkeypatch: pytest.MonkeyPatch) -> None:
     def lacking(*_: object) -> None:
-        raise NotSupportedError(38, "renameat2")
+        raise RefusedError(38, "renameat2")
 
-    monkeypatch.setattr(atomic, "_renameat2", lacking)
+    monkeypatch.setattr(primitives, "_renameat2", lacking)
 
 
-@pytest.mark.parametrize("modern", [True, False])
-def test_a_replaced_version_is_in_the_trash(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, *, modern: bool
-) -> None:
-    if not modern:
+def without_links(monkeypatch: pytest.MonkeyPatch, code: int = errno.EPERM) -> None:
+    """Refuse second names to the product, which names them in open folders."""
+    real = os.link
+
+    def lacking(old: str, new: str, **folders: int) -> None:
+        if folders:
+            raise OSError(code, os.strerror(code))
+        real(old, new)
+
+    monkeypatch.setattr(os, "link", lacking)
+
+
+@pytest.fixture(params=["ext4", "no renameat2", "no links", "neither: exFAT"])
+def wanting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Be a file system that refuses some of what we ask it to do."""
+    name: str = request.param
+    if name in {"no renameat2", "neither: exFAT"}:
         without_renameat2(monkeypatch)
+    if name in {"no links", "neither: exFAT"}:
+        without_links(monkeypatch)
+    return name
+
+
+@pytest.mark.usefixtures("wanting")
+def test_a_replaced_version_is_in_the_trash(ground: Ground) -> None:
     stamp = placing.replace(ground.staged, ground.note, ground.stamp("note"), ground.trash)
     assert (ground.read("note"), ground.read("trash/note")) == ("new", "old")
     assert stamp == ground.stamp("note")
     assert ground.read("staging/note") is None
 
 
+@pytest.mark.usefixtures("wanting")
 def test_an_edit_before_the_look_stops_the_replacement(ground: Ground) -> None:
     seen = ground.stamp("note")
     ground.write("note", "edited")
     with pytest.raises(ChangedError):
         placing.replace(ground.staged, ground.note, seen, ground.trash)
     assert (ground.read("note"), ground.read("staging/note")) == ("edited", "new")
+    assert ground.read("trash/note") is None
+
+
+@pytest.mark.usefixtures("wanting")
+def test_every_act_works_on_a_file_system_that_refuses_some_calls(ground: Ground) -> None:
+    other, fresh = Spot(ground.jail, "other"), Spot(ground.jail, "a/b/fresh")
+    assert placing.place_new(ground.staged, fresh) == ground.stamp("a/b/fresh")
+    assert placing.rename(ground.note, ground.stamp("note"), other) == ground.stamp("other")
+    assert (ground.read("note"), ground.read("other")) == (None, "old")
+    with pytest.raises(ChangedError):
+        placing.rename(other, ground.stamp("other"), fresh)
+    assert (ground.read("other"), ground.read("a/b/fresh")) == ("old", "new")
+    placing.discard(other, ground.stamp("other"), ground.trash)
+    assert (ground.read("other"), ground.read("trash/note")) == (None, "old")
+    assert sorted(p.name for p in ground.root.rglob("*.bmpart")) == []
+
+
+@pytest.mark.usefixtures("wanting")
+@pytest.mark.parametrize("act", ["replace", "discard", "set aside"])
+def test_what_is_kept_of_a_file_with_another_name_is_out_of_reach_of_that(
+    ground: Ground, act: str
+) -> None:
+    outside, seen = ground.root / "outside", ground.stamp("note")
+    outside.hardlink_to(ground.root / "note")
+    match act:
+        case "replace":
+            placing.replace(ground.staged, ground.note, seen, ground.trash)
+        case "discard":
+            placing.discard(ground.note, seen, ground.trash)
+        case _:
+            stamp = placing.set_aside(ground.note, seen, ground.trash)
+            assert stamp == ground.stamp("trash/note")
+    outside.write_text("edited under the other name")
+    assert ground.read("trash/note") == "old"
+    assert ground.stamp("trash/note").mtime_ns == seen.mtime_ns
+    assert ground.read("note") == ("new" if act == "replace" else None)
+    assert sorted(p.name for p in ground.root.rglob("*.bmpart")) == []
+
+
+def test_an_edit_under_the_other_name_in_the_moment_of_a_deletion_is_put_back(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, seen = ground.root / "outside", ground.stamp("note")
+    outside.hardlink_to(ground.root / "note")
+    real, moves = primitives.move_new, []
+
+    def raced(one: Place, two: Place) -> None:
+        moves.append(one)
+        if len(moves) == 2:
+            outside.write_text("edited under the other name")
+        real(one, two)
+
+    monkeypatch.setattr(primitives, "move_new", raced)
+    with pytest.raises(ChangedError):
+        placing.discard(ground.note, seen, ground.trash)
+    assert ground.read("note") == "edited under the other name"
+    assert ground.read("trash/note") is None
+
+
+@pytest.mark.usefixtures("wanting")
+def test_a_replacement_that_fails_leaves_no_second_name_of_the_live_file_in_the_trash(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "a bad sector")
+
+    monkeypatch.setattr(primitives, "exchange", broken)
+    with pytest.raises(OSError, match="a bad sector"):
+        placing.replace(ground.staged, ground.note, ground.stamp("note"), ground.trash)
+    assert ground.read("trash/note") is None
+    assert (ground.root / "note").stat().st_nlink == 1
+
+
+def test_an_edit_in_place_in_the_moment_of_a_replacement_without_exchange_is_put_back(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_renameat2(monkeypatch)
+    just_before(monkeypatch, "replace", lambda: ground.write("note", "edited"))
+    with pytest.raises(ChangedError):
+        placing.replace(ground.staged, ground.note, ground.stamp("note"), ground.trash)
+    assert ground.read("note") == "edited"
+
+
+def test_what_a_killed_run_kept_as_a_second_name_gets_bytes_of_its_own(ground: Ground) -> None:
+    (ground.root / "trash/note").hardlink_to(ground.root / "note")
+    placing.own(ground.trash)
+    with (ground.root / "note").open("a") as file:
+        file.write(" and more")
+    assert ground.read("trash/note") == "old"
+    placing.own(Spot(ground.jail, "trash/none"))
+
+
+def test_of_several_who_come_at_once_one_gets_a_name_that_is_reserved(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_renameat2(monkeypatch)
+    without_links(monkeypatch)
+    ground.write("second", "second")
+    with ground.note.open() as first, Spot(ground.jail, "second").open() as second:
+
+        def come_second() -> None:
+            with pytest.raises(FileExistsError):
+                primitives.move_new(second, (second[0], "lease"), reserve=True)
+
+        just_before(monkeypatch, "_rename", come_second)
+        primitives.move_new(first, (first[0], "lease"), reserve=True)
+    assert (ground.read("lease"), ground.read("second")) == ("old", "second")
+
+
+@pytest.mark.usefixtures("wanting")
+def test_a_copy_that_cannot_be_made_whole_is_not_left_in_the_trash(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ground.root / "outside").hardlink_to(ground.root / "note")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no room"):
+        placing.replace(ground.staged, ground.note, ground.stamp("note"), ground.trash)
+    assert (ground.read("note"), ground.read("trash/note")) == ("old", None)
 
 
 @pytest.mark.parametrize("act", ["replace", "discard", "rename"])
@@ -153,7 +296,7 @@ def test_the_name_is_never_missing_while_a_version_is_replaced(
 def test_of_two_edits_around_a_swap_the_newest_stays(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, edits = atomic.exchange, ["first", "second"]
+    real, edits = primitives.exchange, ["first", "second"]
 
     def raced(one: Place, two: Place) -> None:
         if edits:
@@ -162,7 +305,7 @@ def test_of_two_edits_around_a_swap_the_newest_stays(
         real(one, two)
 
     seen = ground.stamp("note")
-    monkeypatch.setattr(atomic, "exchange", raced)
+    monkeypatch.setattr(primitives, "exchange", raced)
     with pytest.raises(ChangedError):
         placing.replace(ground.staged, ground.note, seen, ground.trash)
     assert not edits
@@ -170,14 +313,14 @@ def test_of_two_edits_around_a_swap_the_newest_stays(
 
 
 def just_after(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], None]) -> None:
-    """Do `act` right after the system call `name` of the module `atomic`."""
-    real = getattr(atomic, name)
+    """Do `act` right after the system call `name` of the module `primitives`."""
+    real = getattr(primitives, name)
 
     def raced(one: Place, two: Place) -> None:
         real(one, two)
         act()
 
-    monkeypatch.setattr(atomic, name, raced)
+    monkeypatch.setattr(primitives, name, raced)
 
 
 def test_an_edit_right_after_a_replacement_is_not_taken_for_what_was_placed(
@@ -211,15 +354,6 @@ def test_a_name_that_appears_in_the_moment_of_placing_is_not_replaced(
     with pytest.raises(ChangedError):
         placing.place_new(ground.staged, fresh)
     assert (ground.read("a/b/fresh"), ground.read("staging/note")) == ("theirs", "new")
-
-
-def test_a_new_file_is_placed_without_renameat2_too(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_renameat2(monkeypatch)
-    stamp = placing.place_new(ground.staged, Spot(ground.jail, "fresh"))
-    assert stamp == ground.stamp("fresh")
-    assert ground.read("staging/note") is None
 
 
 def test_an_edit_in_the_moment_of_a_deletion_is_put_back(

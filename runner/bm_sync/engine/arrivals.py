@@ -43,8 +43,8 @@ class Arrivals:
         for portion in portions(errands, _MOST):
             await bringing.bring(portion, source)
 
-    async def put(self, errand: Errand) -> None:
-        """Check a staged file and put it in place."""
+    async def put(self, errand: Errand, *, kept: bool = False) -> None:
+        """Check a staged file and put it in place; one that was `kept` here is as it was then."""
         content = known_content(errand.source, errand.content)
         if self._scope.policy.verify is Verify.CHECKSUM or content is None:
             staged = await self._digest(self._staging.spot(errand.path), content)
@@ -56,7 +56,7 @@ class Arrivals:
             return
         await self._scope.allowed(self._side)
         try:
-            stamp = self._place(errand)
+            stamp = self._place(errand, kept=kept)
         except FAILURES as e:
             self._settle(errand, outcome_of(e), str(e))
             return
@@ -65,10 +65,10 @@ class Arrivals:
         self._settle(errand, Outcome.DONE, kept=self._kept(errand))
         self._scope.arrived(errand.size)
 
-    def _place(self, errand: Errand) -> FileStamp:
+    def _place(self, errand: Errand, *, kept: bool) -> FileStamp:
         spot = Spot(self._jail, errand.path)
         if errand.target is None:
-            return placing.place_new(self._staging.spot(errand.path), spot)
+            return placing.place_new(self._staging.spot(errand.path), spot, inherits=not kept)
         trash = None if errand.kept_as else self._staging.kept(errand.path)
         swap = self._staging.for_swap(errand.path)
         return placing.replace(swap, spot, as_file(errand.target), trash)

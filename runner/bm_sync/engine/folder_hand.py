@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bm_sync.engine import atomic, placing
+from bm_sync.engine import placing, primitives
 from bm_sync.engine.arrivals import FAILURES, Arrivals, outcome_of
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.placing import ChangedError, Spot
@@ -91,7 +91,7 @@ class FolderHand:
             old, new = Spot(self.jail, item.path), Spot(self.jail, item.copy_path)
             try:
                 if item.gives_way:
-                    made[item.copy_path] = self._rename(old, expected, new)
+                    made[item.copy_path] = self._rename(old, expected, new, aside=True)
                 else:
                     half = self._staging.half
                     made[item.copy_path] = placing.duplicate(old, expected, new, half)
@@ -139,13 +139,13 @@ class FolderHand:
             ready = [errand for item in some if (errand := self._staged(item)) is not None]
             self._staging.flush()
             for errand in ready:
-                await self._arrivals.put(errand)
+                await self._arrivals.put(errand, kept=True)
 
     async def finish(self) -> None:
         """Write everything to the disk, remove the staging folder and an empty home."""
         if self._touched or self._arrivals.touched:
             with self.jail.parent(".") as (folder, _):
-                atomic.flush(folder)
+                primitives.flush(folder)
         self._staging.clear()
 
     def _staged(self, item: Restore) -> Errand | None:
@@ -158,10 +158,14 @@ class FolderHand:
             return None
         return Errand(item.path, stamp, item.target, item.content, None, item)
 
-    def _rename(self, old: Spot, expected: FileStamp, new: Spot) -> FileStamp:
+    def _rename(
+        self, old: Spot, expected: FileStamp, new: Spot, *, aside: bool = False
+    ) -> FileStamp:
+        """Rename a file; `aside` no other name leads to it then."""
         if self.jail.is_link(old.path):
             return placing.rename_link(old, expected, new, self._staging.kept(old.path))
-        return placing.rename(old, expected, new)
+        act = placing.set_aside if aside else placing.rename
+        return act(old, expected, new)
 
     def _discard(self, path: str, expected: FileStamp) -> str:
         """Move a file into the trash and return where its version is now."""

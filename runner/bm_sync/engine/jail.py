@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bm_sync.engine.atomic import Place
+from bm_sync.engine.primitives import Place
 from bm_sync.model.config import Links
 from bm_sync.model.tree import FileStamp
 
@@ -41,6 +41,8 @@ class Jail:
     def __init__(self, root: Path, *, links: Links = Links.SKIP) -> None:
         self.root = root
         self.follows = links is Links.FOLLOW
+        # by device and inode: the ctime of files since one of their names was taken away by us
+        self.relinked: dict[tuple[int, int], int] = {}
 
     @contextmanager
     def parent(self, path: str, *, make: bool = False) -> Iterator[Place]:

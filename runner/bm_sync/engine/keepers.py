@@ -40,6 +40,9 @@ class Keeper(Protocol):
     async def content(self, place: str, algorithm: str) -> str | None:
         """Return the digest of a kept version, None when it cannot be read."""
 
+    async def recorded(self, place: str, algorithm: str) -> str | None:
+        """Return the digest of a kept version where that can be told without a download."""
+
     async def fs(self, folder: str) -> Fs:
         """Return a folder below the base as rclone reads it."""
 
@@ -133,6 +136,10 @@ class FolderKeeper:
             return await self._site.hash_by_rclone(self._jail, place, algorithm)
         read = await contents.digest(self._jail, place, algorithm)
         return read[1] if read else None
+
+    async def recorded(self, place: str, algorithm: str) -> str | None:
+        """Return the digest of a kept version, which others may have written to."""
+        return await self.content(place, algorithm)
 
     async def fs(self, folder: str) -> Fs:
         """Return a folder below the base as rclone reads it."""
@@ -235,6 +242,12 @@ class StoreKeeper:
             )
         found = told.get(place)
         return found if found is not None and found.startswith(f"{algorithm}:") else None
+
+    async def recorded(self, place: str, algorithm: str) -> str | None:
+        """Return the digest that a listing tells."""
+        stamp = (await self.look([place])).get(place)
+        content = stamp.content if isinstance(stamp, ObjectStamp) else None
+        return content if content is not None and content.startswith(f"{algorithm}:") else None
 
     async def fs(self, folder: str) -> Fs:
         """Return a folder below the base as rclone reads it."""

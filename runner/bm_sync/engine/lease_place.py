@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Protocol
 
 from bm_sync import layout
-from bm_sync.engine import atomic
-from bm_sync.engine.atomic import NotSupportedError
-from bm_sync.engine.atomic import Place as Spot
+from bm_sync.engine import primitives
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.lease_note import MAX_BYTES
+from bm_sync.engine.primitives import Place as Spot
+from bm_sync.engine.primitives import RefusedError
 from bm_sync.engine.routed import Routed
 from bm_sync.errors import BmSyncError
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -104,7 +104,7 @@ class FolderPlace:
             with self._jail.parent(self._slot.path, make=True) as spot:
                 new = self._written(spot, data)
                 try:
-                    atomic.move_new(new, spot)
+                    primitives.move_new(new, spot, reserve=True)
                 except FileExistsError:
                     os.unlink(new[1], dir_fd=new[0])
                     return None
@@ -173,15 +173,15 @@ class FolderPlace:
 def _swap(new: Spot, spot: Spot, old: Found, most: int) -> bool:
     """Put `new` in the place of a lease that still is `old`; another one is put back."""
     try:
-        atomic.exchange(new, spot)
-    except NotSupportedError:
+        primitives.exchange(new, spot)
+    except RefusedError:
         if _bytes_at(spot, most) != old.data:
             return False
         os.replace(new[1], spot[1], src_dir_fd=new[0], dst_dir_fd=spot[0])
         return True
     if _bytes_at(new, most) == old.data:
         return True
-    atomic.exchange(new, spot)
+    primitives.exchange(new, spot)
     return False
 
 

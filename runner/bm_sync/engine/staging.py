@@ -6,14 +6,16 @@ It lies on the file system of the root, carries a .gitignore of its own, and goe
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 from bm_sync import layout
-from bm_sync.engine import atomic
+from bm_sync.engine import primitives
 from bm_sync.engine.jail import BlockedError, Jail
-from bm_sync.engine.placing import Spot
+from bm_sync.engine.placing import Spot, own
 from bm_sync.engine.scope import Scope
 
 _ARRIVALS = "in"
@@ -78,7 +80,7 @@ class Staging:
     def flush(self) -> None:
         """Write what has arrived to the disk."""
         with self.home.parent(f"{self._arrivals}/.") as (folder, _):
-            atomic.flush(folder)
+            primitives.flush(folder)
 
     def clear(self) -> None:
         """Remove this run's folder, and the whole home when nothing else lies in it."""
@@ -97,6 +99,7 @@ class Staging:
             left = [n for n in _names(folder) if n.startswith(self._scope.key[:12])]
         for name in left:
             self._keep_swapped(name)
+            self._own_kept(name.partition("-")[2])
             self._remove(f"{layout.STAGING}/{name}")
         if left:
             self._remove_home()
@@ -108,7 +111,17 @@ class Staging:
         with suppress(FileNotFoundError, FileExistsError), swap.open() as source:
             if os.stat(source[1], dir_fd=source[0], follow_symlinks=False).st_nlink == 1:
                 with kept.open(make=True) as target:
-                    atomic.move_new(source, target)
+                    primitives.move_new(source, target)
+
+    def _own_kept(self, run: str) -> None:
+        """Give what a killed run kept of files that it did not come to replace bytes of its own."""
+        trash = layout.trash(run, self._scope.project)
+        with suppress(FileNotFoundError, BlockedError), self.home.parent(f"{trash}/.") as (top, _):
+            for here, _, names, descriptor in os.fwalk(dir_fd=top, follow_symlinks=False):
+                for name in names:
+                    info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    if stat.S_ISREG(info.st_mode) and info.st_nlink > 1:
+                        own(Spot(self.home, posixpath.normpath(f"{trash}/{here}/{name}")))
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError, BlockedError), self.home.parent(path) as (folder, name):

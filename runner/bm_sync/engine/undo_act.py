@@ -49,9 +49,10 @@ async def restore(
 ) -> None:
     """Bring versions back to one side: first what it keeps itself, then what the other keeps."""
     try:
-        await hand.put_back([i for i in items if i.keeper is hand.side])
+        intact = await _intact(items, keepers, ledger)
+        await hand.put_back([i for i in intact if i.keeper is hand.side])
         by_folder: dict[str, list[Restore]] = defaultdict(list)
-        for item in items:
+        for item in intact:
             if item.keeper is not hand.side:
                 by_folder[item.kept.removesuffix(f"/{item.path}")].append(item)
         for folder, group in by_folder.items():
@@ -59,6 +60,24 @@ async def restore(
     finally:
         for item in items:
             ledger.land(item.path, hand.side)
+
+
+async def _intact(
+    items: Sequence[Restore], keepers: Mapping[Side, Keeper], ledger: Ledger
+) -> list[Restore]:
+    """Return those whose kept version is what was recorded of it; settle the others."""
+    good: list[Restore] = []
+    for item in items:
+        if item.in_trash and item.content is not None:
+            algorithm = item.content.partition(":")[0]
+            keeper = keepers[item.keeper]
+            there = await keeper.recorded(item.kept, algorithm)
+            if there not in (None, item.content):
+                what = f"{keeper.label}/{item.kept} was changed after it was kept"
+                ledger.settle(item, Outcome.FAILED, what)
+                continue
+        good.append(item)
+    return good
 
 
 async def _receive(

@@ -10,15 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bm_sync import layout
+from bm_sync.engine import contents
 from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
+from bm_sync.engine.jail import Jail
 from bm_sync.engine.keepers import Keeper, keepers_of, keepers_unseen
 from bm_sync.engine.observe import observe
 from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import Placement, Project
-from bm_sync.model.past import KeptVersion
+from bm_sync.model.past import Effect, KeptVersion
 from bm_sync.plan import bring_back
 
 _RUN = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]+")
@@ -102,7 +104,8 @@ async def prepare(project: Project, version: KeptVersion, site: Site) -> Prepare
             held = await keepers_of(seen, site)[version.side].look([version.place])
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
-    wanted = bring_back.Wanted(version.path, version.side, version.place, held.get(version.place))
+    kept, recorded = held.get(version.place), _recorded(project, version, site)
+    wanted = bring_back.Wanted(version.path, version.side, version.place, kept, recorded)
     wants = intent(project, site, Wants())
     plan = bring_back.make(project.name, seen.key, seen.observation, wants, wanted)
     return Prepared(project, plan, seen, partial=True)
@@ -114,7 +117,35 @@ async def fetch(project: Project, version: KeptVersion, target: Path, site: Site
     with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
         half = Path(scratch) / "version"
         await keeper.fetch(version.place, half)
+        recorded = _recorded(project, version, site)
+        if recorded is not None and not await _is(half, recorded, site):
+            raise BmSyncError(
+                f"{version.label} was changed after it was kept",
+                hint="it is not the version that stood there; copy it by hand if you want it",
+            )
         _write_new(half, target)
+
+
+def _recorded(project: Project, version: KeptVersion, site: Site) -> Effect | None:
+    """Return what a run noted of a version that it kept; None where there is no record."""
+    done = site.state.past.of_run(version.run, project_key(project))
+    noted = (e for e in done if e.kept == version.place and e.side is version.side)
+    return next(noted, None)
+
+
+async def _is(file: Path, recorded: Effect, site: Site) -> bool:
+    """Return whether a file is the version that was kept, as far as that was noted."""
+    jail = Jail(file.parent)
+    stamp = jail.look(file.name)
+    if stamp is None or stamp.size != recorded.kept_size:
+        return False
+    algorithm = (recorded.kept_content or "").partition(":")[0]
+    if not algorithm:
+        return True
+    if contents.computable(algorithm):
+        read = await contents.digest(jail, file.name, algorithm)
+        return read is not None and read[1] == recorded.kept_content
+    return await site.hash_by_rclone(jail, file.name, algorithm) in (None, recorded.kept_content)
 
 
 def _write_new(half: Path, target: Path) -> None:

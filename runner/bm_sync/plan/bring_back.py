@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bm_sync.model.past import Effect
 from bm_sync.model.plan import Action, ProjectPlan, Reason, Restore
 from bm_sync.model.tree import Observation, Problem, ProblemKind, Side, Stamp
 from bm_sync.plan import barrier, guard, steps, undo_folders
@@ -18,12 +19,16 @@ from bm_sync.plan.totals import totals
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A version that is to come back: `kept` on `side`, None when it is not there any more."""
+    """A version that is to come back: `kept` on `side`, None when it is not there any more.
+
+    `recorded` is what was noted when it was kept, None where nothing was.
+    """
 
     path: str
     side: Side
     place: str
     kept: Stamp | None
+    recorded: Effect | None = None
 
 
 def make(
@@ -36,6 +41,8 @@ def make(
     problems: list[Problem] = []
     if wanted.kept is None:
         problems.append(_left(wanted, "the version is not kept any more"))
+    elif wanted.recorded is not None and wanted.recorded.kept_size != wanted.kept.size:
+        problems.append(_left(wanted, f"{wanted.place} was changed after it was kept"))
     elif barrier.of(observation).file(wanted.path):
         problems.append(_left(wanted, "it cannot be synced now"))
     else:
@@ -73,4 +80,5 @@ def _restore(wanted: Wanted, side: Side, kept: Stamp, observation: Observation) 
         reason=Reason.BROUGHT_BACK,
         local=steps.stamp(observation.local.files.get(wanted.path)),
         remote=steps.stamp(observation.remote.files.get(wanted.path)),
+        content=wanted.recorded.kept_content if wanted.recorded is not None else None,
     )

@@ -185,6 +185,10 @@ def _trash(path: str, side: Side, work: Work) -> Trash:
 
 
 def _bring_back(path: str, before: Effect, written: list[Effect], work: Work) -> None:
+    spoilt = next((e for e in written if _spoilt(e, work)), None)
+    if spoilt is not None:
+        work.leave(path, spoilt.side, f"{spoilt.kept} was changed after it was kept")
+        return
     places = {e.side: e.kept for e in written if e.kept and e.kept_content == before.kept_content}
     restores = [_restore(path, side, before, places, work) for side in work.sides]
     found = [restore for restore in restores if restore is not None]
@@ -193,6 +197,12 @@ def _bring_back(path: str, before: Effect, written: list[Effect], work: Work) ->
     else:
         gone = "is not kept any more" if before.kept != PRUNED else "was removed from the trash"
         work.leave(path, before.side, f"the version before {gone}")
+
+
+def _spoilt(effect: Effect, work: Work) -> bool:
+    """Return whether a kept version shows by its size that somebody wrote to it."""
+    stamp = work.past.held.get((effect.side, effect.kept or ""))
+    return stamp is not None and stamp.size != effect.kept_size
 
 
 def _restore(
