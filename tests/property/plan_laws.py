@@ -16,6 +16,7 @@ from bm_sync.model.plan import (
     Accept,
     Action,
     Copy,
+    Forget,
     Guard,
     KeepBoth,
     MakeDir,
@@ -27,7 +28,7 @@ from bm_sync.model.plan import (
 )
 from bm_sync.model.tree import Observation, ProblemKind, Side
 from bm_sync.plan import stale, wire
-from bm_sync.plan.intent import source_side
+from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.planner import make
 
 T = TypeVar("T")
@@ -304,8 +305,20 @@ def an_emptied_side_stops(case: Case) -> None:
         blocked = bool(_spoilt(case))
         if deletes and many and not blocked:
             assert [s.guard for s in plan.stops] == [Guard.EMPTY_SIDE]
-        if not deletes:
+        source, additive = source_side(wanted.policy), wanted.policy.mode in (Mode.PUSH, Mode.PULL)
+        if not deletes and source is side.other and world.place(source).files:
             assert plan.stops == ()
+        if additive and source is side and len(world.rows) >= 2 and not blocked:
+            assert [s.accept for s in plan.stops] == ["empty_side"]
+            _may_be_empty(case, wanted)
+
+
+def _may_be_empty(case: Case, wanted: Intent) -> None:
+    """Accepted, an empty source is forgotten, and nothing of the other side is touched."""
+    plan = case.world.plan(replace(wanted, accept=Accept(empty_side=True)))[1]
+    assert plan.stops == ()
+    assert not any(isinstance(a, Copy | Trash | KeepBoth | Move) for a in plan.actions)
+    assert {a.path for a in plan.actions if isinstance(a, Forget)} <= set(case.world.rows)
 
 
 def the_memory_is_true(case: Case) -> None:

@@ -101,7 +101,7 @@ def no_copy_of_the_loser(draft: Any, diff: PathDiff, loser: Side, names: Any) ->
 
 def additive_overwrites(diff: PathDiff, wanted: Any) -> object:
     found = real_additive(diff, wanted)
-    source = Side.LOCAL if wanted.mode is Mode.PUSH else Side.REMOTE
+    source = Side.LOCAL if wanted.policy.mode is Mode.PUSH else Side.REMOTE
     return Take(source.other, Reason.CHANGED) if isinstance(found, Contest) else found
 
 

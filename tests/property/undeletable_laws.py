@@ -62,6 +62,7 @@ def an_emptied_folder_stops_all_the_same(case: Case) -> None:
     spoilt = world.local.hidden | world.local.blocked | world.remote.hidden | world.remote.blocked
     if len(_withheld(plan)) > 1 and not spoilt:
         assert [stop.guard for stop in plan.stops] == [Guard.EMPTY_SIDE]
+        assert str(plan.stops[0].accept).startswith("delete=")
         figure = int(str(plan.stops[0].accept).removeprefix("delete="))
         accept = replace(wanted.accept, delete=figure)
         assert world.plan(replace(wanted, accept=accept))[1].stops == ()

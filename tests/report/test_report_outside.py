@@ -58,7 +58,8 @@ def test_the_figures_fit_the_schema_and_are_those_of_the_history(lived: World) -
         **dict.fromkeys(("skipped", "waiting", "unfinished", "failed"), 0),
         "in_sync": 1,
         "changed": 1,
-        "stopped": 1,
+        "stopped": 0,
+        "side_missing": 1,
     }
     notes, work = report["projects"]
     assert "3 of 3 files on shelf:notes would go, the limit is 2" in notes["drift"]["stops"]

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bm_sync.engine.notices import Known, beat, idle, telling
-from bm_sync.engine.standing import Standing, standing
 from bm_sync.model.notices import Audience, Beat, Email, Item, Message, News
 from bm_sync.model.run import Done, Outcome, ProjectRun, Status
 from bm_sync.notice import words
@@ -70,10 +69,14 @@ def test_a_target_hears_what_it_asked_for_of_what_everybody_would(
 
 
 def test_every_status_stands_somewhere() -> None:
-    stands = {status: standing(ended(status)) for status in Status}
-    assert set(stands.values()) == set(Standing)
+    for status in Status:
+        said = ended(status)
+        assert [said.fine, said.failed, status.needs_person].count(True) <= 1
+        news = status.idle or status is Status.INTERRUPTED
+        assert news == (not (said.fine or said.failed or status.needs_person))
     hook_failed = ProjectRun("notes", "k", Status.CHANGED, "", 0.0, exit=1)
-    assert standing(hook_failed) is Standing.FAILED
+    assert hook_failed.failed
+    assert not hook_failed.fine
 
 
 @pytest.mark.parametrize("status", [None, Status.FAILED, Status.SKIPPED])

@@ -378,7 +378,51 @@ def test_an_empty_or_missing_side_stops() -> None:
     assert plan(first).stops == ()
     mirror = plan(seen({}, remote), intent(policy(Mode.MIRROR, guards=Guards())))
     assert [s.guard for s in mirror.stops] == [Guard.EMPTY_SIDE]
-    assert plan(seen({}, remote, base), intent(policy(Mode.PUSH, guards=Guards()))).stops == ()
+
+
+def test_a_source_that_is_gone_or_empty_is_never_in_sync() -> None:
+    local, remote = pair("a", "b")
+    base, no_folder = agree(local, remote), Tree({}, root=Root.MISSING)
+    for mode in (Mode.PUSH, Mode.MIRROR):
+        one_way = intent(policy(mode, guards=Guards()))
+        for tree in (no_folder, Tree({})):
+            (stop,) = plan(Observation(tree, bucket({}), base), one_way).stops
+            assert (stop.guard, stop.side, stop.accept) == (
+                Guard.EMPTY_SIDE,
+                Side.LOCAL,
+                "empty_side",
+            )
+        (first,) = plan(Observation(no_folder, bucket({}), Baseline()), one_way).stops
+        assert first.what == "/home/me/notes is missing"
+        assert plan(Observation(Tree({}), bucket({}), Baseline()), one_way).in_sync
+    pull = intent(policy(Mode.PULL, guards=Guards()))
+    (emptied,) = plan(seen(local, {}, base), pull).stops
+    assert (emptied.side, emptied.what) == (
+        Side.REMOTE,
+        "cloud:notes is empty; 2 files were synced with it",
+    )
+    accepted = plan(seen(local, {}, base), replace(pull, accept=Accept(empty_side=True)))
+    assert (accepted.stops, accepted.moves) == ((), ())
+    assert {a.path for a in accepted.actions if isinstance(a, Forget)} == {"f0.md", "f1.md"}
+    (unknown,) = plan(seen(local, {}, Baseline()), pull).stops
+    assert unknown.what == "cloud:notes is empty, and /home/me/notes holds 2 files"
+
+
+def test_a_new_project_with_nothing_on_either_side_stops_where_its_folder_is_missing() -> None:
+    nowhere = Observation(Tree({}, root=Root.MISSING), bucket({}), Baseline())
+    (stop,) = plan(nowhere).stops
+    assert stop.what == "/home/me/notes is missing, and cloud:notes holds no files"
+    assert plan(nowhere, replace(intent(), makes_roots=True)).in_sync
+    assert plan(Observation(Tree({}), bucket({}), Baseline())).in_sync
+
+
+def test_both_sides_of_a_two_way_project_do_not_lose_their_files_without_a_word() -> None:
+    local, remote = pair("a", "b")
+    stops = plan(seen({}, {}, agree(local, remote))).stops
+    assert {(s.guard, s.side) for s in stops} == {
+        (Guard.EMPTY_SIDE, Side.LOCAL),
+        (Guard.EMPTY_SIDE, Side.REMOTE),
+    }
 
 
 @pytest.mark.parametrize("root", [Root.NOT_A_FOLDER, Root.SYMLINK, Root.STORE_MISSING])
@@ -513,9 +557,9 @@ def test_a_missing_root_stops_even_for_the_only_file() -> None:
 
 def test_a_push_from_a_folder_that_is_missing_says_so() -> None:
     gone = Observation(Tree({}, root=Root.MISSING), bucket({"x": remote_file("old")}), one_row())
-    made = plan(gone, intent(policy(Mode.PUSH)))
+    made = plan(gone, intent(policy(Mode.PUSH, guards=Guards())))
     assert made.actions == ()
-    assert made.notes == ("the local side is missing",)
+    assert [s.what for s in made.stops] == ["/home/me/notes is missing; 1 file was synced with it"]
 
 
 def test_a_conflict_copy_of_a_run_that_was_cut_short_is_asked_for() -> None:

@@ -8,17 +8,20 @@ from bm_sync.errors import UsageError
 from bm_sync.model.plan import Accept
 
 _FIGURES = ("delete", "overwrite", "bytes")
-_FORM = "--accept takes delete=N, overwrite=N, bytes=N and device, as the plan names them"
+_FLAGS = ("device", "empty_side")
+_FORM = (
+    "--accept takes delete=N, overwrite=N, bytes=N, device and empty_side, as the plan names them"
+)
 
 
 def accept(words: Sequence[str]) -> Accept:
     """Return what `--accept` lets through: exact figures, each named once."""
     figures: dict[str, int] = {}
-    device = False
+    flags: set[str] = set()
     for part in (part.strip() for word in words for part in word.split(",")):
         name, _, number = part.partition("=")
-        if part == "device":
-            device = True
+        if part in _FLAGS:
+            flags.add(part)
         elif name not in _FIGURES or not (number.isascii() and number.isdigit()):
             raise UsageError(f"--accept {part!r} is not understood", hint=_FORM)
         elif figures.setdefault(name, int(number)) != int(number):
@@ -27,5 +30,6 @@ def accept(words: Sequence[str]) -> Accept:
         delete=figures.get("delete"),
         overwrite=figures.get("overwrite"),
         bytes=figures.get("bytes"),
-        device=device,
+        device="device" in flags,
+        empty_side="empty_side" in flags,
     )

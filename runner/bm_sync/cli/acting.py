@@ -18,13 +18,10 @@ from bm_sync.cli.render.text import escape
 from bm_sync.cli.selection import add_wait
 from bm_sync.cli.verdict import run_failures
 from bm_sync.errors import Exit, UsageError
-from bm_sync.model.run import Status
 from bm_sync.state.wire import run_to_json
 
 if TYPE_CHECKING:
     from bm_sync.model.report import Applied
-
-_QUIET = {Status.IN_SYNC, Status.SKIPPED}  # nothing was to be done, or not now
 
 
 def add_acting(parser: ArgumentParser) -> None:
@@ -87,5 +84,5 @@ def act(
         data=partial(run_to_json, run),
         exit=Exit(run.exit),
         errors=(*run_failures(run, here.view), *around),
-        quiet=all(project.status in _QUIET for project in run.projects),
+        quiet=all(project.status.quiet for project in run.projects),
     )

@@ -22,9 +22,6 @@ VERSION = 1
 KIND = "fleet"
 MAX_BYTES = 256 * 1024
 SUFFIX = ".json"
-WELL = frozenset({Status.IN_SYNC, Status.CHANGED})
-"""How a project ends that nobody has to look at."""
-_NEUTRAL = frozenset({Status.LOCKED, Status.SKIPPED})
 _FORGIVEN = frozenset({0, 5, 75})  # another run holds a project, a condition does not hold
 _AHEAD = timedelta(minutes=10)
 _LONGEST_WORD = 255
@@ -123,7 +120,7 @@ def badness(project: FleetProject) -> tuple[int, str]:
     if project.result is None:
         return 2, project.name
     status = Status(project.result)
-    rank = 3 if status in WELL else 1 if status in _NEUTRAL else 0
+    rank = 3 if status.good else 1 if status.idle else 0
     return rank, project.name
 
 

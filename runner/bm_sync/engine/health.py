@@ -18,7 +18,7 @@ from bm_sync.engine import overview
 from bm_sync.engine.site import Site
 from bm_sync.model.config import Manifest
 from bm_sync.model.report import ProjectStatus
-from bm_sync.model.run import Run
+from bm_sync.model.run import Run, Status
 from bm_sync.model.setup import Setup
 from bm_sync.paths import home_dir
 from bm_sync.state.codec import flatten
@@ -89,6 +89,9 @@ _EXIT = _Family("bm_sync_project_last_run_exit", "The exit code of the last run;
 _FILES = _Family("bm_sync_project_files", "Files in the project as last seen.")
 _BYTES = _Family("bm_sync_project_bytes", "Bytes in the project as last seen.", "bytes")
 _CONFLICTS = _Family("bm_sync_project_conflicts", "Conflicts that nobody has settled.")
+_MISSING = _Family(
+    "bm_sync_project_side_missing", "1 when the last run found a side missing or empty."
+)
 _INFO = _Family("bm_sync_project_info", "How the project is declared.")
 
 
@@ -117,6 +120,8 @@ def _metrics(run: Run, rows: Sequence[ProjectStatus], exits: Mapping[str, int]) 
     yield from _each(_FILES, [(row, row.files) for row in seen])
     yield from _each(_BYTES, [(row, row.bytes) for row in seen])
     yield from _each(_CONFLICTS, [(row, row.conflicts) for row in seen])
+    missing = Status.SIDE_MISSING.value
+    yield from _each(_MISSING, [(row, int(row.result == missing)) for row in seen])
     yield from _head(_INFO)
     for row in rows:
         placement = row.placement.value if row.placement else ""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from bm_sync.engine.identity import remote_label
 from bm_sync.engine.notices import reason
-from bm_sync.engine.standing import Standing, moved, standing
 from bm_sync.model.config import Project
 from bm_sync.model.hooks import PROJECT_FACTS, RUN_FACTS, Hook, Moment, variable
 from bm_sync.model.run import ProjectRun, Status
@@ -83,7 +82,7 @@ def _results(ended: ProjectRun) -> dict[str, str]:
         "seconds": round(ended.seconds),
     }
     said = {name: str(figure) for name, figure in figures.items()}
-    told = standing(ended) in {Standing.FAILED, Standing.WAITS}
+    told = ended.failed or ended.status.needs_person
     why = ended.message or (reason(ended) if told else "")
     return said | {"status": ended.status.value, "message": why}
 
@@ -98,9 +97,9 @@ def run_facts(base: Base, code: int | None, projects: Iterable[ProjectRun]) -> d
     return base.facts() | {
         "exit": "" if code is None else str(code),
         "projects": names(all_of_them),
-        "changed": names(p for p in all_of_them if moved(p)),
-        "failed": names(p for p in all_of_them if standing(p) is Standing.FAILED),
-        "stopped": names(p for p in all_of_them if standing(p) is Standing.WAITS),
+        "changed": names(p for p in all_of_them if p.moved),
+        "failed": names(p for p in all_of_them if p.failed),
+        "stopped": names(p for p in all_of_them if p.status.needs_person),
         "skipped": names(p for p in all_of_them if p.status is Status.SKIPPED),
     }
 
@@ -108,14 +107,15 @@ def run_facts(base: Base, code: int | None, projects: Iterable[ProjectRun]) -> d
 def moments(projects: Iterable[ProjectRun]) -> tuple[Moment, ...]:
     """Return which hooks the results of projects call for at the end, in the order they run."""
     all_of_them = list(projects)
-    stands = {standing(each) for each in all_of_them}
+    waits = any(each.status.needs_person for each in all_of_them)
     begun = any(
-        standing(p) is not Standing.UNTOLD and p.status is not Status.REFUSED for p in all_of_them
+        (p.fine or p.failed or p.status.needs_person) and p.status is not Status.REFUSED
+        for p in all_of_them
     )
     calls = (
-        (Moment.ON_CHANGE, any(moved(each) for each in all_of_them)),
-        (Moment.ON_ERROR, Standing.FAILED in stands),
-        (Moment.ON_STOP, Standing.WAITS in stands),
+        (Moment.ON_CHANGE, any(each.moved for each in all_of_them)),
+        (Moment.ON_ERROR, any(each.failed for each in all_of_them)),
+        (Moment.ON_STOP, waits),
         (Moment.AFTER, begun),
     )
     return tuple(moment for moment, called in calls if called)

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bm_sync.engine.standing import Standing, moved, standing
 from bm_sync.errors import Exit
 from bm_sync.model.notices import Audience, Beat, Item, News
 from bm_sync.model.run import ProjectRun, Status
@@ -19,7 +18,6 @@ Told = frozenset[News]
 
 _HOUR_S = 3600.0
 _DAY_S = 86400.0
-_LASTING = {Standing.FAILED: News.ERROR, Standing.WAITS: News.STOP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +63,28 @@ def telling(
 
 def _news(project: Known, audience: Audience, before: Told, now: datetime) -> Iterator[Item]:
     ended = project.ended
-    stands = Standing.UNTOLD if ended is None else standing(ended)
+    fine = ended is not None and ended.fine
     if ended is not None:
-        if moved(ended):
+        if ended.moved:
             yield Item(project.name, News.CHANGE, _figures(ended))
-        if stands is Standing.FINE and before:
+        if fine and before:
             yield Item(project.name, News.RECOVERED, "it is in sync again")
-        lasting = _LASTING.get(stands)
+        lasting = _lasting(ended)
         if lasting is not None and lasting not in before:
             yield Item(project.name, lasting, reason(ended))
-    if stands is not Standing.FINE and project.quiet_since is not None:
+    if not fine and project.quiet_since is not None:
         quiet_s = (now - project.quiet_since).total_seconds()
         if quiet_s > audience.stale_after_s and News.STALE not in before:
             since = f"{project.quiet_since:%Y-%m-%d %H:%M} UTC"
             what = f"it has not been in sync for {_long(quiet_s)}, since {since}"
             yield Item(project.name, News.STALE, what)
+
+
+def _lasting(ended: ProjectRun) -> News | None:
+    """Return what lasts until the project is in sync again."""
+    if ended.failed:
+        return News.ERROR
+    return News.STOP if ended.status.needs_person else None
 
 
 def _after(before: Told, news: Iterable[Item]) -> Told:
@@ -104,7 +109,7 @@ def reason(ended: ProjectRun) -> str:
 
 def idle(projects: Iterable[ProjectRun]) -> bool:
     """Return whether a run did not even look: others hold its projects, or conditions do."""
-    return all(p.status in {Status.LOCKED, Status.SKIPPED} for p in projects)
+    return all(p.status.idle for p in projects)
 
 
 def beat(code: int) -> Beat:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bm_sync.engine.answer import answer
@@ -30,7 +35,7 @@ from bm_sync.model.config import (
     Remote,
 )
 from bm_sync.model.plan import Accept, Guard, MakeDir, Plan, ProjectPlan, Reason, Stop, Totals
-from bm_sync.model.tree import Side
+from bm_sync.model.tree import Root, Side
 from bm_sync.plan import planner
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import digest
@@ -38,6 +43,9 @@ from bm_sync.rclone.faults import Fault, RcloneError
 
 if TYPE_CHECKING:
     from bm_sync.engine.lease import Lease
+
+
+_NEAR = 0.6  # how alike a name has to be, 0 to 1, to be offered instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
     plan = planner.make(project.name, seen.key, seen.observation, intent(project, site, wants))
-    plan = with_roots(plan, seen)
+    plan = with_roots(_found_near(plan, seen), seen)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
     plan = noted(replace(plan, notes=plan.notes + notes), project.policy.engine)
     if project.policy.lease is not config.Lease.NONE:
@@ -117,6 +125,29 @@ async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
 
         plan = told(plan, seen, site)
     return Prepared(project, plan, seen)
+
+
+def _found_near(plan: ProjectPlan, seen: Seen) -> ProjectPlan:
+    """Return a plan whose stops for a missing folder say which one was probably meant."""
+
+    def hinted(stop: Stop) -> Stop:
+        folder = seen.folder_on(stop.side)
+        missing = seen.observation.tree(stop.side).root is Root.MISSING
+        if stop.guard is not Guard.EMPTY_SIDE or folder is None or not missing or stop.hint:
+            return stop
+        return replace(stop, hint=missing_folder_hint(folder))
+
+    return replace(plan, stops=tuple(map(hinted, plan.stops)))
+
+
+def missing_folder_hint(folder: Path) -> str:
+    """Return what to do about a folder that is missing: the nearest name beside it, if any."""
+    with suppress(OSError):
+        beside = [entry.name for entry in os.scandir(folder.parent) if entry.is_dir()]
+        near = get_close_matches(folder.name, beside, n=1, cutoff=_NEAR)
+        if near:
+            return f"did you mean {folder.parent / near[0]}? correct the path in the manifest"
+    return f"mount its disk, make the folder (mkdir -p {shlex.quote(str(folder))}), or correct it"
 
 
 def intent(project: Project, site: Site, wants: Wants) -> Intent:
@@ -130,6 +161,7 @@ def intent(project: Project, site: Site, wants: Wants) -> Intent:
         local_label=local_label(project, site.home),
         remote_label=remote_label(project),
         remote_name=project.remote.name if project.remote else "",
+        makes_roots=isinstance(project.remote, CloudRemote),
     )
 
 

@@ -35,6 +35,7 @@ from bm_sync.model.run import (
     ProjectRun,
     ProjectStarted,
     Status,
+    stopped_status,
 )
 from bm_sync.model.tree import Side
 
@@ -273,7 +274,7 @@ class ProjectRunner:
         waits = planned is Exit.STOPPED or bool(self._ledger.waiting)
         causes = (
             (self._plan.failure is not None, Status.FAILED, planned),
-            (bool(self._plan.stops), Status.STOPPED, planned),
+            (bool(self._plan.stops), stopped_status(self._plan.stops), planned),
             (self._interrupted, Status.INTERRUPTED, Exit.INTERRUPTED),
             (isinstance(self._error, LockedError), Status.LOCKED, Exit.LOCKED),
             (self._error is not None, Status.FAILED, self._error.exit if self._error else planned),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from typing import assert_never
 
 from bm_sync.engine.watch_clock import Ending
 from bm_sync.model.config import Project
@@ -17,20 +16,18 @@ def ending(ended: ProjectRun) -> Ending:
 
     What one file alone keeps from being synced is no failure: only its user can help.
     """
+    if ended.status.good or ended.status.needs_person:
+        return Ending.FINE
     match ended.status:
-        case Status.IN_SYNC | Status.CHANGED | Status.WAITING | Status.STOPPED:
-            return Ending.FINE
         case Status.PARTIAL:
             done = all(each.outcome is Outcome.DONE for each in ended.actions)
             return Ending.FINE if done else Ending.FAILED
-        case Status.FAILED | Status.REFUSED | Status.INTERRUPTED:
-            return Ending.FAILED
         case Status.LOCKED:
             return Ending.HELD
         case Status.SKIPPED:
             return Ending.SKIPPED
         case _:
-            assert_never(ended.status)
+            return Ending.FAILED
 
 
 def troubles(applied: Applied) -> tuple[str, ...]:

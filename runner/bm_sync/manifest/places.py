@@ -18,6 +18,7 @@ from bm_sync.manifest.values import Surroundings
 _LONGEST_NAME = 255
 _SYSTEM = (("/", "proc"), ("/", "sys"), ("/", "dev"))  # as parts of a path
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SHELL_VARIABLE = re.compile(r"(?<!\$)\$([A-Za-z_][A-Za-z0-9_]*)")
 _LOOKS_REMOTE = re.compile(r"[^/]*:")
 
 
@@ -27,7 +28,7 @@ def local_folder(said: Scalar, around: Surroundings, what: str) -> Path | None:
     `what` names the value in messages, such as `local`.
     """
     text = str(said.value)
-    wrong = _wrong_local(text, what)
+    wrong = _wrong_local(text, what) or unexpanded(said)
     if wrong is None:
         path = absolute(said, around)
         wrong = wrong_place(path)
@@ -43,6 +44,19 @@ def absolute(said: Scalar, around: Surroundings) -> Path:
     if text == "~" or text.startswith("~/"):
         text = str(around.home) + text[1:]
     return Path(os.path.normpath(around.folder_of(said.spot) / text))
+
+
+def unexpanded(said: Scalar) -> tuple[str, str] | None:
+    """Return why a path that holds a shell's variable must not be used, with a hint.
+
+    Nothing but `${NAME}` is put in; `$$` is a dollar that a name really has.
+    """
+    found = _SHELL_VARIABLE.search(said.raw)
+    if found is None:
+        return None
+    ways = f"~ or ${{{found[1]}}}" if found[1] == "HOME" else f"${{{found[1]}}}"
+    hint = f"write {ways}; $$ is a dollar in a name"
+    return f"{quoted(found[0])} in {quoted(said.value)} is not a variable here", hint
 
 
 def wrong_file(text: str) -> str | None:
@@ -82,7 +96,11 @@ def remote_path(said: Scalar, around: Surroundings, what: str) -> str | None:
     path = "" if text == "." else text.removesuffix("/") if text != "/" else text
     wrong = wrong_remote_path(path)
     if wrong is None:
-        return path
+        shell = unexpanded(said)
+        if shell is None:
+            return path
+        around.report.error(Code.REMOTE_PATH, said.spot, *shell)
+        return None
     sentence = f"{quoted(text)} cannot be {what}: {wrong}"
     around.report.error(Code.REMOTE_PATH, said.spot, sentence, "write it like notes/work")
     return None

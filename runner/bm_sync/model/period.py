@@ -22,11 +22,12 @@ class Ending(StrEnum):
     CHANGED = "changed"
     WAITING = "waiting"  # conflicts wait for a person, or some paths have problems
     STOPPED = "stopped"  # by a guard
+    SIDE_MISSING = "side-missing"  # a side is missing or empty
     UNFINISHED = "unfinished"  # it was killed, or it still runs
     FAILED = "failed"
 
 
-def ending_of(status: Status) -> Ending:
+def ending_of(status: Status) -> Ending:  # noqa: PLR0911 - a table
     """Return to which group the ending of a project belongs."""
     match status:
         case Status.IN_SYNC:
@@ -37,6 +38,8 @@ def ending_of(status: Status) -> Ending:
             return Ending.WAITING
         case Status.STOPPED:
             return Ending.STOPPED
+        case Status.SIDE_MISSING:
+            return Ending.SIDE_MISSING
         case Status.FAILED | Status.REFUSED | Status.INTERRUPTED:
             return Ending.FAILED
         case Status.LOCKED | Status.SKIPPED:
@@ -63,6 +66,7 @@ class Endings:
     changed: int = 0
     waiting: int = 0
     stopped: int = 0
+    side_missing: int = 0
     unfinished: int = 0
     failed: int = 0
 

@@ -106,6 +106,7 @@ class Accept:
     overwrite: int | None = None
     bytes: int | None = None
     device: bool = False
+    empty_side: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ Times are ISO 8601 in UTC with a `Z`; durations are seconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bm_sync.model.plan import Clash, Stop, Totals
+from bm_sync.model.plan import Clash, Guard, Stop, Totals
 from bm_sync.model.tree import Problem, Side
 
 
@@ -39,18 +40,60 @@ class Done:
 
 
 class Status(StrEnum):
-    """How a project ended."""
+    """How a project ended.
+
+    What a status means to others (good, waiting for a person, bad, no news) is said here alone.
+    """
 
     IN_SYNC = "in-sync"  # converged; nothing had to move
     CHANGED = "changed"  # converged by moving something
     WAITING = "waiting"  # converged but for conflicts that wait for a person
     PARTIAL = "partial"  # some paths have problems or were dropped; all others converged
     STOPPED = "stopped"  # a guard refused the plan; nothing was touched
+    SIDE_MISSING = "side-missing"  # a side is missing or empty; nothing was touched
     FAILED = "failed"
     LOCKED = "locked"
     SKIPPED = "skipped"  # a condition does not hold; nothing was looked at
     REFUSED = "refused"  # a hook that runs before it failed; nothing was looked at
     INTERRUPTED = "interrupted"
+
+    @property
+    def good(self) -> bool:
+        """Return whether both sides hold what the manifest declares."""
+        return self in _GOOD
+
+    @property
+    def needs_person(self) -> bool:
+        """Return whether the project goes on only when somebody decides."""
+        return self in _NEEDS_PERSON
+
+    @property
+    def bad(self) -> bool:
+        """Return whether something that should have been done was not."""
+        return self in _BAD
+
+    @property
+    def quiet(self) -> bool:
+        """Return whether nothing was done and nothing has to be said."""
+        return self in _QUIET
+
+    @property
+    def idle(self) -> bool:
+        """Return whether the project was not even looked at, which is nobody's failure."""
+        return self in _IDLE
+
+
+_GOOD = frozenset({Status.IN_SYNC, Status.CHANGED})
+_NEEDS_PERSON = frozenset({Status.WAITING, Status.STOPPED, Status.SIDE_MISSING})
+_BAD = frozenset({Status.PARTIAL, Status.FAILED, Status.REFUSED})
+_QUIET = frozenset({Status.IN_SYNC, Status.SKIPPED})
+_IDLE = frozenset({Status.LOCKED, Status.SKIPPED})
+
+
+def stopped_status(stops: Sequence[Stop]) -> Status:
+    """Return how a project ends that guards refuse: a missing side is a result of its own."""
+    missing = any(stop.guard is Guard.EMPTY_SIDE for stop in stops)
+    return Status.SIDE_MISSING if missing else Status.STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +119,21 @@ class ProjectRun:
     exit: int = 0
     files: int = 0
     bytes: int = 0
+
+    @property
+    def fine(self) -> bool:
+        """Return whether the project is in sync and nothing around it failed."""
+        return self.status.good and not self.exit
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it failed, a hook after it included."""
+        return self.status.bad or (self.status.good and bool(self.exit))
+
+    @property
+    def moved(self) -> bool:
+        """Return whether anything was moved, removed or made."""
+        return any(done.outcome is Outcome.DONE for done in self.actions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from bm_sync.plan.change import rows
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.totals import totals
 
+EMPTY_SIDE = "empty_side"  # what `--accept` says of a side that may be missing or empty
+
 # Whoever deletes the only file of a project means it; below this an empty side is no accident.
 _SEVERAL = 2
 
@@ -38,6 +40,7 @@ class _Case:
     observation: Observation
     intent: Intent
     withheld: Mapping[Side, tuple[str, ...]] = field(default_factory=dict)
+    reconciling: bool = False
 
     def deletes(self, side: Side) -> tuple[str, ...]:
         return tuple(a.path for a in self.actions if isinstance(a, Trash) and a.side is side)
@@ -72,12 +75,16 @@ def stops(
     observation: Observation,
     intent: Intent,
     withheld: Mapping[Side, tuple[str, ...]] | None = None,
+    *,
+    reconciling: bool = False,
 ) -> tuple[Stop, ...]:
     """Return every guard that refuses the plan.
 
-    `withheld` are paths that should be deleted on a side and cannot be.
+    `withheld` are paths that should be deleted on a side and cannot be. A plan that is
+    `reconciling` brings both sides together: a side that it reads from has to be there. Taking a
+    run back, say, needs no source.
     """
-    case = _Case(actions, observation, intent, withheld or {})
+    case = _Case(actions, observation, intent, withheld or {}, reconciling=reconciling)
     found = [stop for side in Side for stop in _side_stops(case, side)]
     return (*found, *_max_bytes(case), *_device(case))
 
@@ -122,18 +129,57 @@ def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:
     total = case.all_given_up
     if guards.empty_side == "allow" or case.intent.accept.delete == total:
         return
-    if case.intent.keep_deleted or not _gives_deletions(case, side):
-        return
     tree = case.observation.tree(side)
     state = "is missing" if tree.root is not Root.FOLDER else "is empty"
-    lost = _lost(case, side)
+    keeping = case.intent.keep_deleted or not _gives_deletions(case, side)
+    lost = _lost(case, side) if total and not keeping else None
+    paths: tuple[str, ...] = ()
     if lost:
         what = f"{case.intent.label(side)} {state}, and {lost} would go from the other side"
-        paths = case.given_up(side.other)
-        accept = f"delete={total}"
-        yield Stop(
-            Guard.EMPTY_SIDE, side, what, paths, accept=accept, origin=guards.empty_side_origin
-        )
+        paths, accept = case.given_up(side.other), f"delete={total}"
+    else:
+        why = _silent(case, side)
+        if why is None:
+            return
+        what, accept = f"{case.intent.label(side)} {state}{why}", EMPTY_SIDE
+    yield Stop(Guard.EMPTY_SIDE, side, what, paths, accept=accept, origin=guards.empty_side_origin)
+
+
+def _silent(case: _Case, side: Side) -> str | None:
+    """Return how a sentence ends about a missing or empty source from which nothing is deleted.
+
+    It must never pass for being in sync: a disk that is not mounted, a misspelt folder.
+    """
+    observation, intent = case.observation, case.intent
+    reads = source_side(intent.policy) in (None, side)
+    if not case.reconciling or not reads or observation.tree(side).files:
+        return None
+    additive = intent.policy.mode in (Mode.PUSH, Mode.PULL)
+    if intent.accept.empty_side or (intent.keep_deleted and not additive):
+        return None
+    blocked = barrier.of(observation)
+    return _unlike(case, side, sum(not blocked.file(path) for path in rows(observation)))
+
+
+def _unlike(case: _Case, side: Side, agreed: int) -> str | None:
+    """Return the same of a side without files, of which `agreed` are remembered."""
+    observation, intent = case.observation, case.intent
+    source = source_side(intent.policy)
+    tree, other, known = observation.tree(side), observation.tree(side.other), observation.baseline
+    if tree.root is Root.MISSING:
+        if source is side or agreed or (side is Side.LOCAL and known.device is not None):
+            return f"; {_synced(agreed)}" if agreed else ""
+        nowhere = side is Side.LOCAL and not (known.known or other.files or intent.makes_roots)
+        return f", and {intent.label(side.other)} holds no files" if nowhere else None
+    if agreed >= _SEVERAL:
+        return f"; {_synced(agreed)}"
+    if source is side and not known.known and other.files:
+        return f", and {intent.label(side.other)} holds {_files(len(other.files))}"
+    return None
+
+
+def _synced(count: int) -> str:
+    return f"{_files(count)} {'was' if count == 1 else 'were'} synced with it"
 
 
 def _gives_deletions(case: _Case, side: Side) -> bool:

@@ -14,7 +14,8 @@ class Intent:
     """How to plan one project.
 
     `now` is UTC as YYYYMMDDTHHMM. `host` names the local side and `remote_name` the remote in
-    conflict copies; the labels are the roots as a person reads them.
+    conflict copies; the labels are the roots as a person reads them. `makes_roots`: both roots are
+    made when they are missing.
     """
 
     policy: Policy
@@ -25,6 +26,7 @@ class Intent:
     local_label: str
     remote_label: str
     remote_name: str
+    makes_roots: bool = False
 
     def label(self, side: Side) -> str:
         """Return the root of a side as a person reads it."""

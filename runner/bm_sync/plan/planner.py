@@ -5,6 +5,7 @@ Total, deterministic and ordered. Every mode is a policy of this one planner.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from bm_sync.model.plan import Action, ProjectPlan
@@ -22,7 +23,7 @@ from bm_sync.plan import (
     undeletable,
 )
 from bm_sync.plan.change import PathDiff, diffs
-from bm_sync.plan.intent import Intent
+from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
 from bm_sync.plan.policy import Agree, Contest, Drop, Leave, Lose, Take, verdict
 from bm_sync.plan.scene import Draft, Scene
@@ -31,13 +32,21 @@ from bm_sync.plan.totals import totals
 
 def make(project: str, key: str, observation: Observation, intent: Intent) -> ProjectPlan:
     """Return the plan of a project; a guard that refuses it is in `stops`."""
+    intent = _settled(intent, observation)
     found = diffs(observation, intent.policy.compare)
     scene = Scene(observation, intent, {diff.path: diff for diff in found})
     problems, notes = trouble.told(observation)
-    notes += trouble.missing_source(observation, scene.source)
     draft = Draft(barrier.of(observation), problems=problems, notes=notes)
     _decide(scene, draft)
     return _finish(project, key, scene, draft)
+
+
+def _settled(intent: Intent, observation: Observation) -> Intent:
+    """Return an intent that accepts an empty side only where the source is empty."""
+    source = source_side(intent.policy)
+    if source is None or not observation.tree(source).files or not intent.accept.empty_side:
+        return intent
+    return replace(intent, accept=replace(intent.accept, empty_side=False))
 
 
 def _decide(scene: Scene, draft: Draft) -> None:
@@ -93,7 +102,13 @@ def _finish(project: str, key: str, scene: Scene, draft: Draft) -> ProjectPlan:
         actions=actions,
         clashes=clashes,
         problems=tuple(sorted(draft.problems, key=lambda p: (p.path, p.side, p.kind))),
-        stops=guard.stops(actions, observation, intent, undeletable.withheld(draft.problems)),
+        stops=guard.stops(
+            actions,
+            observation,
+            intent,
+            undeletable.withheld(draft.problems),
+            reconciling=True,
+        ),
         filter_change=observation.filter_change,
         totals=totals(actions, conflicts=len(clashes)),
         files_local=len(observation.local.files),

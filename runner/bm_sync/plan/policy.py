@@ -67,7 +67,7 @@ def verdict(diff: PathDiff, intent: Intent) -> Verdict:
         case Mode.MIRROR:
             return _mirror(diff, _source(intent.policy), keep_deleted=intent.keep_deleted)
         case Mode.PUSH | Mode.PULL:
-            return _additive(diff, intent.policy)
+            return _additive(diff, intent)
 
 
 def _source(policy: Policy) -> Side:
@@ -113,11 +113,13 @@ def _one_way_reason(diff: PathDiff, source: Side) -> Reason:
     return Reason.CHANGED if known_there else Reason.DIFFERS
 
 
-def _additive(diff: PathDiff, policy: Policy) -> Verdict:
+def _additive(diff: PathDiff, intent: Intent) -> Verdict:
+    """Decide for push and pull; a source that is accepted as empty is forgotten, path by path."""
+    policy = intent.policy
     source = _source(policy)
     target = source.other
     if diff.file(source) is None:
-        return Leave()
+        return Lose() if intent.accept.empty_side and diff.row is not None else Leave()
     if diff.file(target) is None:
         return Take(target, _one_way_reason(diff, source))
     if diff.change(target) is Change.UNCHANGED:

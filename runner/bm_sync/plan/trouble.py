@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bm_sync.model.tree import Observation, Problem, ProblemKind, Root, Side
+from bm_sync.model.tree import Observation, Problem, ProblemKind, Side
 from bm_sync.plan.barrier import ancestors
 from bm_sync.plan.change import rows
 
@@ -49,10 +49,3 @@ def _known(observation: Observation, other: Side, paths: set[str]) -> frozenset[
         for path in group:
             found.update(name for name in (path, *ancestors(path)) if name in paths)
     return frozenset(found)
-
-
-def missing_source(observation: Observation, source: Side | None) -> list[str]:
-    """Return a note when the side that a one-way project reads from is not there."""
-    if source is None or observation.tree(source).root is not Root.MISSING:
-        return []
-    return [f"the {source} side is missing"]

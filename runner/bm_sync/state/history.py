@@ -168,7 +168,7 @@ def _put_actions(
 
 def _put_last(connection: sqlite3.Connection, ended: Ended) -> None:
     project = ended.project
-    converged = ended.converging and project.status in (Status.IN_SYNC, Status.CHANGED)
+    converged = ended.converging and project.status.good
     connection.execute("INSERT OR IGNORE INTO projects (key) VALUES (?)", (project.key,))
     connection.execute(
         "UPDATE projects SET name = ?, local = coalesce(?, local), remote = coalesce(?, remote),"

@@ -10,7 +10,6 @@ from bm_sync.model.fleet import FleetHost, FleetNote, FleetProject, FleetReport,
 from bm_sync.model.run import Status
 
 _HEADS = ("HOST", "STATE", "LAST RUN", "NEXT", "PROJECTS", "CONFLICTS", "BM-SYNC", "MANIFEST")
-_WELL = {Status.IN_SYNC, Status.CHANGED}
 
 
 def fleet_text(report: FleetReport, view: View) -> str:
@@ -105,7 +104,7 @@ def _project(project: FleetProject, view: View) -> str:
 
 
 def _is_well(project: FleetProject) -> bool:
-    return project.result is not None and Status(project.result) in _WELL
+    return project.result is not None and Status(project.result).good
 
 
 def _key(host: FleetHost) -> str:

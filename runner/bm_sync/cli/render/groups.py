@@ -75,12 +75,9 @@ def where(paths: Sequence[str]) -> str:
     return f"{said}, first {', '.join(escape(path) for path in paths[:2])}"
 
 
-_DELETES = frozenset({Guard.MAX_DELETE, Guard.EMPTY_SIDE})
-
-
 def _ways_on(project: str, stops: Sequence[Stop], view: View) -> list[tuple[str, str]]:
     ways = []
-    deletes = [stop for stop in stops if stop.guard in _DELETES and stop.accept]
+    deletes = [stop for stop in stops if stop.accept and stop.accept.startswith("delete=")]
     if deletes and len(deletes) == len(stops) and view.applies:
         ways.append(("keep them", view.command("apply", project, "--keep-deleted")))
     accepts = list(dict.fromkeys(stop.accept for stop in stops if stop.accept))

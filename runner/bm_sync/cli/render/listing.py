@@ -67,13 +67,10 @@ def _verb(run: Run) -> str:
     return escape(run.command.partition(" ")[0])
 
 
-_GOOD = {Status.IN_SYNC, Status.CHANGED}
-
-
 def _ended(run: Run) -> str:
     if not run.ended:
         return "did not end"
-    bad = [project.status for project in run.projects if project.status not in _GOOD]
+    bad = [project.status for project in run.projects if not project.status.good]
     if bad:
         return status_words(bad[0])
     return "synced" if any(p.status is Status.CHANGED for p in run.projects) else "in sync"

@@ -17,10 +17,12 @@ from bm_sync.cli.render.groups import (
     problem_lines,
     stop_lines,
 )
+from bm_sync.cli.render.run import status_words
 from bm_sync.cli.render.text import columns, count, escape, lines
 from bm_sync.cli.render.view import View
 from bm_sync.model.config import Direction, Mode
 from bm_sync.model.plan import Plan, ProjectPlan
+from bm_sync.model.run import Status, stopped_status
 
 
 def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
@@ -75,7 +77,7 @@ def flag(project: ProjectPlan) -> str:
     """Return the word that stands out behind a project, or nothing."""
     if project.failure:
         return "FAILED"
-    return "STOPPED" if project.stops else ""
+    return status_words(stopped_status(project.stops)) if project.stops else ""
 
 
 def project_words(project: ProjectPlan, view: View) -> Block | None:
@@ -113,10 +115,12 @@ def total_line(plan: Plan) -> str:
         said = f"nothing to do: {count(quiet, 'project')} in sync" if quiet else "nothing to do"
     problems = sum(len(project.problems) for project in projects)
     failed = sum(1 for project in projects if project.failure)
-    stopped = sum(1 for project in projects if project.stops and not project.failure)
+    stops = [stopped_status(p.stops) for p in projects if p.stops and not p.failure]
+    stopped, missing = stops.count(Status.STOPPED), stops.count(Status.SIDE_MISSING)
     extra = [
         (problems, count(problems, "path") + " left alone"),
         (stopped, count(stopped, "project") + " stopped"),
+        (missing, count(missing, "project") + " with a missing or empty side"),
         (failed, count(failed, "project") + " without a plan"),
     ]
     return "; ".join([said] + [text for number, text in extra if number])

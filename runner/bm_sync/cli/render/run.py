@@ -98,6 +98,8 @@ def status_words(status: Status) -> str:  # noqa: PLR0911 - a table
             return "skipped"
         case Status.REFUSED:
             return "REFUSED"
+        case Status.SIDE_MISSING:
+            return "SIDE MISSING"
         case Status.STOPPED | Status.FAILED | Status.LOCKED | Status.INTERRUPTED:
             return status.value.upper()
         case _:
@@ -105,7 +107,7 @@ def status_words(status: Status) -> str:  # noqa: PLR0911 - a table
 
 
 def _colour(status: Status) -> str | None:
-    if status in {Status.IN_SYNC, Status.CHANGED}:
+    if status.good:
         return None
     mild = {Status.WAITING, Status.PARTIAL, Status.SKIPPED}
     return "yellow" if status in mild else "red"
@@ -173,6 +175,7 @@ def _total(run: Run, view: View) -> list[str]:
         ("waiting for you", {Status.WAITING}),
         ("synced in part", {Status.PARTIAL}),
         ("stopped", {Status.STOPPED}),
+        ("with a missing or empty side", {Status.SIDE_MISSING}),
         ("failed", {Status.FAILED}),
         ("locked", {Status.LOCKED}),
         ("skipped", {Status.SKIPPED}),

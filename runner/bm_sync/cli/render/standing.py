@@ -78,6 +78,7 @@ _TONES = {
     Ending.CHANGED: Tone.GOOD,
     Ending.WAITING: Tone.ASKS,
     Ending.STOPPED: Tone.BAD,
+    Ending.SIDE_MISSING: Tone.BAD,
     Ending.UNFINISHED: Tone.ASKS,  # it may still run
     Ending.FAILED: Tone.BAD,
 }
@@ -96,6 +97,8 @@ def ending_words(ending: Ending) -> str:  # noqa: PLR0911 - a table
             return "waiting for you"
         case Ending.STOPPED:
             return "stopped"
+        case Ending.SIDE_MISSING:
+            return "with a missing or empty side"
         case Ending.UNFINISHED:
             return "did not end"
         case Ending.FAILED:
@@ -180,7 +183,8 @@ def well(project: ProjectPeriod) -> str:
     """Return the share of the runs that left a project in sync, of those that were not skipped."""
     ended = project.endings
     good = ended.in_sync + ended.changed
-    tried = good + ended.waiting + ended.stopped + ended.unfinished + ended.failed
+    asked = ended.waiting + ended.stopped + ended.side_missing
+    tried = good + asked + ended.unfinished + ended.failed
     if not tried:
         return "-"
     return "100 %" if good == tried else f"{min(good / tried * 100, 99.9):.1f} %"

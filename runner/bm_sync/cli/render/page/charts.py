@@ -13,7 +13,7 @@ from bm_sync.model.period import Ending, Endings, Report, Slot
 
 _ENDINGS = (
     *(Ending.IN_SYNC, Ending.CHANGED, Ending.SKIPPED, Ending.WAITING),
-    *(Ending.STOPPED, Ending.UNFINISHED, Ending.FAILED),
+    *(Ending.STOPPED, Ending.SIDE_MISSING, Ending.UNFINISHED, Ending.FAILED),
 )
 _APART = 0.12  # labels that are nearer would touch
 _THIN = 0.025

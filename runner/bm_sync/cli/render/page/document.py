@@ -113,7 +113,7 @@ def _figures(report: Report) -> Html:
         ("Runs", f"{report.ran:,}", endings_words(ended)),
         ("Moved", moved, work_words(work) or "no file"),
         ("Conflicts", f"{work.conflicts:,}", f"{len(report.conflicts):,} open now"),
-        ("Stops", f"{work.stops:,}", f"stopped runs: {ended.stopped:,}"),
+        ("Stops", f"{work.stops:,}", f"stopped runs: {ended.stopped + ended.side_missing:,}"),
         ("Failed", f"{failed:,}", f"{count(work.retries, 'batch', 'batches')} tried again"),
         (
             "Duration",
