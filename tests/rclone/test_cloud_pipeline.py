@@ -342,7 +342,7 @@ def test_a_folder_that_has_vanished_is_not_made_again(world: CloudWorld) -> None
     assert world.apply().exit == 0
     shutil.rmtree(world.folder / "notes")
     done = world.apply()
-    assert (done.status, done.exit) == (Status.STOPPED, Exit.STOPPED)
+    assert (done.status, done.exit) == (Status.SIDE_MISSING, Exit.STOPPED)
     assert not (world.folder / "notes").exists()
     assert len(world.there()) == 2
 
@@ -362,7 +362,7 @@ def test_a_project_deleted_on_the_cloud_does_not_empty_the_folder(
     assert world.apply().exit == 0
     cloud.admin("drop-project", name="notes", files=True)
     done = world.apply()
-    assert (done.status, done.exit) == (Status.STOPPED, Exit.STOPPED)
+    assert (done.status, done.exit) == (Status.SIDE_MISSING, Exit.STOPPED)
     assert [s.guard for s in done.stops] == [Guard.EMPTY_SIDE]
     assert world.texts() == {"a.md": "text of notes/a.md\n"}
     keeping = asyncio.run(api.apply(world.manifest(), Selection(), world.setup, keep_deleted=True))

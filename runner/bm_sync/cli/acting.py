@@ -84,5 +84,5 @@ def act(
         data=partial(run_to_json, run),
         exit=Exit(run.exit),
         errors=(*run_failures(run, here.view), *around),
-        quiet=all(project.status.quiet for project in run.projects),
+        quiet=all(p.fine or p.status.quiet for p in run.projects),
     )

@@ -151,6 +151,7 @@ def view(args: Namespace, io: Io, file: Path | None = None) -> View:
         paint=Paint(on=coloured(args, io)),
         now=io.clock(),
         cap=None if getattr(args, "all_files", False) else 20,
+        quiet=bool(getattr(args, "quiet", False)),
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bm_sync.engine.identity import remote_label
-from bm_sync.engine.notices import reason
 from bm_sync.model.config import Project
 from bm_sync.model.hooks import PROJECT_FACTS, RUN_FACTS, Hook, Moment, variable
 from bm_sync.model.run import ProjectRun, Status
@@ -83,7 +82,7 @@ def _results(ended: ProjectRun) -> dict[str, str]:
     }
     said = {name: str(figure) for name, figure in figures.items()}
     told = ended.failed or ended.status.needs_person
-    why = ended.message or (reason(ended) if told else "")
+    why = ended.message or (ended.reason if told else "")
     return said | {"status": ended.status.value, "message": why}
 
 

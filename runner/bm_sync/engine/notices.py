@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bm_sync.errors import Exit
 from bm_sync.model.notices import Audience, Beat, Item, News
-from bm_sync.model.run import ProjectRun, Status
+from bm_sync.model.run import ProjectRun
 
 Told = frozenset[News]
 
@@ -71,7 +71,7 @@ def _news(project: Known, audience: Audience, before: Told, now: datetime) -> It
             yield Item(project.name, News.RECOVERED, "it is in sync again")
         lasting = _lasting(ended)
         if lasting is not None and lasting not in before:
-            yield Item(project.name, lasting, reason(ended))
+            yield Item(project.name, lasting, ended.reason)
     if not fine and project.quiet_since is not None:
         quiet_s = (now - project.quiet_since).total_seconds()
         if quiet_s > audience.stale_after_s and News.STALE not in before:
@@ -92,19 +92,6 @@ def _after(before: Told, news: Iterable[Item]) -> Told:
     kinds = {item.news for item in news}
     lasting = kinds & {News.ERROR, News.STOP, News.STALE}
     return frozenset(lasting) if News.RECOVERED in kinds else before | lasting
-
-
-def reason(ended: ProjectRun) -> str:
-    """Return why a project failed or waits, in one sentence."""
-    if ended.message:
-        return ended.message
-    if ended.stops:
-        return ended.stops[0].what
-    if ended.status is Status.WAITING:
-        number = len(ended.clashes) + len(ended.problems)
-        return f"{_count(number, 'path')} {'waits' if number == 1 else 'wait'} for a person"
-    number = len(ended.problems) + sum(1 for done in ended.actions if done.outcome != "done")
-    return f"{_count(number, 'path')} could not be synced"
 
 
 def idle(projects: Iterable[ProjectRun]) -> bool:

@@ -267,6 +267,11 @@ class ProjectRunner:
         sizes = {p: f.size for p, f in seen.observation.local.files.items() if p not in ledger.drop}
         return sizes | {p: row.local.size for p, row in ledger.put.items()}
 
+    def _missed(self, outcomes: list[Outcome]) -> Status:
+        """Return how a project ended that did not do all: none of it is a failure, not a part."""
+        nothing = Outcome.FAILED in outcomes and Outcome.DONE not in outcomes
+        return Status.FAILED if nothing else Status.PARTIAL
+
     def _verdict(self, outcomes: list[Outcome]) -> tuple[Status, Exit]:
         """Return how the project ended, the most serious cause first."""
         planned = project_exit(self._plan)
@@ -278,7 +283,7 @@ class ProjectRunner:
             (self._interrupted, Status.INTERRUPTED, Exit.INTERRUPTED),
             (isinstance(self._error, LockedError), Status.LOCKED, Exit.LOCKED),
             (self._error is not None, Status.FAILED, self._error.exit if self._error else planned),
-            (missed, Status.PARTIAL, Exit.FAILED),
+            (missed, self._missed(outcomes), Exit.FAILED),
             (waits, Status.WAITING, Exit.STOPPED),
             (bool(outcomes), Status.CHANGED, Exit.OK),
         )

@@ -165,6 +165,11 @@ class ProjectPlan:
         return tuple(p for p in self.problems if p.kind is not ProblemKind.UNDELETABLE)
 
     @property
+    def settled(self) -> bool:
+        """Return whether the plan could be made and no guard refuses it."""
+        return not (self.stops or self.failure)
+
+    @property
     def in_sync(self) -> bool:
         """Return whether nothing would move and nothing is in the way."""
         waiting = any(c.winner is None for c in self.clashes)

@@ -92,7 +92,8 @@ _IDLE = frozenset({Status.LOCKED, Status.SKIPPED})
 
 def stopped_status(stops: Sequence[Stop]) -> Status:
     """Return how a project ends that guards refuse: a missing side is a result of its own."""
-    missing = any(stop.guard is Guard.EMPTY_SIDE for stop in stops)
+    guards = {stop.guard for stop in stops}
+    missing = Guard.EMPTY_SIDE in guards and Guard.ROOT not in guards
     return Status.SIDE_MISSING if missing else Status.STOPPED
 
 
@@ -129,6 +130,18 @@ class ProjectRun:
     def failed(self) -> bool:
         """Return whether it failed, a hook after it included."""
         return self.status.bad or (self.status.good and bool(self.exit))
+
+    @property
+    def reason(self) -> str:
+        """Return why the project is not in sync, in one sentence."""
+        if self.message or self.stops:
+            return self.message or self.stops[0].what
+        missed = sum(1 for done in self.actions if done.outcome is not Outcome.DONE)
+        if self.status is Status.WAITING:
+            number, what = len(self.clashes) + len(self.problems), "for a person"
+            return f"1 path waits {what}" if number == 1 else f"{number} paths wait {what}"
+        number = len(self.problems) + missed
+        return f"{'1 path' if number == 1 else f'{number} paths'} could not be synced"
 
     @property
     def moved(self) -> bool:

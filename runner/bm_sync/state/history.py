@@ -184,7 +184,7 @@ def _put_last(connection: sqlite3.Connection, ended: Ended) -> None:
             project.started if converged else None,
             project.files,
             project.bytes,
-            rows.text_in(project.message),
+            rows.text_in(project.message if project.fine else project.reason),
             project.key,
         ),
     )

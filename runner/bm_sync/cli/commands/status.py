@@ -10,7 +10,7 @@ from functools import partial
 from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import context
-from bm_sync.cli.render.report import since_text, status_text
+from bm_sync.cli.render.report import failing, since_text, status_text
 from bm_sync.cli.render.view import View
 from bm_sync.cli.selection import add_targets, age_s, select
 from bm_sync.cli.sharding import add_shard, own_share
@@ -24,6 +24,9 @@ def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser)
     add_shard(parser)
+    parser.add_argument(
+        "--failed", action="store_true", help="only projects whose last run left work for you"
+    )
     parser.add_argument(
         "--max-age",
         type=age_s,
@@ -41,13 +44,18 @@ def run(args: Namespace, io: Io) -> Answer:
     where = (here.manifest, select(args, found.names), here.setup)
     shared = here.manifest.state is not None
     rows = loop.run(api.shared_status(*where)) if shared else api.status(*where)
+    declared = bool(rows)
+    if args.failed:
+        rows = tuple(row for row in rows if failing(row))
     late = () if args.max_age is None else overdue(rows, args.max_age, here.view.now)
     return Answer(
-        text=partial(status_text, rows, here.view, late=late),
+        text=partial(status_text, rows, here.view, late=late)
+        if rows or not declared
+        else lambda: "no project's last run left work for you\n",
         data=lambda: rows,
         exit=Exit.FAILED if late else Exit.OK,
         errors=tuple(_failure(row, here.view) for row in late),
-        quiet=args.max_age is not None and not late,
+        quiet=not late and (args.max_age is not None or not any(map(failing, rows))),
     )
 
 

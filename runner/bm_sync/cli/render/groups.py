@@ -47,6 +47,36 @@ def commands(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{what + ':':{edge}} {command}" for what, command in pairs]
 
 
+def together_by_cause(
+    causes: Sequence[tuple[str, tuple[str, str | None] | None]],
+) -> dict[str, tuple[str, ...]]:
+    """Return for each project that shares its cause with others all of them, in order.
+
+    A cause that names the project (a path on the remote, say) is the same for each.
+    """
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for name, cause in causes:
+        if cause is not None:
+            what, hint = cause
+            groups.setdefault((what.replace(name, "\0"), hint), []).append(name)
+    shared = [tuple(names) for names in groups.values() if len(names) > 1]
+    return {name: names for names in shared for name in names}
+
+
+def several(names: Sequence[str]) -> str:
+    """Return the label of several projects."""
+    return count(len(names), "project")
+
+
+def shared_lines(names: Sequence[str], view: View) -> list[str]:
+    """Return which projects have a cause in common, and the command that tries them again."""
+    said = [some(names)]
+    if view.applies:
+        few = names if len(names) <= _FIRST else ()
+        said += commands([("try again", view.command("apply", *few))])
+    return said
+
+
 def stop_lines(project: str, stops: Sequence[Stop], view: View) -> list[str]:
     """Return what stopped a project, and the commands that go on; one accepts all its stops."""
     said = [line for stop in stops for line in _stop(stop, view)]

@@ -15,7 +15,10 @@ from bm_sync.cli.render.groups import (
     filter_lines,
     labelled,
     problem_lines,
+    several,
+    some,
     stop_lines,
+    together_by_cause,
 )
 from bm_sync.cli.render.run import status_words
 from bm_sync.cli.render.text import columns, count, escape, lines
@@ -28,9 +31,10 @@ from bm_sync.model.run import Status, stopped_status
 def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
     """Return the whole plan; `following` is the last line, the command that comes next."""
     last = [total_line(plan)] + ([following] if following else [])
+    shown = [p for p in plan.projects if not (view.quiet and p.in_sync)]
     return lines(
-        summary(plan.projects, view),
-        labelled([block for project in plan.projects if (block := project_words(project, view))]),
+        summary(shown, view),
+        labelled(_blocks(shown, view)),
         [line for project in plan.projects for line in _files(project, view)],
         last,
     )
@@ -80,6 +84,21 @@ def flag(project: ProjectPlan) -> str:
     return status_words(stopped_status(project.stops)) if project.stops else ""
 
 
+def _blocks(projects: Sequence[ProjectPlan], view: View) -> list[Block]:
+    """Return what needs a word about the projects; a failure that several share is told once."""
+    causes = [(p.project, (p.failure, p.failure_hint) if p.failure else None) for p in projects]
+    shared = together_by_cause(causes)
+    blocks: list[Block] = []
+    for project in projects:
+        names = shared.get(project.project)
+        if names is None or names[0] == project.project:
+            block = project_words(project, view)
+            if block is not None:
+                more = [some(names)] if names else []
+                blocks.append((several(names) if names else block[0], [*block[1], *more]))
+    return blocks
+
+
 def project_words(project: ProjectPlan, view: View) -> Block | None:
     """Return what needs a word about a project, None when its counts say all."""
     said: list[str] = []
@@ -112,7 +131,8 @@ def total_line(plan: Plan) -> str:
     quiet = sum(1 for project in projects if project.in_sync)
     said = f"{', '.join(moving)} in {count(len(projects), 'project')}"
     if not moving:
-        said = f"nothing to do: {count(quiet, 'project')} in sync" if quiet else "nothing to do"
+        word = "nothing to do" if all(p.settled for p in projects) else "nothing to move"
+        said = f"{word}: {count(quiet, 'project')} in sync" if quiet else word
     problems = sum(len(project.problems) for project in projects)
     failed = sum(1 for project in projects if project.failure)
     stops = [stopped_status(p.stops) for p in projects if p.stops and not p.failure]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from bm_sync.cli.render.groups import Block, commands, labelled, problem_lines
 from bm_sync.cli.render.run import status_words
 from bm_sync.cli.render.text import age, columns, count, escape, lines, size
 from bm_sync.cli.render.view import View
+from bm_sync.model.config import Placement
 from bm_sync.model.report import (
     Finding,
     Health,
@@ -30,6 +32,11 @@ def status_text(
     """Return the table of all projects as last seen, and which of them are overdue."""
     if not rows:
         return "no project is declared\n"
+    overdue = [f"{row.project} {view.paint(since_text(row, view), 'red')}" for row in late]
+    if view.quiet and late:
+        return lines(overdue)
+    total = _status_total(rows)
+    rows = sorted((r for r in rows if failing(r) or not view.quiet), key=_rank)
     table = columns([_HEADS, *(_status_row(row, view) for row in rows)], "<<<<<>>><<")
     said: list[Block] = [
         (row.project, [escape(said)])
@@ -44,8 +51,43 @@ def status_text(
     ]
     if any(row.conflicts for row in rows):
         ways.append(("what to do about conflicts", view.command("conflicts")))
-    overdue = [f"{row.project} {view.paint(since_text(row, view), 'red')}" for row in late]
-    return lines([view.paint(table[0], "dim"), *table[1:]], labelled(said), overdue, commands(ways))
+    head = [view.paint(table[0], "dim"), *table[1:]] if rows else []
+    return lines(head, labelled(said), overdue, commands(ways), [total])
+
+
+def failing(row: ProjectStatus) -> bool:
+    """Return whether the last run of a project left something to be done by a person."""
+    if row.result is None or row.elsewhere is not None or row.placement is None:
+        return False
+    status = Status(row.result)
+    return not (status.good or status.idle)
+
+
+def _rank(row: ProjectStatus) -> int:
+    """Return where a row stands: trouble first, what is well after it, others' projects last."""
+    if row.placement is None or row.elsewhere is not None:
+        return 4
+    if row.result is None:
+        return 2
+    status = Status(row.result)
+    return 0 if status.bad else 3 if status.good else 1
+
+
+def _status_total(rows: Sequence[ProjectStatus]) -> str:
+    """Return `300 projects: 298 in sync, 2 failed`, trouble first."""
+    mine = [row for row in rows if row.placement is not None and row.elsewhere is None]
+    words = Counter(_result(row) for row in sorted(mine, key=_rank))
+    said = ", ".join(f"{number:,} {word}" for word, number in words.items())
+    other = len(rows) - len(mine)
+    ends = f"; {other:,} undeclared or of other machines" if other else ""
+    return f"{count(len(mine), 'project')}{': ' + said if said else ''}{ends}"
+
+
+def _result(row: ProjectStatus) -> str:
+    if row.result is None:
+        return "never synced"
+    status = Status(row.result)
+    return "in sync" if status.good else status_words(status).lower()
 
 
 def since_text(row: ProjectStatus, view: View) -> str:
@@ -59,7 +101,7 @@ def _status_row(row: ProjectStatus, view: View) -> tuple[str, ...]:
     seen = row.result is not None
     return (
         row.project,
-        "elsewhere" if row.elsewhere else row.placement.value if row.placement else "undeclared",
+        _state(row),
         age(row.converged, view.now) if row.converged else "never",
         age(row.last_time, view.now) if row.last_time else "never",
         status_words(Status(row.result)) if row.result else "-",
@@ -69,6 +111,15 @@ def _status_row(row: ProjectStatus, view: View) -> tuple[str, ...]:
         escape(row.local or "-"),
         escape(row.remote or "-"),
     )
+
+
+def _state(row: ProjectStatus) -> str:
+    if row.elsewhere:
+        return "elsewhere"
+    if row.placement is None:
+        return "undeclared"
+    new = row.placement is Placement.SYNCED and row.converged is None
+    return "new" if new else row.placement.value
 
 
 def _elsewhere(row: ProjectStatus) -> str | None:

@@ -16,7 +16,10 @@ from bm_sync.cli.render.groups import (
     commands,
     labelled,
     problem_lines,
+    several,
+    shared_lines,
     stop_lines,
+    together_by_cause,
 )
 from bm_sync.cli.render.text import age, columns, count, duration, escape, lines
 from bm_sync.cli.render.view import View
@@ -35,6 +38,8 @@ _AGAIN = {
 def run_text(run: Run, view: View, *, files: bool = False) -> str:
     """Return the end screen of a run; `files` lists each action."""
     actions = [line for project in run.projects if files for line in _actions(project, view)]
+    if view.quiet:
+        return lines(labelled(_blocks(run.projects, view)))
     return lines(
         summary(run.projects, view),
         actions,
@@ -114,15 +119,34 @@ def _colour(status: Status) -> str | None:
 
 
 def _blocks(projects: Sequence[ProjectRun], view: View) -> list[Block]:
-    return [(project.project, said) for project in projects if (said := _words(project, view))]
+    """Return what is to be said of each project; a cause that several share is told once."""
+    shared = together_by_cause([(p.project, _cause_alone(p)) for p in projects])
+    blocks: list[Block] = []
+    for project in projects:
+        names = shared.get(project.project)
+        if names is None:
+            said = _words(project, view)
+        elif names[0] == project.project:
+            said = [*_told(project), *shared_lines(names, view)]
+        else:
+            continue
+        if said:
+            blocks.append((several(names) if names else project.project, said))
+    return blocks
+
+
+def _cause_alone(project: ProjectRun) -> tuple[str, str | None] | None:
+    """Return what failed a project, None where something else is to be said of it, too."""
+    more = project.stops or project.clashes or project.problems or project.actions
+    return None if more or not project.message else (project.message, project.hint)
+
+
+def _told(project: ProjectRun) -> list[str]:
+    return [escape(said) for said in (project.message, project.hint) if said]
 
 
 def _words(project: ProjectRun, view: View) -> list[str]:
-    said: list[str] = []
-    if project.message:
-        said.append(escape(project.message))
-    if project.hint:
-        said.append(escape(project.hint))
+    said = _told(project)
     said += stop_lines(project.project, project.stops, view)
     said += clash_lines(project.project, project.clashes, view, recorded=True)
     said += problem_lines(project.project, project.problems, view)

@@ -32,7 +32,7 @@ class View:
 
     A pasted command must repeat `named` (`-f other.yaml`) and `around` (`--state-dir DIR`). `cap`
     is how many files of a project are listed, None for all. `verb` is what is done: `apply` or
-    `undo RUN`.
+    `undo RUN`. `quiet`: only what is in the way is shown.
     """
 
     named: tuple[str, ...] = ()
@@ -41,6 +41,7 @@ class View:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     cap: int | None = 20
     verb: tuple[str, ...] = ("apply",)
+    quiet: bool = False
 
     def again(self, project: str, *words: str) -> str:
         """Return the command line that does the same to one project."""
