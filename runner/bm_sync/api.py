@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from bm_sync.model.config import Manifest, Project
 from bm_sync.model.plan import Accept, Plan
 from bm_sync.model.setup import Machine, Selection, Setup
 from bm_sync.model.tree import Side
+from bm_sync.rclone.binary import providers
 
 if TYPE_CHECKING:
     from bm_sync.engine.prepare import Prepared
@@ -51,7 +53,8 @@ OnEvent = Callable[["Event"], None]
 def load(file: Path, setup: Setup) -> Loaded:
     """Read a manifest; raises ManifestError with every slip in it."""
     machine = Machine(setup.host, sys.platform, setup.sets)
-    return load_manifest(file, setup.env, state_dir=setup.state_dir, machine=machine)
+    ask = partial(providers, setup.rclone, setup.env)
+    return load_manifest(file, setup.env, state_dir=setup.state_dir, machine=machine, ask=ask)
 
 
 async def plan(

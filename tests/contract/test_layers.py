@@ -23,7 +23,7 @@ LAYERS = (
     {"__init__"},
     {"errors", "paths", "layout"},
     {"model"},
-    {"secret", "filters"},
+    {"backends", "secret", "filters"},
     {"log"},
     {"plan", "manifest", "state", "cloud", "rclone", "schedule", "notice"},
     {"engine"},

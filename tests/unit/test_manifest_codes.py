@@ -16,7 +16,7 @@ from bm_sync.model.report import Diagnostic
 # LOCKED in test_manifest_locks.
 WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE, Code.REFUSED, Code.LOCKED}
 WITH_YAML = [e for e in codes.explanations() if e.code not in WITHOUT_YAML]
-WARNINGS = {Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME, Code.NOT_IN_LIST}
+WARNINGS = {Code.READS_FILES, Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME, Code.NOT_IN_LIST}
 
 
 def problems(file: Path) -> tuple[Diagnostic, ...]:
@@ -92,7 +92,8 @@ def test_a_manifest_that_everybody_may_change_and_that_runs_a_command_is_refused
         "projects: {}\n"
     )
     file.chmod(0o666)
-    assert [(d.code, d.severity) for d in problems(file)] == [(Code.WRITABLE, "error")]
+    found = [(d.code, d.severity) for d in problems(file)]
+    assert found == [(Code.WRITABLE, "error"), (Code.RUNS_COMMAND, "warning")]
 
 
 @pytest.mark.parametrize("word", ["BMS004", "bms004", "bms4", "4", " BMS004 "])

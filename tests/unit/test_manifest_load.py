@@ -180,3 +180,31 @@ def test_every_problem_of_a_file_is_told_in_one_run_in_order(home: Path, tmp_pat
         (8, 31, "BMS017", "did you mean 'shelf'?"),
     ]
     assert caught.value.exit == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("keys/id", "{folder}/keys/id"),
+        ("id", "{folder}/id"),
+        ("../id", "{above}/id"),
+        ("/etc/keys/id", "/etc/keys/id"),
+        ("~/.ssh/id", "~/.ssh/id"),
+        ("${HOME}/id", "{home}/id"),
+        ("$${KEYS}/id", "${KEYS}/id"),
+    ],
+)
+def test_a_file_that_an_option_names_is_looked_for_beside_the_manifest(
+    tmp_path: Path, said: str, meant: str
+) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    file = folder / "sync.yaml"
+    file.write_text(
+        f"version: 1\nprojects: {{}}\nremotes: {{r: {{type: sftp, options: {{key_file: '{said}'}}}}}}\n"
+    )
+    loaded = manifest.load(file, {"HOME": "/home/ada"}, state_dir=tmp_path / "state")
+    (remote,) = loaded.manifest.remotes
+    assert isinstance(remote, BackendRemote)
+    meant = meant.replace("{folder}", str(folder)).replace("{above}", str(tmp_path))
+    assert dict(remote.options)["key_file"] == meant.replace("{home}", "/home/ada")

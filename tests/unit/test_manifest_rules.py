@@ -255,11 +255,12 @@ def test_an_unknown_backend_is_refused_with_a_hint(tmp_path: Path, kind: str, hi
         'remote: ":sftp,ssh=x:"',
         'remote: "a,b=c:d"',
         'upstreams: "a=gdrive: b=:sftp,ssh=x:"',
-        'host: "a\\nb"',
+        'remote: "a\\nb"',
     ],
 )
 def test_an_option_that_would_declare_a_remote_is_refused(tmp_path: Path, options: str) -> None:
-    found = remote(tmp_path, f"{{type: alias, options: {{{options}}}}}")
+    kind = "combine" if options.startswith("upstreams") else "alias"
+    found = remote(tmp_path, f"{{type: {kind}, options: {{{options}}}}}")
     assert found in (["BMS030"], ["BMS011"])
 
 

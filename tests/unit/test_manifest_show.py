@@ -50,20 +50,20 @@ def test_a_secret_is_shown_as_its_reference(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
+    ("kind", "option", "value"),
     [
-        ("pass", CANARY),
-        ("secret_access_key", "${SECRET}"),
-        ("url", f"https://ada:{CANARY}@x.example"),
+        ("webdav", "pass", CANARY),
+        ("s3", "secret_access_key", "${SECRET}"),
+        ("webdav", "url", f"https://ada:{CANARY}@x.example"),
     ],
 )
 def test_a_secret_in_plain_text_is_not_shown_either(
-    option: str, value: str, tmp_path: Path
+    kind: str, option: str, value: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "sync.yaml"
     file.write_text(
         "version: 1\nprojects: {}\n"
-        f"remotes: {{r: {{type: webdav, options: {{{option}: '{value}'}}}}}}\n"
+        f"remotes: {{r: {{type: {kind}, options: {{{option}: '{value}'}}}}}}\n"
     )
     loaded = load(file, tmp_path, SECRET=CANARY)
     assert CANARY not in show.text(loaded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from bm_sync.cli.render.view import Paint, View
 from bm_sync.cli.selection import JOBS
 from bm_sync.cli.target import Targets
 from bm_sync.errors import UsageError
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.formats import text
 from bm_sync.model.config import Manifest
 from bm_sync.model.setup import Machine, Setup
@@ -48,17 +49,31 @@ def load(file: Path, args: Namespace, io: Io) -> Manifest:
     """Load a manifest and say its warnings on standard error (not with `-q` or `--json`).
 
     `plan` says them each time, other commands once: when this machine does not know the manifest.
+    So it is with what the manifest reads of this machine, in `plan` too.
     """
     loaded = read(file, args, io)
-    wanted = loaded.is_new or args.command == "plan"
-    if loaded.warnings and wanted and not (args.quiet or args.json):
-        io.err.write(text(loaded.warnings))
+    told = [w for w in loaded.warnings if loaded.is_new or w.code != Code.READS_FILES]
+    if told and (loaded.is_new or args.command == "plan") and not (args.quiet or args.json):
+        io.err.write(text(tuple(told)))
     return loaded.manifest
 
 
 def read(file: Path, args: Namespace, io: Io) -> manifests.Loaded:
     """Load a manifest for this machine and this command line; raises `ManifestError`."""
-    return manifests.load(file, io.env, state_dir=state(args, io), machine=machine(args, io))
+    here, folder = machine(args, io), state(args, io)
+    return manifests.load(file, io.env, state_dir=folder, machine=here, ask=_asking(args, io))
+
+
+def _asking(args: Namespace, io: Io) -> Callable[[], bytes | None]:
+    """Return how the rclone that runs is asked for its options; it is hardly ever."""
+
+    def ask() -> bytes | None:
+        from bm_sync.rclone.binary import providers
+
+        given = args.rclone or io.env.get("BM_SYNC_RCLONE") or None
+        return providers(Path(given) if given else None, io.env)
+
+    return ask
 
 
 def machine(args: Namespace, io: Io) -> Machine:

@@ -12,17 +12,18 @@ from bm_sync.manifest.overlap import check_overlaps, warn_of_metrics
 from bm_sync.manifest.places import local_folder
 from bm_sync.manifest.policies import Policies
 from bm_sync.manifest.projects import Placed, Rooms, build_projects
-from bm_sync.manifest.remotes import build_remotes, runs_program
+from bm_sync.manifest.remotes import build_remotes
 from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.source import others_may_write
 from bm_sync.manifest.values import Surroundings, group
-from bm_sync.model.config import BackendRemote, Elsewhere, Manifest, Project, Remote, SecretRef
+from bm_sync.model.config import Elsewhere, Manifest, Project, Remote
 
 if TYPE_CHECKING:
     from bm_sync.manifest.hooks import Hooks
     from bm_sync.model.fleet import Fleet
     from bm_sync.model.notices import Target
     from bm_sync.model.state_home import StateHome
+    from bm_sync.model.uses import Use
 
 
 def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
@@ -45,8 +46,8 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     own_hooks = hooks.of(checked.get("hooks")) if hooks else ()
     if hooks is not None:
         hooks.warn()
-    commands = bool(hooks and hooks.count) or _run_commands(tuple(remotes.values()), targets)
-    _check_writers(around, commands=commands)
+    uses = _uses(around)
+    _check_writers(around, commands=any(use.taken == "program" for use in uses))
     return Manifest(
         around.file,
         digest,
@@ -59,6 +60,7 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         (around.file, *(Path(name) for name in around.folders if name)),
         fleet=_fleet(checked, remotes, tuple(p.project for p in placed), around),
         state=_state(checked, remotes, here, around),
+        uses=uses,
     )
 
 
@@ -116,13 +118,13 @@ def _state(
     return build_state_home(said, remotes, here, around)
 
 
-def _run_commands(remotes: tuple[Remote, ...], targets: tuple[Target, ...]) -> bool:
-    if targets:
-        from bm_sync.manifest.notify import runs_command
+def _uses(around: Surroundings) -> tuple[Use, ...]:
+    if not around.uses:
+        return ()
+    from bm_sync.manifest.options import warn_of_uses
 
-        if any(runs_command(target) for target in targets):
-            return True
-    return any(_runs_command(remote) for remote in remotes)
+    warn_of_uses(around)
+    return tuple(use for use, _ in around.uses)
 
 
 def _check_writers(around: Surroundings, *, commands: bool) -> None:
@@ -140,12 +142,3 @@ def _tell_writable(at: Spot, around: Surroundings, *, commands: bool) -> None:
         around.report.error(Code.WRITABLE, at, what, hint)
     else:
         around.report.warning(Code.WRITABLE, at, what, hint)
-
-
-def _runs_command(remote: Remote) -> bool:
-    if not isinstance(remote, BackendRemote):
-        return False
-    values = (value for _, value in remote.options)
-    return runs_program(remote) or any(
-        isinstance(value, SecretRef) and value.kind == "command" for value in values
-    )

@@ -66,6 +66,9 @@ class Code(StrEnum):
     FLEET = "BMS060"
     FROM = "BMS070"
     STATE_HOME = "BMS080"
+    OPTION = "BMS090"
+    OPTION_VALUE = "BMS091"
+    READS_FILES = "BMS092"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.values import Surroundings, duration_s, text
 from bm_sync.model.hooks import PROJECT_FACTS, RUN_FACTS, TIMEOUT_S, Hook, Moment, variable
+from bm_sync.model.uses import Taken, Use
 
 _FACTS = frozenset((*PROJECT_FACTS, *RUN_FACTS))
 _USE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -98,6 +99,8 @@ class Hooks:
             return None
         self.first = min(self.first or said.spot, said.spot)
         self.count += 1
+        use = Use(Taken.PROGRAM, f"a hook of {moment.value}", self.around.origin(said.spot))
+        self.around.uses.append((use, said.spot))
         self._refuse_facts_of_others(said, facts)
         used = {name for name in _USE.findall(said.value) if name in self.variables.entries}
         values = {name: self._value(name) for name in used}

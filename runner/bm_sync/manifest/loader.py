@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
     from bm_sync.manifest.values import Surroundings
 
 VERSION = 1
+
+Ask = Callable[[], bytes | None]
 _GROUPS_WITH_LISTS = ("filters", "projects")
 _MARKS = ("+", "-")
+
+
+def nobody() -> None:
+    """Ask no rclone for its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class _Source:
     state_dir: Path
     machine: Machine
     has_local: bool
+    ask: Ask = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +82,11 @@ def load(
     *,
     state_dir: Path,
     machine: Machine | None = None,
+    ask: Ask = nobody,
 ) -> Loaded:
     """Load a manifest; raises ManifestError with everything that is wrong with it.
+
+    `ask` prints the options of the rclone that will run; see `Backends`.
 
     Only the manifest, the files it includes, the one of this machine beside it, the ignore files it
     names and a cache in `XDG_CACHE_HOME` are read; nothing but that cache is written.
@@ -84,7 +95,8 @@ def load(
 
     text = read(file)
     has_local = os.path.lexists(local_of(file))
-    return _load(_Source(file, text, env, state_dir, machine or _this_machine(), has_local))
+    machine = machine or _this_machine()
+    return _load(_Source(file, text, env, state_dir, machine, has_local, ask))
 
 
 def load_text(text: str, file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Loaded:
@@ -159,6 +171,7 @@ def _surroundings(
         variables=frozenset(group(tree, "vars").entries),
         folders=folders,
         machine=source.machine,
+        ask=source.ask,
     )
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence
-from bm_sync.manifest.remotes import secret_ref
+from bm_sync.manifest.options import secret_ref
 from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.shown import did_you_mean, listed, quoted
 from bm_sync.manifest.values import Surroundings, duration_s, group, text, words
@@ -37,13 +37,6 @@ def targets(node: Node | None, tags: frozenset[str], around: Surroundings) -> tu
     items = node.items if isinstance(node, Sequence) else ()
     built = [_target(item, tags, around) for item in items if isinstance(item, Mapping)]
     return tuple(target for target in built if target is not None)
-
-
-def runs_command(target: Target) -> bool:
-    """Whether a secret of a target is the output of a command."""
-    values = [getattr(target, name, None) for name in ("url", "token")]
-    values += [value for _, value in getattr(target, "headers", ())]
-    return any(getattr(value, "kind", None) == "command" for value in values)
 
 
 def _target(node: Mapping, tags: frozenset[str], around: Surroundings) -> Target | None:
@@ -96,7 +89,7 @@ def _audience(node: Mapping, tags: frozenset[str], around: Surroundings) -> Audi
 def _url(node: Mapping, around: Surroundings) -> OptionValue | None:
     said = node.get("url")
     if isinstance(said, Mapping):
-        return secret_ref(said, around)
+        return secret_ref(said, around, "the secret of url")
     if not isinstance(said, Scalar):
         return None
     around.report.mask_spot(said.spot)  # whoever knows it can send there, too
@@ -129,7 +122,7 @@ def _secret(node: Node | None, around: Surroundings) -> OptionValue | None:
     """Return a reference to a secret; one that is said as text is taken with a warning."""
     match node:
         case Mapping():
-            return secret_ref(node, around)
+            return secret_ref(node, around, "the secret of a notice")
         case Scalar(value=str() as value):
             what = "the secret is written in plain text"
             hint = "write {env: NAME}, {file: PATH} or {command: TEXT}"
@@ -189,7 +182,7 @@ def _header(name: str, key: Scalar, node: Node, around: Surroundings) -> OptionV
         return None
     match node:
         case Mapping():
-            return secret_ref(node, around)
+            return secret_ref(node, around, f"the secret of {name}")
         case Scalar(value=str() as value) if value.isascii() and value.isprintable():
             if looks_secret(name):
                 return _secret(node, around)

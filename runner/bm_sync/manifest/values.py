@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.shown import escaped
 from bm_sync.model.config import Limit, Origin
 from bm_sync.model.setup import Machine
+
+if TYPE_CHECKING:
+    from bm_sync.backends import Backends
+    from bm_sync.model.uses import Use
 
 _UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -34,6 +40,19 @@ class Surroundings:
     variables: frozenset[str] = frozenset()
     folders: AbstractMapping[str, Path] = field(default_factory=dict)
     machine: Machine = Machine()
+    ask: Callable[[], bytes | None] = lambda: None
+    uses: list[tuple[Use, Spot]] = field(default_factory=list)
+    """What the manifest takes from this machine, as far as it is built."""
+    _backends: list[Backends] = field(default_factory=list)
+
+    @property
+    def backends(self) -> Backends:
+        """Return rclone's backends; `ask` is for what the table does not have."""
+        if not self._backends:
+            from bm_sync.backends import Backends  # folders and the cloud need none
+
+            self._backends.append(Backends(self.ask))
+        return self._backends[0]
 
     def origin(self, spot: Spot) -> Origin:
         """Return a place in the manifest as the engine remembers it."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # few manifests have them
     from bm_sync.model.hooks import Hook
     from bm_sync.model.notices import Target
     from bm_sync.model.state_home import StateHome
+    from bm_sync.model.uses import Use
 
 __all__ = [
     "BUILT_IN",
@@ -248,7 +249,7 @@ class Manifest:
     more files than one; `file` is as the user named it. `metrics` is the file that every run leaves
     its figures in. `hooks` run around a whole run, `notify` is told of it. `files` are all that it
     was read from, itself first. `fleet` is where each machine leaves how it stands, `state` where
-    the memory of projects lies when no machine owns it.
+    the memory of projects lies when no machine owns it. `uses` are what it takes from this machine.
     """
 
     file: Path
@@ -262,3 +263,4 @@ class Manifest:
     files: tuple[Path, ...] = ()
     fleet: Fleet | None = None
     state: StateHome | None = None
+    uses: tuple[Use, ...] = ()
