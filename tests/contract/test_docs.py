@@ -91,7 +91,7 @@ def test_every_manifest_in_a_document_loads(document: Path, tmp_path: Path) -> N
         env = {"HOME": str(tmp_path / "home")}
         loaded = manifest.load(file, env, state_dir=tmp_path / "state")
         assert loaded.manifest.projects
-        assert loaded.warnings == ()
+        assert {warning.code for warning in loaded.warnings} <= {"BMS033"}, "a secret's command"
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, CODES], ids=[*NAMES, "codes.md"])

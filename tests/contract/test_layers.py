@@ -235,9 +235,9 @@ def length(node: ast.AST) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
-def test_no_module_is_longer_than_300_lines() -> None:
+def test_no_module_is_longer_than_500_lines() -> None:
     lengths = {file: len(path.read_text("utf-8").splitlines()) for file, path in FILES.items()}
-    assert {file: lines for file, lines in lengths.items() if lines > 300} == {}
+    assert {file: lines for file, lines in lengths.items() if lines > 500} == {}
 
 
 def test_no_function_is_longer_than_80_lines() -> None:

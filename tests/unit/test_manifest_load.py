@@ -200,9 +200,8 @@ def test_a_file_that_an_option_names_is_looked_for_beside_the_manifest(
     folder = tmp_path / "deep"
     folder.mkdir()
     file = folder / "sync.yaml"
-    file.write_text(
-        f"version: 1\nprojects: {{}}\nremotes: {{r: {{type: sftp, options: {{key_file: '{said}'}}}}}}\n"
-    )
+    remotes = f"remotes: {{r: {{type: sftp, options: {{key_file: '{said}'}}}}}}\n"
+    file.write_text(f"version: 1\nprojects: {{}}\n{remotes}")
     loaded = manifest.load(file, {"HOME": "/home/ada"}, state_dir=tmp_path / "state")
     (remote,) = loaded.manifest.remotes
     assert isinstance(remote, BackendRemote)
