@@ -70,6 +70,7 @@ class _Version:
         """Remove one name of this version."""
         with primitives.opened(place) as file:
             os.unlink(place[1], dir_fd=place[0])
+            primitives.refresh(file)
             left = os.fstat(file)
         if left.st_nlink:
             self.spot.jail.relinked[left.st_dev, left.st_ino] = left.st_ctime_ns
@@ -306,6 +307,7 @@ def _move_away(source: Place, target: Place, version: _Version) -> FileStamp:
         primitives.remove(target)
         raise
     version.drop(aside)
+    primitives.refresh(*target)
     return _stamp(target)
 
 
@@ -407,5 +409,6 @@ def _placed(place: Place, ours: FileStamp) -> FileStamp:
 
     When somebody has saved there since, it is that of before: the next run then sees the edit.
     """
+    primitives.refresh(*place)
     seen = _stamp(place)
     return seen if same_version(seen, ours) else ours

@@ -23,6 +23,7 @@ from bm_sync.engine import attributes
 
 _NOREPLACE = 1
 _EXCHANGE = 2
+_FORCE_SYNC, _NO_FOLLOW, _EMPTY_PATH, _BASIC = 0x2000, 0x100, 0x1000, 0x7FF  # linux/stat.h
 _CLONE = 0x40049409  # FICLONE, linux/fs.h
 _REFUSALS = frozenset(
     {
@@ -138,6 +139,18 @@ def beside(place: Place) -> Place:
 def crosses(error: OSError) -> bool:
     """Return whether a call failed because it would lead to another file system or mount."""
     return error.errno == errno.EXDEV
+
+
+def refresh(folder: int, name: str = "") -> None:
+    """Ask the file system for the attributes of a file anew; without a name, of an open one.
+
+    FUSE and NFS answer from memory for a while, and after a rename with a ctime that the kernel
+    made up. Source: man 2 statx.
+    """
+    libc = _libc()
+    if libc is not None and hasattr(libc, "statx"):
+        flags = _FORCE_SYNC | (_NO_FOLLOW if name else _EMPTY_PATH)
+        libc.statx(folder, os.fsencode(name), flags, _BASIC, ctypes.create_string_buffer(256))
 
 
 def flush(folder: int) -> None:

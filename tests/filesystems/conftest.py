@@ -1,0 +1,59 @@
+"""One mount of each kind for the tests of a module, and a project on it for each test."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from filesystems.kinds import KINDS, Kind, mounted
+from pipeline_bench import Bench
+
+from bm_sync.model.report import Setup
+
+_numbers = itertools.count()
+
+
+@dataclass
+class Ground:
+    """A project, both sides of which lie on one file system; its state lies elsewhere."""
+
+    kind: Kind
+    disk: Path
+    bench: Bench
+
+    def can(self, what: str) -> bool:
+        """Return whether the file system is known to do something."""
+        return what not in self.kind.refuses
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name.replace(" ", "-"))
+def disk(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Kind, Path]]:
+    kind: Kind = request.param
+    scratch = tmp_path_factory.mktemp("kind")
+    with kind.mount(scratch, scratch / "disk"):
+        yield kind, scratch / "disk"
+
+
+@pytest.fixture
+def ground(disk: tuple[Kind, Path], tmp_path: Path) -> Iterator[Ground]:
+    kind, at = disk
+    folder = at / f"t{next(_numbers)}"
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        bench = Bench(folder)
+        bench.state = tmp_path / "state"
+        env = {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
+        bench.setup = Setup(env=env, state_dir=bench.state, host="laptop")
+        if kind.deep:
+            for side in (bench.here, bench.there):
+                away = folder / f"away-{side.parent.name}"
+                away.mkdir()
+                stack.enter_context(mounted(side / "deep", "mount", "--bind", away))
+        yield Ground(kind, at, bench)
