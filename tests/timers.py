@@ -39,7 +39,8 @@ def timer(
     when = calendars or (Calendar((0, 15, 30, 45), None),)
     schedule = Schedule("every 15m", when, **o)  # type: ignore[arg-type]
     writable = (root / "state", root / "notes")
-    return Timer("bm-sync-0a1b2c3d-every-15m-77aa", schedule, projects, machine(root), writable)
+    name, here = "bm-sync-0a1b2c3d-every-15m-77aa", machine(root)
+    return Timer(name, schedule, projects, here, writable, ("defaults", "tag:one of % these"))
 
 
 def verified(folder: Path, *names: str, user: bool) -> str:

@@ -151,12 +151,33 @@ def test_what_the_service_starts_syncs_its_projects_and_says_nothing_when_all_is
     (service,) = [t for n, t in unit_files(here).items() if "every-15m" in n and "oneshot" in t]
     (line,) = values(service, "ExecStart")
     first = isolated_nowhere(here, words(line))
-    assert (first.code, first.err) == (0, "")
-    assert "2 projects" in first.out
+    assert first == Said(0, "", "")
     assert isolated_nowhere(here, words(line)) == Said(0, "", "")
     assert here.files("cloud").keys() == {
         *("notes/a.md", "notes/b c.md", "notes/daily/d.md", "work/w.md")
     }
+
+
+def test_a_timer_takes_what_the_manifest_says_at_that_moment(here: World) -> None:
+    """A colleague removes a project, adds another, and at last the whole schedule."""
+    assert here.run("schedule", "install", "--target", "systemd", **OFFLINE).code == 0
+    (service,) = [t for n, t in unit_files(here).items() if "every-15m" in n and "oneshot" in t]
+    (line,) = values(service, "ExecStart")
+    assert isolated_nowhere(here, words(line)) == Said(0, "", "")
+    gone = MANIFEST.replace("  work log: {local: ./work, path: work}\n", "  new: {local: ./new}\n")
+    assert gone != MANIFEST
+    here.write("sync.yaml", gone)
+    here.write("new/n.md", "n")
+    here.write("work/late.md", "late")
+    assert isolated_nowhere(here, words(line)) == Said(0, "", "")
+    assert "new/n.md" in here.files("cloud")
+    assert "work/late.md" not in here.files("cloud")
+    here.write("sync.yaml", gone.replace(", schedule: {every: 15m, jitter: 1m}", ""))
+    assert isolated_nowhere(here, words(line)) == Said(0, "", "")
+    loud = [word for word in words(line) if word != "-q"]
+    assert "bring the timers up to date: bm-sync schedule install" in (
+        isolated_nowhere(here, loud).out
+    )
 
 
 def isolated_nowhere(here: World, command: list[str]) -> Said:
@@ -241,13 +262,12 @@ def test_status_tells_what_differs_is_missing_or_no_longer_declared(here: World)
     often = next(timer for timer in stand["data"] if timer["schedule"] == "every 15m")
     assert often["projects"] == ["notes", "work log"]
     assert often["next"] > often["last"]
-    changed = MANIFEST.replace("  work log: {local: ./work, path: work}\n", "")
-    changed = changed.replace('{cron: "@weekly", catch_up: false}', "{every: 1h}")
+    changed = MANIFEST.replace('{cron: "@weekly", catch_up: false}', "{every: 1h}")
     here.write("sync.yaml", changed)
     stand = with_crontab(here, *START, "schedule", "status", "--target", "cron", "--json").json
     assert stand["status"] == "failed"
     found = {timer["schedule"]: timer["standing"] for timer in stand["data"]}
-    assert found == {"every 15m": "differs", "every 1h": "missing", None: "undeclared"}
+    assert found == {"every 15m": "installed", "every 1h": "missing", None: "undeclared"}
     said = with_crontab(here, *START, "schedule", "status", "--target", "cron")
     assert said.code == 1
     assert "put this right:  bm-sync schedule install" in said.out

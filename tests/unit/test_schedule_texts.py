@@ -138,7 +138,7 @@ def test_manifests_have_names_of_their_own(tmp_path: Path) -> None:
 
 def test_a_project_that_is_named_like_a_file_is_still_taken_for_a_project(tmp_path: Path) -> None:
     one = timer(tmp_path, projects=("notes.yaml", "a.PLAN", "work log"))
-    assert one.words()[-3:] == ("notes.yam[l]", "a.PLA[N]", "work log")
+    assert one.project_words()[-3:] == ("notes.yam[l]", "a.PLA[N]", "work log")
 
 
 @pytest.mark.parametrize("path", ["/a\nExecStart=/bin/sh", "/a\x1b[31m", "/a\u2028b", "/a\udce9"])
@@ -253,15 +253,20 @@ def test_a_line_of_the_crontab_starts_exactly_the_command() -> None:
     assert shlex.split(shell) == list(one.words())
 
 
-def test_projects_that_do_not_fit_on_one_line_have_more_of_them(tmp_path: Path) -> None:
-    names = tuple(f"project number {n}" for n in range(80))
-    one = timer(tmp_path, projects=names)
+def test_a_timer_names_schedules_and_no_project(tmp_path: Path) -> None:
+    one = replace(timer(tmp_path, projects=("a", "b")), names=("tag:nightly", "project:b"))
+    assert one.words()[-2:] == ("--schedule=tag:nightly", "--schedule=project:b")
+
+
+def test_schedules_that_do_not_fit_on_one_line_have_more_of_them(tmp_path: Path) -> None:
+    names = tuple(f"project:project number {n}" for n in range(80))
+    one = replace(timer(tmp_path), names=names)
     lines = cron.parts(cron.block([one]))[one.name]
     assert len(lines) > 1
     assert all(len(line) <= 998 for line in lines)
     after = len(one.machine.command)
     said = [name for line in lines for name in shlex.split(line.split(maxsplit=5)[5])[after:]]
-    assert said == list(names)
+    assert said == [f"--schedule={name}" for name in names]
 
 
 @pytest.mark.parametrize("crontab", ["", "0 1 * * * x\n", "MAILTO=a@b\n\n0 1 * * * x", "# no\n"])

@@ -131,4 +131,26 @@ def whole_number(word: str) -> int:
 
 def select(args: Namespace, names: Sequence[str]) -> Selection:
     """Return the selected names and tags."""
-    return Selection(names=tuple(names), tags=tuple(args.tag))
+    schedules = tuple(getattr(args, "schedule", ()))
+    return Selection(names=tuple(names), tags=tuple(args.tag), schedules=schedules)
+
+
+def add_schedule(parser: ArgumentParser) -> None:
+    """Declare the selection that timers use."""
+    parser.add_argument(
+        "--schedule",
+        action="append",
+        default=[],
+        type=_schedule_name,
+        metavar="NAME",
+        help="only projects with this schedule, as timers ask for it: defaults, tag:NAME or "
+        "project:NAME (repeatable)",
+    )
+
+
+def _schedule_name(word: str) -> str:
+    """Return where a manifest says a schedule; argparse names the option when it cannot be."""
+    kind, _, name = word.partition(":")
+    if word == "defaults" or (kind in {"tag", "project"} and name):
+        return word
+    raise ArgumentTypeError(f"{word!r} is not a schedule: write defaults, tag:NAME or project:NAME")

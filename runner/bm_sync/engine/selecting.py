@@ -13,7 +13,8 @@ from bm_sync.model.setup import Selection
 def select(manifest: Manifest, selection: Selection) -> tuple[Project, ...]:
     """Return the projects that a name, a glob or a tag selects, in the manifest's order.
 
-    Those that are not for this machine are never among them. Raises UsageError when a name or a tag
+    Those that are not for this machine are never among them. A schedule may select nothing: a timer
+    outlives the projects that it was made for. Raises UsageError when a name or a tag
     selects nothing, not even one of those.
     """
     declared = (*manifest.projects, *(e.project for e in manifest.elsewhere))
@@ -39,4 +40,8 @@ def elsewhere(manifest: Manifest, selection: Selection) -> tuple[Elsewhere, ...]
 def _selected(project: Project, selection: Selection) -> bool:
     by_name = any(fnmatch.fnmatchcase(project.name, n) for n in selection.names)
     by_tag = any(t in project.tags for t in selection.tags)
+    if selection.schedules and (
+        project.schedule is None or project.schedule.name not in selection.schedules
+    ):
+        return False
     return (by_name or not selection.names) and (by_tag or not selection.tags)

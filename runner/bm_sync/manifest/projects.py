@@ -107,7 +107,7 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         filters=rooms.filters.used(said_filters),
         tags=tags,
         origin=around.origin(entry.key.spot),
-        schedule=rooms.schedules.used(node.entries.get("schedule"), tags, synced=synced),
+        schedule=rooms.schedules.used(str(name), node.entries.get("schedule"), tags, synced=synced),
         hooks=rooms.hooks.used(node.entries.get("hooks"), remote=not alone) if rooms.hooks else (),
         conditions=_conditions(node, rooms),
         source=near.source,

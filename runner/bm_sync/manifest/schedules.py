@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from bm_sync.manifest import cron
@@ -15,6 +15,7 @@ from bm_sync.manifest.values import text as text_of
 from bm_sync.model.schedule import Calendar, Schedule
 
 T = TypeVar("T")
+DEFAULTS = "defaults"
 
 _KINDS = ("every", "at", "cron")
 _EVENLY = "1m to 6m, 10m, 12m, 15m, 20m, 30m, 1h to 4h, 6h, 8h, 12h, 1d; or write a cron line"
@@ -31,26 +32,28 @@ class Schedules:
     by_tag: Mapping
     default: Node | None
     around: Surroundings
-    _built: dict[int, Schedule | None] = field(default_factory=dict)
+    _built: dict[tuple[int, str], Schedule | None] = field(default_factory=dict)
 
     def check_all(self, known_tags: Iterable[str]) -> None:
         """Work out every schedule, used or not, so that all slips are told."""
         tags = sorted(set(known_tags))
-        self._schedule(self.default)
+        self._schedule(self.default, DEFAULTS)
         for name, entry in self.by_tag.entries.items():
-            self._schedule(entry.value)
+            self._schedule(entry.value, f"tag:{name}")
             if name not in tags:
                 hint = did_you_mean(name, tags) or "tags are declared by projects: tags: [daily]"
                 what = f"no project has the tag {quoted(name)}"
                 self.around.report.error(Code.UNKNOWN_NAME, entry.key.spot, what, hint)
 
-    def used(self, own: Entry | None, tags: Iterable[str], *, synced: bool) -> Schedule | None:
+    def used(
+        self, project: str, own: Entry | None, tags: Iterable[str], *, synced: bool
+    ) -> Schedule | None:
         """Return the schedule of a project that says `own`; null says that it has none.
 
         Only a project with two sides has one, and only its own is refused where it has not.
         """
         if own is not None:
-            found = self._schedule(own.value)
+            found = self._schedule(own.value, f"project:{project}")
             if found is not None and not synced:
                 what = "a schedule is for projects with a local folder and a remote"
                 hint = "remove it; nothing is synced here"
@@ -59,14 +62,18 @@ class Schedules:
         if not synced:
             return None
         said = next((tag for tag in tags if tag in self.by_tag.entries), None)
-        return self._schedule(self.default if said is None else self.by_tag.get(said))
+        if said is None:
+            return self._schedule(self.default, DEFAULTS)
+        return self._schedule(self.by_tag.get(said), f"tag:{said}")
 
-    def _schedule(self, node: Node | None) -> Schedule | None:
+    def _schedule(self, node: Node | None, name: str) -> Schedule | None:
         if not isinstance(node, Mapping):
             return None
-        if id(node) not in self._built:
-            self._built[id(node)] = self._build(node)
-        return self._built[id(node)]
+        key = id(node), name
+        if key not in self._built:
+            built = self._build(node)
+            self._built[key] = None if built is None else replace(built, name=name)
+        return self._built[key]
 
     def _build(self, node: Mapping) -> Schedule | None:
         given = [kind for kind in _KINDS if kind in node.entries]

@@ -31,15 +31,17 @@ class Calendar:
 class Schedule:
     """When a project is synced.
 
-    `said` is how the manifest says it (`every 15m`). A run begins up to `jitter_s` seconds late.
-    `catch_up` makes up for a run that was missed while the machine was off. Two schedules that mean
-    the same are equal, wherever and however they are said.
+    `said` is how the manifest says it (`every 15m`), `name` where: `defaults`, `tag:NAME` or
+    `project:NAME`, by which a timer asks for the projects that have it at that moment. A run begins
+    up to `jitter_s` seconds late. `catch_up` makes up for a run that was missed while the machine
+    was off. Two schedules that mean the same are equal, wherever and however they are said.
     """
 
     said: str = field(compare=False)
     calendars: tuple[Calendar, ...]
     jitter_s: int = 0
     catch_up: bool = True
+    name: str = field(default="", compare=False)
     origin: Origin = field(default=BUILT_IN, compare=False)
 
 

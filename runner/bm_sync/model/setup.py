@@ -11,10 +11,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which projects: names or globs (fnmatch), tags; empty selects all."""
+    """Which projects: names or globs (fnmatch), tags, schedules by name; empty selects all."""
 
     names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,9 @@ def _bounds(lines: Sequence[str], manifest: Path) -> tuple[int | None, int]:
 
 
 def _lines(timer: Timer) -> Iterator[str]:
-    """Yield the lines of a timer; projects whose names do not fit on one have more of them."""
+    """Yield the lines of a timer; schedules whose names do not fit on one have more of them."""
     for calendar in timer.schedule.calendars:
-        names = list(timer.projects)
+        names = list(timer.names)
         while names:
             number = len(names)
             while number > 1 and len(_line(timer, fields(calendar), names[:number])) > _LONGEST:
@@ -102,7 +102,7 @@ def _lines(timer: Timer) -> Iterator[str]:
             names = names[number:]
 
 
-def _line(timer: Timer, when: str, projects: Sequence[str]) -> str:
-    command = shlex.join(timer.words(projects)).replace("%", "\\%")
+def _line(timer: Timer, when: str, names: Sequence[str]) -> str:
+    command = shlex.join(timer.words(names)).replace("%", "\\%")
     wait = delay_s(timer)
     return f"{when} {f'sleep {wait}; ' if wait else ''}{command}"

@@ -66,5 +66,6 @@ def jobs(
         raise UsageError("none of these projects has a schedule", hint=hint)
     begin = prefix(_NOWHERE)
     return tuple(
-        Job(f"{name}-{t.name.removeprefix(begin)}", t.title, t.schedule, t.words()) for t in found
+        Job(f"{name}-{t.name.removeprefix(begin)}", t.title, t.schedule, t.project_words())
+        for t in found
     )

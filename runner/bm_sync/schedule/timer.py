@@ -36,7 +36,8 @@ class Machine:
 class Timer:
     """One schedule of a manifest with all projects that have it.
 
-    `name` is that of its files, without an ending. A run writes to the folders `writable` only.
+    `name` is that of its files, without an ending; `names` are where the manifest says it. A run
+    writes to the folders `writable` only.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Timer:
     projects: tuple[str, ...]
     machine: Machine
     writable: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -53,10 +55,17 @@ class Timer:
         rest = len(self.projects) - most
         return f"bm-sync {self.schedule.said}: {some}" + (f" and {rest} more" if rest > 0 else "")
 
-    def words(self, projects: Sequence[str] | None = None) -> tuple[str, ...]:
-        """Return the command line that syncs the projects."""
-        names = self.projects if projects is None else projects
-        return (*self.machine.command, *(_as_name(name) for name in names))
+    def words(self, names: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return the command line that syncs what has these schedules when it runs.
+
+        It names no project, so that one that is removed, renamed or new needs no other timer.
+        """
+        said = self.names if names is None else names
+        return (*self.machine.command, *(f"--schedule={name}" for name in said))
+
+    def project_words(self) -> tuple[str, ...]:
+        """Return the command line that syncs exactly these projects."""
+        return (*self.machine.command, *(_as_name(name) for name in self.projects))
 
 
 Folders = Mapping[str, Sequence[Path]]
@@ -69,9 +78,11 @@ def timers(manifest: Manifest, machine: Machine, writable: Folders) -> tuple[Tim
     Raises UsageError when a path has characters that no timer's file can hold.
     """
     found: dict[Schedule, list[str]] = {}
+    said: dict[Schedule, dict[str, None]] = {}
     for project in manifest.projects:
         if project.schedule is not None:
             found.setdefault(project.schedule, []).append(project.name)
+            said.setdefault(project.schedule, {})[project.schedule.name] = None
     begin = prefix(machine.manifest)
     made = tuple(
         Timer(
@@ -80,6 +91,7 @@ def timers(manifest: Manifest, machine: Machine, writable: Folders) -> tuple[Tim
             tuple(names),
             machine,
             tuple(dict.fromkeys(folder for name in names for folder in writable[name])),
+            tuple(said[schedule]),
         )
         for schedule, names in found.items()
     )

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from bm_sync.cli import loop
 from bm_sync.cli.acceptance import accept
 from bm_sync.cli.acting import act, add_acting, refuse_to_ask, typed
 from bm_sync.cli.answer import Answer, Io
-from bm_sync.cli.context import context
+from bm_sync.cli.context import Context, context
 from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.saved import read_plan
-from bm_sync.cli.selection import add_metrics, add_plan_options, add_targets, select
+from bm_sync.cli.selection import (
+    add_metrics,
+    add_plan_options,
+    add_schedule,
+    add_targets,
+    select,
+)
 from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import Targets, targets
 from bm_sync.errors import UsageError
@@ -22,6 +29,7 @@ def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser, saved=True)
     add_shard(parser)
+    add_schedule(parser)
     add_acting(parser)
     add_plan_options(parser)
     parser.add_argument(
@@ -43,9 +51,12 @@ def run(args: Namespace, io: Io) -> Answer:
 
 def _declared(found: Targets, args: Namespace, io: Io) -> Answer:
     from bm_sync import api
+    from bm_sync.engine import selecting
 
     here = own_share(context(args, io, found), found.names, args, io)
     where = (here.manifest, select(args, found.names), here.setup)
+    if args.schedule and not selecting.select(here.manifest, where[1]):
+        return _outlived(args.schedule, here)
     let_through, keep = accept(args.accept), bool(args.keep_deleted)
     if args.dry_run:
         work = api.plan(*where, accept=let_through, keep_deleted=keep)
@@ -67,10 +78,21 @@ def _declared(found: Targets, args: Namespace, io: Io) -> Answer:
     )
 
 
+def _outlived(schedules: Sequence[str], here: Context) -> Answer:
+    """Return what a timer says whose projects are gone: nothing to do, and no failure."""
+    said = f"no project has the schedule {', '.join(schedules)} now"
+    way = here.view.command("schedule", "install")
+    return Answer(
+        text=lambda: f"{said}; bring the timers up to date: {way}\n",
+        data=lambda: None,
+        quiet=True,
+    )
+
+
 def _saved(found: Targets, file: Path, args: Namespace, io: Io) -> Answer:
     from bm_sync import api
 
-    if found.names or args.tag or args.shard or args.accept or args.keep_deleted:
+    if found.names or args.tag or args.shard or args.schedule or args.accept or args.keep_deleted:
         raise UsageError(
             f"{file} is a saved plan and is applied as it is",
             hint="give names, --tag, --shard, --accept and --keep-deleted to: "
