@@ -256,7 +256,7 @@ def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
             hint="remove state.db there; the next apply compares both sides anew",
         )
     begun = iso(utc_now())
-    with State.open(setup.state_dir, host=setup.host) as state:
+    with State.open(setup.state_dir, host=setup.host, tell=setup.tell) as state:
         key, declared = overview.find(manifest, name, state)
         owner = Owner(os.getpid(), setup.host, begun, "reset", name)
         with hold(setup.state_dir, key, owner):
@@ -269,9 +269,10 @@ async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Findi
     from bm_sync.engine.opening import open_rclone
     from bm_sync.engine.site import Site
     from bm_sync.model.report import Finding, Health
+    from bm_sync.state.store import State
 
     yield examining.host_line(setup)
-    with _peek(setup) as state:
+    with State.peek(setup.state_dir) as state:
         try:
             async with open_rclone(setup, ()) as rclone:
                 site = Site(setup, state, rclone)
@@ -286,7 +287,7 @@ async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Findi
 def _peek(setup: Setup) -> State:
     from bm_sync.state.store import State
 
-    return State.peek(setup.state_dir)
+    return State.peek(setup.state_dir, tell=setup.tell)
 
 
 def _one(manifest: Manifest, name: str) -> Project:

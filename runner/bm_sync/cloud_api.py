@@ -163,7 +163,7 @@ def repin(setup: Setup, manifest: Manifest, name: str) -> RepinReport:
     (remote,) = _meant(manifest, name)
     assert remote is not None  # noqa: S101 - it was named
     pin = facts.read(setup.state_dir, remote)
-    with State.open(setup.state_dir, host=setup.host) as state:
+    with State.open(setup.state_dir, host=setup.host, tell=setup.tell) as state:
         reset = _forget(setup, _on(manifest, remote), state)
         facts.forget(setup.state_dir, remote)
     return RepinReport(

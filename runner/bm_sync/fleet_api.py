@@ -64,5 +64,5 @@ async def _at(setup: Setup) -> AsyncIterator[Site]:
     from bm_sync.state.store import State
 
     async with open_rclone(setup, ()) as rclone:
-        with State.peek(setup.state_dir) as state:
+        with State.peek(setup.state_dir, tell=setup.tell) as state:
             yield Site(setup, state, rclone)

@@ -38,7 +38,7 @@ async def unlock(
     from bm_sync.state.store import State
 
     projects = select(manifest, selection)
-    with State.open(setup.state_dir, host=setup.host) as state:
+    with State.open(setup.state_dir, host=setup.host, tell=setup.tell) as state:
         async with open_rclone(setup, projects) as rclone:
             wants = Wants(confirm, on_event, named=bool(selection.names))
             return await unlock_all(projects, Site(setup, state, rclone), wants)

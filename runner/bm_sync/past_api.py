@@ -91,7 +91,7 @@ def _target(manifest: Manifest, wanted: Undo, setup: Setup) -> Target:
     from bm_sync.engine.undo import target
     from bm_sync.state.store import State
 
-    with State.peek(setup.state_dir) as state:
+    with State.peek(setup.state_dir, tell=setup.tell) as state:
         return target(wanted, manifest.projects, state)
 
 
@@ -187,7 +187,7 @@ async def prune_versions(  # noqa: PLR0913 - what to do, and whom to tell
 
     gone: list[OldVersions] = []
     with (
-        State.open(setup.state_dir, host=setup.host) as state,
+        State.open(setup.state_dir, host=setup.host, tell=setup.tell) as state,
         Locks(setup, reconcile.ticket(setup, command)) as locks,
     ):
         await locks.take(projects, os.getpid(), Patience(wait_s, on_event))

@@ -51,7 +51,7 @@ async def report(about: About, setup: Setup, *, drift: bool = True) -> Report:
                 return _gathered(about, setup, site.state, drifts, None if drift else LEFT_OUT)
         except BmSyncError as error:
             why_not = error.what
-    with State.peek(setup.state_dir) as state:
+    with State.peek(setup.state_dir, tell=setup.tell) as state:
         return _gathered(about, setup, state, {}, why_not)
 
 

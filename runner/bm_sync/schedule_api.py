@@ -76,7 +76,7 @@ def status(
 
     _, where = _place(manifest, setup, target)
     declared = {timer.name: timer for timer in _timers(manifest, setup, launcher)}
-    with State.peek(setup.state_dir) as state:
+    with State.peek(setup.state_dir, tell=setup.tell) as state:
         rows = overview.declared(manifest.projects, state, home_dir(setup.env))
     last = {row.project: row.last_time for row in rows}
     stand = installing.standing(where, tuple(declared.values()), _absolute(manifest.file))

@@ -20,6 +20,7 @@ from bm_sync.model.config import Manifest
 from bm_sync.model.plan import Plan, ProjectPlan
 from bm_sync.model.report import Applied, Selection, Setup
 from bm_sync.model.run import Event, ProjectRun
+from bm_sync.state.portable import Wanted
 from bm_sync.state.store import State
 
 OFF = {"max_delete": {"percent": 100}, "max_overwrite": {"percent": 100}, "empty_side": "allow"}
@@ -100,7 +101,7 @@ class Yard:
         """Return the state of a project as it lies in the store, opened in a folder of its own."""
         key = self.state_of(name).rpartition("/")[2]
         state = State.open(into)
-        assert state.take_in(key, self.get(f"{self.state_of(name)}/state.db"))
+        assert state.take_in(Wanted(key), self.get(f"{self.state_of(name)}/state.db"))
         return state
 
 

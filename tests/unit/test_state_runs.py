@@ -189,21 +189,25 @@ def test_a_forgotten_project_is_gone_but_for_its_runs(tmp_path: Path) -> None:
         assert state.run(RUN.id) == RUN
 
 
-def conflict(path: str, kept: str | None = None, run: str = "r1") -> OpenConflict:
-    return OpenConflict("notes", path, kept, Side.LOCAL, run, f"time of {run}", "edited twice")
+R1, R2 = "20261122T071500Z-aa", "20261123T071500Z-aa"
+
+
+def conflict(path: str, kept: str | None = None, run: str = R1) -> OpenConflict:
+    since = f"2026-11-{run[6:8]}T07:15:00Z"
+    return OpenConflict("notes", path, kept, Side.LOCAL, run, since, "edited twice")
 
 
 def test_conflicts_are_replaced_and_keep_when_they_were_first_met(tmp_path: Path) -> None:
     with State.open(tmp_path / "state") as state:
         state.put_conflicts(KEY, (conflict(ODD), conflict("b.md"), conflict("c.md", "c2")))
-        now = (conflict("b.md", run="r2"), conflict(ODD, run="r2"), conflict("c.md", "c3", "r2"))
+        now = (conflict("b.md", run=R2), conflict(ODD, run=R2), conflict("c.md", "c3", R2))
         state.put_conflicts(KEY, now)
         assert state.conflicts("b" * 64) == ()
         found = {c.path: c for c in state.conflicts(KEY)}
     assert set(found) == {ODD, "b.md", "c.md"}
-    assert found["b.md"].since == "time of r1"
-    assert found[ODD].run == "r1"
-    assert found["c.md"].run == "r2"
+    assert found["b.md"].since == "2026-11-22T07:15:00Z"
+    assert found[ODD].run == R1
+    assert found["c.md"].run == R2
     with State.open(tmp_path / "state") as state:
         state.put_conflicts(KEY, ())
         assert state.conflicts(KEY) == ()
@@ -213,7 +217,7 @@ def test_conflicts_without_news_write_nothing(tmp_path: Path) -> None:
     with State.open(tmp_path / "state") as state:
         state.put_conflicts(KEY, (conflict("a.md"),))
         before = (tmp_path / "state" / "state.db").stat().st_mtime_ns
-        state.put_conflicts(KEY, (conflict("a.md", run="r2"),))
+        state.put_conflicts(KEY, (conflict("a.md", run=R2),))
         assert (tmp_path / "state" / "state.db").stat().st_mtime_ns == before
 
 

@@ -74,7 +74,7 @@ def act(
         said = Failure("nothing was changed")
         return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
     if applied.notice is not None and not args.json:
-        io.err.write(f"{applied.notice}\n")
+        io.err.write(f"{escape(applied.notice)}\n")
     run, trouble = applied.run, applied.trouble
     if trouble is not None and not args.json:
         io.err.write(f"{escape(trouble)}\n")

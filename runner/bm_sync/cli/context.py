@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bm_sync import manifest as manifests
 from bm_sync.cli.answer import Io
+from bm_sync.cli.render.text import escape
 from bm_sync.cli.render.view import Paint, View
 from bm_sync.cli.selection import JOBS
 from bm_sync.cli.target import Targets
@@ -151,7 +152,20 @@ def setup(args: Namespace, io: Io) -> Setup:
         rclone=Path(given) if given else None,
         jobs=getattr(args, "jobs", JOBS),
         metrics=getattr(args, "metrics", None),
+        tell=_teller(io),
     )
+
+
+def _teller(io: Io) -> Callable[[str], None]:
+    """Return what says a sentence on standard error, the same one once."""
+    heard: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in heard:
+            heard.add(sentence)
+            io.err.write(f"{escape(sentence)}\n")
+
+    return tell
 
 
 def view(args: Namespace, io: Io, file: Path | None = None) -> View:

@@ -73,7 +73,7 @@ async def import_bisync_state(
     (project,) = select(manifest, Selection((glob.escape(name),)))
     owner = Owner(os.getpid(), setup.host, iso(utc_now()), "import bisync-state", name)
     with (
-        State.open(setup.state_dir, host=setup.host) as state,
+        State.open(setup.state_dir, host=setup.host, tell=setup.tell) as state,
         hold(setup.state_dir, project_key(project), owner),
     ):
         async with open_rclone(setup, [project]) as rclone:

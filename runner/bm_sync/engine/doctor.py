@@ -65,6 +65,7 @@ async def _rclone(site: Site) -> Finding:
 
 
 def _state(setup: Setup, state: State) -> Finding:
+    state.examine()
     if state.repaired:
         return Finding("state", Health.WARNING, state.repaired)
     known = len(state.projects())

@@ -29,13 +29,13 @@ async def peeking(
         from bm_sync.state.store import State
 
         if home is None:
-            with State.peek(setup.state_dir) as state:
+            with State.peek(setup.state_dir, tell=setup.tell) as state:
                 yield Site(setup, state, rclone)
             return
         from bm_sync.engine.shared_state import looked_at
         from bm_sync.state.machine import no_machine
 
-        with State.peek(setup.state_dir, machine=no_machine, apart=True) as state:
+        with State.peek(setup.state_dir, machine=no_machine, apart=True, tell=setup.tell) as state:
             site = Site(setup, state, rclone)
             await looked_at(home, site, projects)
             yield site

@@ -228,7 +228,9 @@ def _shared(
     from bm_sync.engine.leases import Holder
     from bm_sync.engine.shared_state import SharedState
 
-    site.shared = SharedState(manifest.state, site, Holder(run.id, iso(run.started)))
+    declared = (*manifest.projects, *(each.project for each in manifest.elsewhere))
+    names = frozenset(project.name for project in declared)
+    site.shared = SharedState(manifest.state, site, Holder(run.id, iso(run.started)), names)
     return site.shared
 
 

@@ -6,10 +6,9 @@ from bm_sync.engine.lease_place import LEASE, DistantPlace, FolderPlace, LeasePl
 from bm_sync.engine.site import Site
 from bm_sync.model.config import FolderRemote, Retry
 from bm_sync.model.state_home import StateHome
+from bm_sync.state.portable import MAX_BYTES
 
 DATABASE = "state.db"
-MAX_BYTES = 512 << 20
-"""A state that is larger is none of ours; that of a million files is a fifth of it."""
 
 
 class SharedPlace:

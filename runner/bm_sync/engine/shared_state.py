@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bm_sync.engine.identity import project_key
+from bm_sync.engine.identity import project_key, remote_key
 from bm_sync.engine.lease import Lease
 from bm_sync.engine.lease_claim import UNSURE_S, claim
 from bm_sync.engine.lease_note import Note
@@ -28,6 +28,7 @@ from bm_sync.model.config import Project
 from bm_sync.model.run import ProjectRun, Status
 from bm_sync.model.state_home import StateHome
 from bm_sync.state.leases import LeaseMemory
+from bm_sync.state.portable import MAX_BYTES, Wanted
 
 _STEP_S = 2.0
 _AT_ONCE = 8
@@ -46,7 +47,10 @@ class _Held:
 class SharedState:
     """The remote state of the projects of one run; all leases end with it."""
 
-    def __init__(self, home: StateHome, site: Site, holder: Holder) -> None:
+    def __init__(
+        self, home: StateHome, site: Site, holder: Holder, names: Collection[str] = ()
+    ) -> None:
+        self._names = names
         self._site = site
         self._holder = holder
         self._lease_s = home.lease_s
@@ -185,7 +189,7 @@ class SharedState:
         if held.found is None:
             state.forget(key)
             return
-        if taken(self._site, project, self._place.label, held.found):
+        if taken(self._site, project, self._place.label, held.found, self._names):
             return
         aside = await self._place.vault_of(key, aside=self._holder.run)
         await aside.create(held.found.data)
@@ -197,7 +201,9 @@ class SharedState:
 
     async def _push(self, project: Project, held: _Held) -> None:
         await held.lease.check()
-        data = await asyncio.to_thread(self._site.state.export, project_key(project))
+        data = await asyncio.to_thread(self._site.state.export, wanted(project))
+        if len(data) > MAX_BYTES:
+            raise BmSyncError(f"the state is larger than {MAX_BYTES >> 20} MB")
         old = held.found
 
         async def put() -> Found | None:
@@ -223,16 +229,30 @@ class SharedState:
         await asyncio.gather(*(each.lease.release() for each in held))
 
 
-def taken(site: Site, project: Project, label: str, found: Found) -> bool:
+def wanted(project: Project, others: Collection[str] = ()) -> Wanted:
+    """Return what belongs to a project; `others` are the names of all that are declared."""
+    remotes = (project.remote, project.source.remote if project.source is not None else None)
+    facts = tuple(remote_key(remote) for remote in remotes if remote is not None)
+    return Wanted(project_key(project), facts, frozenset(others) - {project.name})
+
+
+def taken(site: Site, project: Project, label: str, found: Found, others: Collection[str]) -> bool:
     """Take a fetched state in; return whether it could be used.
 
     Raises BmSyncError for one of a newer version.
     """
     try:
-        return site.state.take_in(project_key(project), found.data)
+        left = site.state.take_in(wanted(project, others), found.data)
     except BmSyncError as e:
         what = f"the state of project {project.name} on {label} cannot be used: {e.what}"
         raise BmSyncError(what, hint=e.hint) from e
+    if left:
+        records = "1 record" if left == 1 else f"{left} records"
+        site.state.note(
+            f"{records} of the state of project {project.name} on {label} could not be understood "
+            f"and are left out; the next run writes it without them: bm-sync apply {project.name}"
+        )
+    return left is not None
 
 
 async def looked_at(home: StateHome, site: Site, projects: Sequence[Project]) -> None:
@@ -259,8 +279,14 @@ async def _look(project: Project, place: SharedPlace, site: Site) -> None:
     key = project_key(project)
     vault = await place.vault_of(key, reading=True)
     found = await site.patiently(project.policy.retry, vault.read)
-    if found is None or not taken(site, project, place.label, found):
+    if found is None:
         site.state.forget(key)
+    elif not taken(site, project, place.label, found, ()):
+        site.state.forget(key)
+        site.state.note(
+            f"the state of project {project.name} on {place.label} is damaged: the next apply keeps"
+            " it beside and observes both sides anew, nothing is deleted"
+        )
 
 
 def _unpushed(project: Project, ended: ProjectRun, error: BmSyncError) -> ProjectRun:

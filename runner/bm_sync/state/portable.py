@@ -3,31 +3,49 @@
 What both sides agreed on, open conflicts and merge texts are replaced: the newer owner knows. The
 records of runs and what they kept are put together: none of them is ever wrong. A stamp of a file
 of this machine means nothing on another, so only projects without a local folder travel.
+
+Such a database may be anybody's. It has to be word for word of our schema, whole, and of a bounded
+size; what is done with it is bounded, too. Only rows of the project are taken, each judged by its
+columns: what its column cannot have stays behind and is counted.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bm_sync.errors import StateError
 from bm_sync.model.past import PRUNED
-from bm_sync.state import baselines, schema
+from bm_sync.state import baselines, rows, schema
+from bm_sync.state.columns import Raw
 from bm_sync.state.damage import TROUBLE, is_damage
 from bm_sync.state.history import UNFINISHED
+from bm_sync.state.table import TABLES, Connection, checked
 
+MAX_BYTES = 512 << 20
+"""A database that is larger is none of ours; that of a million files is a fifth of it."""
 QUIET_RUNS = 100
 """How many of the newest runs that changed nothing are taken along."""
 
 _OF_PROJECT = ("agreed", "folders", "hashes")
 _BY_KEY = ("conflicts", "texts")
-_OWNER = {**dict.fromkeys(_OF_PROJECT, "project"), "actions": "run_project"}
-_TABLES = ("facts", "effects", "runs", "run_projects", "projects", *_BY_KEY, *_OWNER)
-_NO_VERSION = 10_000  # of the schema; a file that says so is damaged
+_OURS = ".bm-sync/"
+_TRASH = f"{_OURS}trash/"
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: 64 << 20,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_COLUMN: 100,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 10,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 0,
+    sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 0,
+}
+# Steps of SQLite's machine; a row takes about a hundred of them and as many bytes.
+_LEAST_STEPS = 20_000_000
+_STEPS_A_BYTE = 8
 _TOLD = "run_projects.key = :key"
 _WORTH = f"""{_TOLD} AND (
     EXISTS (SELECT 1 FROM actions a WHERE a.run_project = run_projects.id)
@@ -36,163 +54,189 @@ _WORTH = f"""{_TOLD} AND (
 )"""  # noqa: S608 - no values
 
 
-def export(source: sqlite3.Connection, key: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What belongs to a project beside its rows.
+
+    `facts` are how the identities of its remotes begin, under which facts about them are
+    remembered. `others` are the names of other projects, whose kept versions are not its own.
+    """
+
+    key: str
+    facts: Collection[str] = ()
+    others: Collection[str] = ()
+
+
+def export(source: Connection, wanted: Wanted) -> bytes:
     """Return a database that holds what `source` knows of one project, within its transaction."""
     with _file() as path:
         with _opened(path) as new:
             schema.upgrade(new)
             new.execute("BEGIN")
-            _Move(source, new, key).export()
-            baselines.give_up(new, key)
+            _Move(source, new, wanted).export()
+            baselines.give_up(new, wanted.key)
             new.execute("COMMIT")
         return path.read_bytes()
 
 
-def take_in(target: sqlite3.Connection, key: str, data: bytes) -> bool:
+def take_in(target: Connection, wanted: Wanted, data: bytes) -> int | None:
     """Put an exported project in the place of what `target` knows of it, in its transaction.
 
-    Returns whether the data could be used: damaged data changes nothing. Raises StateError when a
-    newer bm-sync wrote it.
+    Returns how many of its records stayed behind, None when it could not be used at all: it changes
+    nothing then. Raises StateError when a newer bm-sync wrote it.
     """
+    if len(data) > MAX_BYTES:
+        return None
     with _file() as path:
         path.write_bytes(data)
         try:
             with _opened(path) as source:
-                if not _is_sound(source):
-                    return False
+                _bound(source, len(data))
+                if not schema.is_sound(source, "it", exact=True):
+                    return None
                 schema.upgrade(source)
-                _Move(source, target, key).read_all()
+                source.execute("PRAGMA query_only = ON")
+                move = _Move(source, target, wanted)
                 with _whole(target):
-                    _Move(source, target, key).merge()
+                    move.merge()
+                return len(source.lost)
         except sqlite3.IntegrityError:
-            return False
+            return None
         except TROUBLE as e:
-            if not is_damage(e):
+            if not (is_damage(e) or _is_too_much(e)):
                 raise
-            return False
-    return True
+            return None
+
+
+def _bound(source: Connection, size: int) -> None:
+    """Bound what a database that may be anybody's can make us do."""
+    for limit, most in _LIMITS.items():
+        source.setlimit(limit, most)
+    with suppress(AttributeError):  # Python 3.12 and later
+        source.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # type: ignore[attr-defined]
+    source.set_progress_handler(lambda: 1, _LEAST_STEPS + _STEPS_A_BYTE * size)
+
+
+def _is_too_much(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """One project on its way; the columns are those of the target, which is ours."""
+    """One project on its way."""
 
-    source: sqlite3.Connection
-    target: sqlite3.Connection
-    key: str
+    source: Connection
+    target: Connection
+    wanted: Wanted
+
+    @property
+    def _key(self) -> dict[str, str]:
+        return {"key": self.wanted.key}
 
     def export(self) -> None:
         """Copy what is worth it into an empty target."""
         self._project()
-        self._copy("facts", "1")
-        self._copy("effects", "key = :key ORDER BY run, n", but="id")
+        self._facts()
+        self._effects()
         self._runs(_WORTH)
-
-    def read_all(self) -> None:
-        """Read every row, so that damage is met before anything is changed."""
-        (count,) = self.source.execute(
-            "SELECT count(*) FROM projects WHERE key = ?", (self.key,)
-        ).fetchone()
-        if count != 1:
-            raise sqlite3.DatabaseError("malformed: it is not of this project")
-        for table in _TABLES:
-            for _ in self._rows(table, "1"):
-                pass
 
     def merge(self) -> None:
         """Put the project in the place of what the target knows of it."""
         pruned = self.target.execute(
-            "SELECT run, n FROM effects WHERE key = ? AND kept = ?", (self.key, PRUNED)
+            "SELECT run, n FROM effects WHERE key = :key AND kept = ''", self._key
         ).fetchall()
-        known = self.target.execute("SELECT id FROM projects WHERE key = ?", (self.key,)).fetchone()
-        if known is not None:
-            for table in _OF_PROJECT:
-                self.target.execute(f"DELETE FROM {table} WHERE project = ?", known)  # noqa: S608 - ours
-            self.target.execute("DELETE FROM projects WHERE id = ?", known)
-        for table in _BY_KEY:
-            self.target.execute(f"DELETE FROM {table} WHERE key = ?", (self.key,))  # noqa: S608 - ours
-        self._project()
-        self._copy("facts", "1", how="INSERT OR IGNORE")
-        self._copy("effects", "key = :key ORDER BY run, n", but="id", how="INSERT OR REPLACE")
+        of_key = "(SELECT id FROM projects WHERE key = :key)"
+        for table in _OF_PROJECT:
+            self.target.execute(f"DELETE FROM {table} WHERE project IN {of_key}", self._key)  # noqa: S608 - ours
+        for table in ("projects", *_BY_KEY):
+            self.target.execute(f"DELETE FROM {table} WHERE key = :key", self._key)  # noqa: S608 - ours
+        if self._project() != 1:
+            raise sqlite3.DatabaseError("malformed: it is not of this project")
+        self._facts()
+        self._effects()
         self.target.executemany(  # what is gone does not come back
             "UPDATE effects SET kept = ? WHERE key = ? AND run = ? AND n = ?",
-            ((PRUNED, self.key, run, n) for run, n in pruned),
+            ((PRUNED, self.wanted.key, run, n) for run, n in pruned),
         )
         self._runs(_TOLD)
 
-    def _project(self) -> None:
-        """Copy what the project is and what both sides agreed on."""
-        for row in self._rows("projects", "key = :key"):
-            new = self._insert("projects", row, but="id")
+    def _project(self) -> int:
+        """Copy what the project is and what both sides agreed on; return how many rows it has."""
+        found = list(checked(self.source, "projects", "WHERE key = :key", self._key, mends=True))
+        for row in found:
+            number = self._put("projects", [row], but="id")
             for table in _OF_PROJECT:
-                self._copy(table, "project = :key", of=row["id"], into=new)
+                told = checked(self.source, table, "WHERE project = ?", (row["id"],))
+                self._put(table, (each | {"project": number} for each in told))
         for table in _BY_KEY:
-            self._copy(table, "key = :key")
+            self._put(table, checked(self.source, table, "WHERE key = :key", self._key))
+        return len(found)
+
+    def _facts(self) -> None:
+        """Copy what was learnt about the remotes of the project, where it is not known yet."""
+        for identity in {self.wanted.key, *self.wanted.facts}:
+            where = "WHERE substr(identity, 1, length(?)) = ?"
+            told = checked(self.source, "facts", where, (identity, identity))
+            self._put("facts", told, how="INSERT OR IGNORE")
+
+    def _effects(self) -> None:
+        """Copy what runs did to its files."""
+        told = checked(self.source, "effects", "WHERE key = :key ORDER BY run, n", self._key)
+        self._put("effects", filter(self._is_own, told), but="id", how="INSERT OR REPLACE")
+
+    def _is_own(self, row: Mapping[str, Raw]) -> bool:
+        """Return whether an effect names no other project's kept versions."""
+        kept, run, name = (_text(row[each]) for each in ("kept", "run", "project"))
+        in_trash = not kept.startswith(_OURS) or kept.startswith(f"{_TRASH}{run}/{name}/")
+        if in_trash and name not in self.wanted.others:
+            return True
+        self.source.lose("effects", tuple(row.values()))
+        return False
 
     def _runs(self, where: str) -> None:
         """Copy the records of the project in runs that the target does not know."""
         known = {
             run
             for (run,) in self.target.execute(
-                "SELECT run FROM run_projects WHERE key = ?", (self.key,)
+                "SELECT run FROM run_projects WHERE key = :key", self._key
             )
         }
-        for row in self._rows("run_projects", f"{where} ORDER BY run_projects.run"):
+        told = checked(self.source, "run_projects", f"WHERE {where} ORDER BY run", self._key)
+        for row in told:
             if row["run"] in known:
                 continue
-            for run in self._rows("runs", "id = :key", row["run"]):
-                if run["exit"] == UNFINISHED:  # the rest of it is told by other projects
-                    run |= {"exit": row["exit"], "ended": row["started"]}
-                self._insert("runs", run, how="INSERT OR IGNORE")
-            new = self._insert("run_projects", row, but="id")
-            self._copy("actions", "run_project = :key", of=row["id"], into=new)
+            run = next(checked(self.source, "runs", "WHERE id = ?", (row["run"],)), None)
+            if run is None:
+                self.source.lose("run_projects", tuple(row.values()))
+            else:
+                self._record(row, run)
 
-    def _copy(  # noqa: PLR0913 - what, and how
-        self,
-        table: str,
-        where: str,
-        *,
-        of: object = None,
-        into: int | None = None,
-        but: str = "",
-        how: str = "INSERT",
-    ) -> None:
-        """Copy rows; `into` takes the place of the number of the row they belong to."""
-        names = [name for name in self._columns(table) if name != but]
-        rows = self._rows(table, where, of)
-        owner = _OWNER.get(table)
-        self.target.executemany(
-            _put(table, names, how),
-            (tuple(into if n == owner else row[n] for n in names) for row in rows),
-        )
+    def _record(self, row: Mapping[str, Raw], run: dict[str, Raw]) -> None:
+        """Copy the record of the project in one run."""
+        if run["exit"] == UNFINISHED:  # the rest of it is told by other projects
+            run |= {"exit": row["exit"], "ended": row["started"]}
+        self._put("runs", [run], how="INSERT OR IGNORE")
+        number = self._put("run_projects", [row], but="id")
+        done = checked(self.source, "actions", "WHERE run_project = ?", (row["id"],))
+        self._put("actions", (each | {"run_project": number} for each in done))
 
-    def _insert(
-        self, table: str, row: dict[str, object], *, but: str = "", how: str = "INSERT"
+    def _put(
+        self, table: str, found: Iterable[Mapping[str, Raw]], *, but: str = "", how: str = "INSERT"
     ) -> int:
-        names = [name for name in row if name != but]
-        done = self.target.execute(_put(table, names, how), tuple(row[n] for n in names))
-        return int(done.lastrowid or 0)
-
-    def _rows(self, table: str, where: str, of: object = None) -> Iterator[dict[str, object]]:
-        names = self._columns(table)
-        text = f"SELECT {', '.join(names)} FROM {table} WHERE {where}"  # noqa: S608 - ours
-        given = {"key": self.key if of is None else of}
-        for row in self.source.execute(text, given).fetchall():
-            yield dict(zip(names, row, strict=True))
-
-    def _columns(self, table: str) -> list[str]:
-        """Return the columns of our own tables; a source may say anything."""
-        return [row[1] for row in self.target.execute(f"PRAGMA table_info({table})")]
+        """Write rows, without the column `but`; return the number of the last one."""
+        names = [name for name in TABLES[table] if name != but]
+        text = f"{how} INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        self.target.executemany(text, ([row[name] for name in names] for row in found))
+        (number,) = self.target.execute("SELECT last_insert_rowid()").fetchone()
+        return int(number)
 
 
-def _put(table: str, names: Iterable[str], how: str) -> str:
-    named = list(names)
-    marks = ", ".join("?" * len(named))
-    return f"{how} INTO {table} ({', '.join(named)}) VALUES ({marks})"
+def _text(raw: Raw) -> str:
+    return rows.text_out(raw) if isinstance(raw, str | bytes) else ""
 
 
 @contextmanager
-def _whole(target: sqlite3.Connection) -> Iterator[None]:
+def _whole(target: Connection) -> Iterator[None]:
     """Undo what a block did to the target when it raises."""
     target.execute("SAVEPOINT taking_in")
     try:
@@ -204,19 +248,6 @@ def _whole(target: sqlite3.Connection) -> Iterator[None]:
     target.execute("RELEASE taking_in")
 
 
-def _is_sound(source: sqlite3.Connection) -> bool:
-    found = schema.version(source)
-    if not (schema.is_ours(source) and 0 < found < _NO_VERSION):
-        return False
-    if found > len(schema.STEPS):
-        raise StateError(
-            f"it was written by a newer bm-sync (version {found} of the state)",
-            hint="install a newer bm-sync",
-        )
-    verdict: str = source.execute("PRAGMA quick_check(1)").fetchone()[0]
-    return verdict == "ok"
-
-
 @contextmanager
 def _file() -> Iterator[Path]:
     """Give a name in a private folder that goes with the block."""
@@ -225,9 +256,8 @@ def _file() -> Iterator[Path]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+def _opened(path: Path) -> Iterator[Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Connection)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")  # half of this file is never used
         connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA trusted_schema = OFF")  # what is fetched may be anybody's
         yield connection

@@ -1,13 +1,19 @@
 """The tables of the state database, and the steps that bring an older file up to date.
 
 The version of a file is SQLite's `user_version`; `application_id` tells that the file is ours. A
-step is never changed once it was released: a new one is added. Columns of stamps have no type, so
+step is never changed once it was released, not even in its blanks: a new one is added, and what is
+not word for word the text of a step is not ours. Columns of stamps have no type, so
 that a number beyond 64 bits can be kept as text (SQLite would round it otherwise).
 """
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from functools import cache
+
+from bm_sync.errors import StateError
+from bm_sync.state.table import Connection
 
 APPLICATION_ID = 0x626D7379  # "bmsy"
 
@@ -150,6 +156,9 @@ CREATE TABLE texts (
 ) WITHOUT ROWID;
 """
 
+_NO_VERSION = 10_000  # of the schema; a file that says so is damaged
+_MOST = 1000  # tables and indexes, ten times ours
+
 # Step n brings a file of version n to version n + 1.
 STEPS: tuple[str, ...] = (_FIRST, _EFFECTS, _BASES, _TEXTS)
 
@@ -160,10 +169,53 @@ def version(connection: sqlite3.Connection) -> int:
     return found
 
 
-def is_ours(connection: sqlite3.Connection) -> bool:
-    """Return whether the file says that bm-sync made it."""
-    found: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    return found == APPLICATION_ID
+def is_sound(connection: Connection, subject: str, *, exact: bool) -> bool:
+    """Return whether a database is ours and whole; `exact`: and holds nothing that we did not make.
+
+    Raises StateError, about `subject`, when a newer version wrote it.
+    """
+    number = version(connection)
+    ours: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    if ours != APPLICATION_ID or not 0 < number < _NO_VERSION:
+        return False
+    if number > len(STEPS):
+        raise StateError(
+            f"{subject} was written by a newer bm-sync (version {number} of the state)",
+            hint="upgrade bm-sync, or name another directory with --state-dir",
+        )
+    if not _fits(connection, number, exact=exact):
+        return False
+    check = "integrity_check" if exact else "quick_check"
+    verdict: str = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
+    return verdict == "ok"
+
+
+def _fits(connection: Connection, number: int, *, exact: bool) -> bool:
+    """Return whether the tables and indexes are those of a version.
+
+    Elsewhere than `exact` others may stand beside them, such as the statistics of ANALYZE; what
+    acts by itself may not.
+    """
+    ours, found = _objects_of(number), _objects(connection)
+    (encoding,) = connection.execute("PRAGMA encoding").fetchone()
+    if encoding != "UTF-8" or (exact and found != ours):
+        return False
+    foreign = set(found) - set(ours)
+    return set(ours) <= set(found) and not any(kind == "trigger" for kind, *_ in foreign)
+
+
+@cache
+def _objects_of(number: int) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        upgrade(connection, STEPS[:number])
+        return _objects(connection)
+
+
+def _objects(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """Return what the schema names; of more than could be ours only the beginning."""
+    return connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name LIMIT ?", (_MOST,)
+    ).fetchall()
 
 
 def upgrade(connection: sqlite3.Connection, steps: tuple[str, ...] = STEPS) -> None:

@@ -6,23 +6,34 @@ from any thread. Nothing here decides what is synced.
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.run import ProjectRun, Run, Status
-from bm_sync.state import baselines, contents, database, history, open_conflicts, rows
+from bm_sync.state import baselines, contents, database, history, open_conflicts
 from bm_sync.state.machine import Here, machine_id
 from bm_sync.state.past import Past
+from bm_sync.state.table import TABLES, Connection, Reader, checked, insert, only
 from bm_sync.state.values import Change, Fact, Remembered, Seen
 
 if TYPE_CHECKING:
     from bm_sync.state.period import PastRun
+    from bm_sync.state.portable import Wanted
+
+
+Tell = Callable[[str], None]
+
+_FACTS: Reader[Fact] = Reader.of("facts", only, "value")
+_SEEN = Reader.of(
+    "projects",
+    Seen,
+    "key name local remote last_run last_time status converged files bytes message",
+    mends=True,
+)
 
 
 class State:
@@ -31,8 +42,9 @@ class State:
     `repaired` is a sentence for the user when something was damaged and started anew, else None.
     """
 
-    def __init__(self, db: database.Database, here: Here) -> None:
+    def __init__(self, db: database.Database, here: Here, tell: Tell | None = None) -> None:
         self._db = db
+        self._tell = tell
         self._here = here
         self._repaired = [db.repaired] if db.repaired else []
         self._distrusted: set[str] = set()
@@ -47,15 +59,16 @@ class State:
         host: str = "",
         clock: Callable[[], float] = time.time,
         machine: Callable[[], str | None] = machine_id,
+        tell: Tell | None = None,
     ) -> Self:
         """Open the state for a run; the directory and the file are made when missing.
 
         `host` is this machine's name, `machine` gives what tells it from others, `clock` seconds
-        since 1970. Raises StateError when the directory cannot be used or was written by a newer
-        version.
+        since 1970, `tell` is given `repaired` at the end. Raises StateError when the directory
+        cannot be used or was written by a newer version.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
-        return cls(database.open_for_writing(directory, stamp), Here(machine(), host))
+        return cls(database.open_for_writing(directory, stamp), Here(machine(), host), tell)
 
     @classmethod
     def peek(
@@ -64,12 +77,13 @@ class State:
         *,
         machine: Callable[[], str | None] = machine_id,
         apart: bool = False,
+        tell: Tell | None = None,
     ) -> Self:
         """Open the state for reading; not a byte of the directory changes, a missing one is empty.
 
-        `apart` gives a copy in memory that may be changed. Raises StateError as `open` does.
+        `apart` gives a copy in memory that may be changed. `tell` and StateError are as for `open`.
         """
-        return cls(database.open_for_reading(directory, apart=apart), Here(machine(), ""))
+        return cls(database.open_for_reading(directory, apart=apart), Here(machine(), ""), tell)
 
     def __enter__(self) -> Self:
         return self
@@ -88,13 +102,27 @@ class State:
             self._write_quiet()
             if self._news:
                 self._db.keep_spare()
+            if self._tell is not None and self.repaired is not None:
+                self._tell(self.repaired)
         finally:
             self._db.close()
 
+    def note(self, sentence: str) -> None:
+        """Add to what the user is told about the state."""
+        if sentence not in self._repaired:
+            self._repaired.append(sentence)
+
     @property
     def repaired(self) -> str | None:
-        """Return what was damaged and is started anew, as sentences for the user."""
-        return "; ".join(self._repaired) or None
+        """Return what was damaged, as sentences for the user."""
+        return "; ".join((*self._repaired, *self._db.left_out())) or None
+
+    def examine(self) -> None:
+        """Read every record, so that `repaired` tells of all that are damaged."""
+        with self._db.reading() as connection:
+            for table in TABLES:
+                for _ in checked(connection, table, ""):
+                    pass
 
     def project(self, key: str) -> Remembered:
         """Return what is remembered of a project; nothing when it cannot be trusted."""
@@ -102,7 +130,7 @@ class State:
             found, distrust = baselines.load(connection, key, self._here)
         if distrust and key not in self._distrusted:
             self._distrusted.add(key)
-            self._repaired.append(
+            self.note(
                 f"the memory of project {found.name or key} {distrust} and is not used: "
                 "both sides are observed anew, nothing is deleted"
             )
@@ -212,48 +240,40 @@ class State:
     def projects(self) -> tuple[Seen, ...]:
         """Return every project the state knows, by name."""
         with self._db.reading() as connection:
-            found = connection.execute(
-                "SELECT key, name, local, remote, last_run, last_time, status, converged, files,"
-                " bytes, message FROM projects"
-            ).fetchall()
-        return tuple(sorted(map(_seen, found), key=lambda project: (project.name, project.key)))
+            return tuple(sorted(_SEEN.read(connection, ""), key=lambda p: (p.name, p.key)))
 
     def remote_fact(self, identity: str, name: str) -> Fact | None:
         """Return what was learned about a remote, None when it was not learned yet."""
         with self._db.reading() as connection:
-            found = connection.execute(
-                "SELECT value FROM facts WHERE identity = ? AND name = ?", (identity, name)
-            ).fetchone()
-        return None if found is None else json.loads(found[0])
+            return _FACTS.first(connection, "WHERE identity = ? AND name = ?", (identity, name))
 
     def set_remote_fact(self, identity: str, name: str, value: Fact) -> None:
         """Remember something about a remote, such as whether it honours conditions."""
         if self.remote_fact(identity, name) == value:
             return
         with self._db.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO facts (identity, name, value) VALUES (?, ?, ?)",
-                (identity, name, json.dumps(value)),
-            )
+            fact = (identity, name, value)
+            insert(connection, "facts", "identity name value", [fact], "INSERT OR REPLACE")
 
-    def export(self, key: str) -> bytes:
+    def export(self, wanted: Wanted) -> bytes:
         """Return all that is known of a project as a database of its own, for another machine."""
         from bm_sync.state import portable
 
         self._write_quiet()
         with self._db.reading() as connection:
-            return portable.export(connection, key)
+            return portable.export(connection, wanted)
 
-    def take_in(self, key: str, data: bytes) -> bool:
+    def take_in(self, wanted: Wanted, data: bytes) -> int | None:
         """Put what another machine exported in the place of what is known of a project.
 
-        Returns whether it could be used; damaged data changes nothing. Raises StateError when a
-        newer bm-sync wrote it.
+        Returns how many of its records could not be understood and stayed behind, None when none
+        of it could be used: then nothing is changed. Raises StateError when a newer bm-sync wrote
+        it.
         """
         from bm_sync.state import portable
 
         with self._db.writing() as connection:
-            return portable.take_in(connection, key, data)
+            return portable.take_in(connection, wanted, data)
 
     def _write_quiet(self) -> None:
         if self._quiet:
@@ -261,23 +281,6 @@ class State:
                 self._put_quiet(connection)
             self._quiet.clear()
 
-    def _put_quiet(self, connection: sqlite3.Connection) -> None:
+    def _put_quiet(self, connection: Connection) -> None:
         for ended in self._quiet:
             history.end_project(connection, ended)
-
-
-def _seen(row: tuple[Any, ...]) -> Seen:
-    key, name, local, remote, last_run, last_time, status, converged, files, size, message = row
-    return Seen(
-        key=key,
-        name=rows.text_out(name),
-        local=rows.text_out(local),
-        remote=rows.text_out(remote),
-        last_run=last_run,
-        last_time=last_time,
-        status=status,
-        converged=converged,
-        files=files,
-        bytes=size,
-        message=rows.maybe_text(message),
-    )

@@ -6,35 +6,44 @@ only means that nothing can be merged.
 
 from __future__ import annotations
 
-import sqlite3
+import hashlib
 import zlib
 from collections.abc import Collection, Mapping
 
 from bm_sync.state import rows
+from bm_sync.state.table import Connection, Reader, insert, only
+
+_AT_MOST = 1 << 20  # bytes of a text, four times what is kept
+
+_TEXTS: Reader[bytes] = Reader.of("texts", only, "text")
+_DIGESTS = Reader.of("texts", lambda path, content: (path, content), "path content")
 
 
-def digests(connection: sqlite3.Connection, key: str) -> dict[str, str]:
+def digests(connection: Connection, key: str) -> dict[str, str]:
     """Return the digest of every text that is kept of a project."""
-    found = connection.execute("SELECT path, content FROM texts WHERE key = ?", (key,))
-    return {rows.text_out(path): content for path, content in found}
+    return dict(_DIGESTS.read(connection, "WHERE key = ?", (key,)))
 
 
-def read(connection: sqlite3.Connection, key: str, path: str, content: str) -> bytes | None:
+def read(connection: Connection, key: str, path: str, content: str) -> bytes | None:
     """Return the text of a path whose digest is `content`, None when it is not kept."""
-    found = connection.execute(
-        "SELECT text FROM texts WHERE key = ? AND path = ? AND content = ?",
-        (key, rows.text_in(path), content),
-    ).fetchone()
-    if found is None:
-        return None
+    where = "WHERE key = ? AND path = ? AND content = ?"
+    packed = _TEXTS.first(connection, where, (key, rows.text_in(path), content))
+    return None if packed is None else _unpacked(packed, content)
+
+
+def _unpacked(packed: bytes, content: str) -> bytes | None:
+    """Return the text, None when it is not the one that was kept."""
+    algorithm, _, digest = content.partition(":")
     try:
-        return zlib.decompress(found[0])
-    except (zlib.error, TypeError):
+        text = zlib.decompressobj().decompress(packed, _AT_MOST)
+        right = hashlib.new(algorithm, text, usedforsecurity=False).hexdigest() == digest
+    except (zlib.error, ValueError):
         return None
+    return text if right else None
 
 
 def write(
-    connection: sqlite3.Connection,
+    connection: Connection,
     key: str,
     put: Mapping[str, tuple[str, bytes]],
     drop: Collection[str],
@@ -44,10 +53,5 @@ def write(
         "DELETE FROM texts WHERE key = ? AND path = ?",
         ((key, rows.text_in(path)) for path in drop),
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO texts (key, path, content, text) VALUES (?, ?, ?, ?)",
-        (
-            (key, rows.text_in(path), content, zlib.compress(text))
-            for path, (content, text) in put.items()
-        ),
-    )
+    found = ((key, path, content, zlib.compress(text)) for path, (content, text) in put.items())
+    insert(connection, "texts", "key path content text", found, "INSERT OR REPLACE")
