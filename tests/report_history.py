@@ -14,7 +14,7 @@ from bm_sync.model.tree import Side
 from bm_sync.state import history
 from bm_sync.state.store import State
 
-QUIET = ProjectRun("notes", "k-notes", Status.IN_SYNC, "", 0.25, files=9, bytes=900)
+QUIET = ProjectRun("notes", "a" * 32, Status.IN_SYNC, "", 0.25, files=9, bytes=900)
 BUSY = replace(
     QUIET,
     status=Status.CHANGED,

@@ -13,7 +13,6 @@ from report_history import BUSY, FAILED, QUIET, STOPPED, every, iso, put, run_of
 from bm_sync.engine.report import MOST_RUNS, Asked, Known, gather
 from bm_sync.engine.report_grid import grid
 from bm_sync.engine.report_sums import durations
-from bm_sync.errors import StateError
 from bm_sync.model.config import Placement
 from bm_sync.model.period import Ending, Endings, Report, Unit, Work, ending_of
 from bm_sync.model.plan import Clash, Totals
@@ -27,7 +26,7 @@ MONTH = timedelta(days=30)
 NOTES = ProjectStatus(
     project="notes",
     placement=Placement.SYNCED,
-    key="k-notes",
+    key="a" * 32,
     local="~/notes",
     remote="shelf:notes",
     mode="two-way",
@@ -39,7 +38,7 @@ NOTES = ProjectStatus(
     bytes=0,
     conflicts=0,
 )
-WORK = replace(NOTES, project="work", key="k-work")
+WORK = replace(NOTES, project="work", key="b" * 32)
 CLASH = Clash("c.md", None, None, None, None, None, "changed on both sides; waits")
 WAITING = replace(QUIET, status=Status.WAITING, totals=Totals(conflicts=1), clashes=(CLASH,))
 
@@ -64,7 +63,7 @@ def hourly(*states: ProjectRun) -> list[Run]:
 def test_every_run_is_counted_once_as_a_whole_and_once_in_each_of_its_projects(
     tmp_path: Path,
 ) -> None:
-    work = replace(QUIET, project="work", key="k-work")
+    work = replace(QUIET, project="work", key="b" * 32)
     runs = (
         run_of(1, NOW - timedelta(days=9), BUSY, work),
         run_of(2, NOW - timedelta(days=8), FAILED, work),
@@ -91,7 +90,7 @@ def test_what_is_older_than_asked_or_of_another_project_is_left_out(tmp_path: Pa
     old = run_of(1, NOW - MONTH - timedelta(seconds=1), BUSY)
     first = run_of(4, NOW - MONTH, BUSY)
     assert [run.id for run in told(tmp_path / "edge", old, first).runs] == [first.id]
-    other = run_of(2, NOW - timedelta(days=1), replace(BUSY, project="work", key="k-work"))
+    other = run_of(2, NOW - timedelta(days=1), replace(BUSY, project="work", key="b" * 32))
     killed = run_of(3, NOW - timedelta(hours=1), ended=False)
     assert told(tmp_path / "one", old, other, killed).ran == 1
     assert told(tmp_path / "two", old, other, killed, whole=False).ran == 0
@@ -130,7 +129,7 @@ def test_troubles_are_told_in_words(tmp_path: Path) -> None:
     partial = replace(WAITING, status=Status.PARTIAL, problems=problems)
     report = told(
         tmp_path,
-        run_of(1, NOW - timedelta(hours=2), partial, replace(STOPPED, key="k-work")),
+        run_of(1, NOW - timedelta(hours=2), partial, replace(STOPPED, key="b" * 32)),
         rows=(NOTES, WORK),
     )
     assert [t.what for t in report.runs[0].troubles] == [
@@ -159,13 +158,18 @@ def test_names_that_are_not_utf8_come_through(tmp_path: Path) -> None:
     assert told(tmp_path, run).runs[0].troubles[0].what == odd
 
 
-def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    run = run_of(1, NOW - timedelta(hours=1), QUIET)
-    put(tmp_path, [run])
+@pytest.mark.parametrize(
+    "body", ["{", "[]", '{"totals": []}', '{"totals": {"up": "x"}}', '{"stops": [{}]}', "NaN"]
+)
+def test_a_record_that_cannot_be_read_is_left_out_and_told(tmp_path: Path, body: str) -> None:
+    runs = [run_of(n, NOW - timedelta(hours=n), QUIET) for n in (2, 1)]
+    put(tmp_path, runs)
     with State.open(tmp_path) as state, state._db.writing() as connection:
-        connection.execute("UPDATE run_projects SET body = '{}'")
-    with State.peek(tmp_path) as state, pytest.raises(StateError, match=run.id):
-        state.runs_since("2026")
+        connection.execute("UPDATE run_projects SET body = ? WHERE id = 1", (body,))
+    with State.peek(tmp_path) as state:
+        found = state.runs_since("2026")
+        assert [len(run.projects) for run in found] == [0, 1]
+        assert "1 record of" in (state.repaired or "")
 
 
 @pytest.mark.parametrize("status", Status)

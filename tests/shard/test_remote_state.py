@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import counting_proxy
@@ -156,6 +156,49 @@ def test_a_state_that_is_damaged_is_kept_beside_and_observed_anew(yard: Yard) ->
     aside = [path for path in yard.objects() if ".damaged-" in path]
     assert [yard.get(path) for path in aside] == [b"no database"]
     assert yard.pod("two").run().status is Status.IN_SYNC
+
+
+def test_an_older_state_that_is_put_back_loses_no_version(yard: Yard) -> None:
+    """Who can write there can bring any earlier state back; it is valid in every respect."""
+    one, at = yard.pod("one"), f"{yard.state_of('notes')}/state.db"
+    one.run()
+    older = yard.get(at)
+    yard.put("in/notes/a.md", "a2")
+    yard.delete("in/notes/b.md")
+    yard.put("in/notes/c.md", "c1")
+    one.run()
+    yard.put(at, older)
+    yard.delete("in/notes/a.md")  # the memory knows an older version
+    yard.put("in/notes/c.md", "c2")  # the memory knows none
+    assert yard.pod("two").run().exit == Exit.OK
+    assert yard.side("in") == yard.side("out")
+    assert yard.side("out")["notes/a.md"] == "a2"
+    assert {"c1", "c2"} <= set(yard.side("out").values())
+    yard.put("in/notes/b.md", "b")  # just as it was when it was last agreed on
+    yard.put(at, older)
+    assert yard.pod("three").run().exit == Exit.OK
+    assert yard.side("in") == yard.side("out")
+    kept = [path for path in yard.objects() if path.endswith("/notes/b.md")]
+    assert "b" in {yard.get(path).decode() for path in kept}
+
+
+def test_what_a_fetched_state_has_in_bad_records_is_told_once_and_gone_with_the_next(
+    yard: Yard,
+) -> None:
+    one, at = yard.pod("one"), f"{yard.state_of('notes')}/state.db"
+    one.run()
+    file = yard.folder / "odd.db"
+    file.write_bytes(yard.get(at))
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("UPDATE actions SET outcome = 'zzz'")
+    yard.put(at, file.read_bytes())
+    done = yard.pod("two").apply()
+    assert done.notice is not None
+    assert "2 records of the state of project notes on store:.bm-sync/state could not be" in (
+        done.notice
+    )
+    assert "the next run writes it without them: bm-sync apply notes" in done.notice
+    assert yard.pod("three").apply().notice is None
 
 
 def test_without_a_state_there_nothing_is_deleted_whatever_this_machine_remembers(

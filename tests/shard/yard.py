@@ -101,7 +101,7 @@ class Yard:
         """Return the state of a project as it lies in the store, opened in a folder of its own."""
         key = self.state_of(name).rpartition("/")[2]
         state = State.open(into)
-        assert state.take_in(Wanted(key), self.get(f"{self.state_of(name)}/state.db"))
+        assert state.take_in(Wanted(key), self.get(f"{self.state_of(name)}/state.db")) == 0
         return state
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bm_sync.cli.render.text import age, columns, duration, escape, size, width
-from bm_sync.cli.render.view import View, quoted
+from bm_sync.cli.render.text import age, columns, duration, escape, size, tame, width
+from bm_sync.cli.render.view import Paint, View, quoted
 
 _STEERING = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 
@@ -113,3 +113,36 @@ def test_pasted_commands_repeat_the_manifest_and_the_state_directory() -> None:
     view = View(named=("-f", "my notes.yaml"), around=("--state-dir", "/s"))
     assert view.command("apply", "a") == "bm-sync apply a -f 'my notes.yaml' --state-dir /s"
     assert view.command("apply", "x.plan", manifest=False) == "bm-sync apply x.plan --state-dir /s"
+
+
+STEERING = [
+    "\x1b]0;PWN\x07",
+    "\x9b31m",
+    "\u202e",
+    "\u2066",
+    "\r",
+    "\x00",
+    "\x7f",
+    "\udcff",
+    "\u2028",
+]
+
+
+@pytest.mark.parametrize("odd", STEERING)
+def test_nothing_that_is_printed_steers_a_terminal(odd: str) -> None:
+    shown = tame(f"a{odd}b\n\tc é\u200d\n", coloured=True)
+    assert odd not in shown
+    assert shown.endswith("b\n\tc é\u200d\n")
+    assert shown == tame(shown)
+
+
+def test_our_own_colours_stay_on_a_terminal_and_nowhere_else() -> None:
+    red = Paint(on=True)("no", "red")
+    assert tame(f"{red}\n", coloured=True) == f"{red}\n"
+    assert "\x1b" not in tame(red)
+    assert "\x1b" not in tame("\x1b[8mhidden\x1b[2J", coloured=True)
+
+
+def test_a_quiet_text_comes_as_it_is() -> None:
+    text = "plain\n\ttext é 漢 \U0001f600\n"
+    assert tame(text) == text

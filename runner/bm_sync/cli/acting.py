@@ -74,10 +74,10 @@ def act(
         said = Failure("nothing was changed")
         return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
     if applied.notice is not None and not args.json:
-        io.err.write(f"{escape(applied.notice)}\n")
+        io.say(f"{escape(applied.notice)}\n")
     run, trouble = applied.run, applied.trouble
     if trouble is not None and not args.json:
-        io.err.write(f"{escape(trouble)}\n")
+        io.say(f"{escape(trouble)}\n")
     around = () if trouble is None else (Failure(trouble),)
     return Answer(
         text=partial(run_text, run, here.view, files=args.all_files),

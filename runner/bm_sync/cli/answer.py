@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from bm_sync.cli.render.text import tame
 from bm_sync.errors import Exit
 
 
@@ -52,12 +53,21 @@ class Io:
     clock: Callable[[], datetime]
     words: tuple[str, ...] = ()
 
+    def show(self, text: str) -> None:
+        """Write what was asked for to standard output; nothing in it can steer a terminal."""
+        self.out.write(tame(text, coloured=self.out.isatty()))
+        self.out.flush()
+
+    def say(self, text: str) -> None:
+        """Write everything else to standard error, in the same way."""
+        self.err.write(tame(text, coloured=self.err.isatty()))
+        self.err.flush()
+
     def asks(self) -> bool:
         """Return whether a question can be put: a person sits at standard input."""
         return self.stdin.isatty()
 
     def ask(self, question: str) -> bool:
         """Return whether the answer to `question` was yes; an empty or ended input is no."""
-        self.err.write(f"{question} [y/N] ")
-        self.err.flush()
+        self.say(f"{question} [y/N] ")
         return self.stdin.readline().strip().lower() in {"y", "yes"}

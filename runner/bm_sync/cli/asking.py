@@ -17,12 +17,12 @@ class Asker:
         """Show what the question is about, ask it, return the answer."""
         if self._interrupted:
             return False
-        self._io.err.write(shown)
+        self._io.say(shown)
         try:
             with interruptible():
                 return self._io.ask(question)
         except KeyboardInterrupt:
-            self._io.err.write("\n")
+            self._io.say("\n")
             self._interrupted = True
             return False
 

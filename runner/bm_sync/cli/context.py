@@ -55,7 +55,7 @@ def load(file: Path, args: Namespace, io: Io) -> Manifest:
     loaded = read(file, args, io)
     told = [w for w in loaded.warnings if loaded.is_new or w.code != Code.READS_FILES]
     if told and (loaded.is_new or args.command == "plan") and not (args.quiet or args.json):
-        io.err.write(text(tuple(told)))
+        io.say(text(tuple(told)))
     return loaded.manifest
 
 
@@ -98,7 +98,7 @@ def tell_elsewhere(manifest: Manifest, names: Sequence[str], args: Namespace, io
         return
     for other in manifest.elsewhere:
         if other.project.name in names:
-            io.err.write(f"{other.project.name} is not for this machine: {other.reason}\n")
+            io.say(f"{other.project.name} is not for this machine: {other.reason}\n")
 
 
 def manifest_file(args: Namespace, io: Io, positional: Path | None = None) -> Path:
@@ -163,7 +163,7 @@ def _teller(io: Io) -> Callable[[str], None]:
     def tell(sentence: str) -> None:
         if sentence not in heard:
             heard.add(sentence)
-            io.err.write(f"{escape(sentence)}\n")
+            io.say(f"{escape(sentence)}\n")
 
     return tell
 

@@ -61,8 +61,7 @@ def _logging(verbose: int, io: Io) -> Iterator[None]:
 def show(answer: Answer, args: Namespace, io: Io) -> None:
     """Print an answer on standard output, as text or as an envelope."""
     try:
-        io.out.write(_shown(answer, args))
-        io.out.flush()
+        io.show(_shown(answer, args))
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -53,6 +53,6 @@ def _listed(old: tuple[OldVersions, ...], command: str | None) -> Answer:
 
 
 def _agreed(old: Sequence[OldVersions], io: Io) -> bool:
-    io.err.write(old_text(old, done=False) + "\n")
+    io.say(old_text(old, done=False) + "\n")
     with interruptible():
         return io.ask("Remove these for good?")

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from bm_sync.cli.render.page.document import GENERATOR
+from bm_sync.cli.render.text import tame
 from bm_sync.cli.whole_file import PRIVATE, replacing
 from bm_sync.errors import UsageError
 
@@ -21,7 +22,7 @@ def write_page(text: str, file: Path) -> None:
     refuses.
     """
     with replacing(file, "report", encoding="utf-8", mode=_mode(file)) as stream:
-        stream.write(text)
+        stream.write(tame(text))
 
 
 def _mode(file: Path) -> int:

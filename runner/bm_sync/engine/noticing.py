@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -95,7 +96,7 @@ class Noticing:
     def _told(self, target: Target, known: Sequence[Known]) -> Mapping[str, Told]:
         facts = {p.key: self._here.state.remote_fact(p.key, _fact(target)) for p in known}
         return {
-            key: frozenset(News(word) for word in str(fact).split(","))
+            key: frozenset(news for news in News if news.value in str(fact).split(","))
             for key, fact in facts.items()
             if fact
         }
@@ -121,11 +122,19 @@ class Noticing:
         """Return when a project was last in sync, else when it was first met."""
         if converged is None:
             met = self._here.state.remote_fact(key, _FIRST_MET)
-            if met is None:
-                self._here.state.set_remote_fact(key, _FIRST_MET, iso(now))
-                return now
-            converged = str(met)
-        return datetime.fromisoformat(converged)
+            with suppress(ValueError):  # of a damaged fact
+                return _moment(str(met))
+            self._here.state.set_remote_fact(key, _FIRST_MET, iso(now))
+            return now
+        return _moment(converged)
+
+
+def _moment(iso_text: str) -> datetime:
+    """Return a time of the state; raises ValueError for what is none, or is of no zone."""
+    found = datetime.fromisoformat(iso_text)
+    if found.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return found
 
 
 def _concerns(target: Target, project: Project) -> bool:

@@ -203,10 +203,13 @@ def _without_rows(baseline: Baseline, hidden: Collection[str]) -> Baseline:
 def _filter_change(
     remembered: Remembered, matcher: Matcher, local: Tree, remote: Tree, hidden: Collection[str]
 ) -> FilterChange:
-    """Return what entered and what left the set since the last run."""
+    """Return what entered and what left the set since the last run, as far as that is known."""
     if remembered.filters is None or remembered.filters == matcher.snapshot():
         return FilterChange()
-    before = Matcher.from_snapshot(remembered.filters)
+    try:
+        before = Matcher.from_snapshot(remembered.filters)
+    except ValueError:
+        return FilterChange()
     shown = local.files.keys() | remote.files.keys()
     return FilterChange(
         enters=tuple(sorted(p for p in shown if before.excluded(p, is_dir=False))),

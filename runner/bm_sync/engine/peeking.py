@@ -32,7 +32,7 @@ async def peeking(
             with State.peek(setup.state_dir, tell=setup.tell) as state:
                 yield Site(setup, state, rclone)
             return
-        from bm_sync.engine.shared_state import looked_at
+        from bm_sync.engine.shared_place import looked_at
         from bm_sync.state.machine import no_machine
 
         with State.peek(setup.state_dir, machine=no_machine, apart=True, tell=setup.tell) as state:

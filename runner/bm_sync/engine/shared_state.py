@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from bm_sync.engine.identity import project_key, remote_key
+from bm_sync.engine.identity import project_key
 from bm_sync.engine.lease import Lease
 from bm_sync.engine.lease_claim import UNSURE_S, claim
 from bm_sync.engine.lease_note import Note
@@ -21,14 +21,14 @@ from bm_sync.engine.lease_place import Found, LeasePlace
 from bm_sync.engine.leases import Holder, Preparing
 from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, failed
-from bm_sync.engine.shared_place import SharedPlace
+from bm_sync.engine.shared_place import SharedPlace, taken, wanted
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, LockedError
 from bm_sync.model.config import Project
 from bm_sync.model.run import ProjectRun, Status
 from bm_sync.model.state_home import StateHome
 from bm_sync.state.leases import LeaseMemory
-from bm_sync.state.portable import MAX_BYTES, Wanted
+from bm_sync.state.portable import MAX_BYTES
 
 _STEP_S = 2.0
 _AT_ONCE = 8
@@ -227,66 +227,6 @@ class SharedState:
     async def _give_back(self) -> None:
         held = [self._held.pop(name) for name in tuple(self._held)]
         await asyncio.gather(*(each.lease.release() for each in held))
-
-
-def wanted(project: Project, others: Collection[str] = ()) -> Wanted:
-    """Return what belongs to a project; `others` are the names of all that are declared."""
-    remotes = (project.remote, project.source.remote if project.source is not None else None)
-    facts = tuple(remote_key(remote) for remote in remotes if remote is not None)
-    return Wanted(project_key(project), facts, frozenset(others) - {project.name})
-
-
-def taken(site: Site, project: Project, label: str, found: Found, others: Collection[str]) -> bool:
-    """Take a fetched state in; return whether it could be used.
-
-    Raises BmSyncError for one of a newer version.
-    """
-    try:
-        left = site.state.take_in(wanted(project, others), found.data)
-    except BmSyncError as e:
-        what = f"the state of project {project.name} on {label} cannot be used: {e.what}"
-        raise BmSyncError(what, hint=e.hint) from e
-    if left:
-        records = "1 record" if left == 1 else f"{left} records"
-        site.state.note(
-            f"{records} of the state of project {project.name} on {label} could not be understood "
-            f"and are left out; the next run writes it without them: bm-sync apply {project.name}"
-        )
-    return left is not None
-
-
-async def looked_at(home: StateHome, site: Site, projects: Sequence[Project]) -> None:
-    """Take the state of projects in for a command that changes nothing; a damaged one is none.
-
-    Those whose state cannot be fetched are in `site.unfetched`.
-    """
-    place = SharedPlace(home, site)
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(project: Project) -> None:
-        async with gate:
-            try:
-                await _look(project, place, site)
-            except BmSyncError as e:
-                site.unfetched[project.name] = e
-
-    async with asyncio.TaskGroup() as group:
-        for project in projects:
-            group.create_task(one(project))
-
-
-async def _look(project: Project, place: SharedPlace, site: Site) -> None:
-    key = project_key(project)
-    vault = await place.vault_of(key, reading=True)
-    found = await site.patiently(project.policy.retry, vault.read)
-    if found is None:
-        site.state.forget(key)
-    elif not taken(site, project, place.label, found, ()):
-        site.state.forget(key)
-        site.state.note(
-            f"the state of project {project.name} on {place.label} is damaged: the next apply keeps"
-            " it beside and observes both sides anew, nothing is deleted"
-        )
 
 
 def _unpushed(project: Project, ended: ProjectRun, error: BmSyncError) -> ProjectRun:

@@ -153,7 +153,7 @@ class Matcher:
             )
             for folder, patterns in told["ignore_files"].items():
                 matcher._speak(folder, tuple(Rule(p, BUILT_IN, folder) for p in patterns))
-        except (KeyError, TypeError, AttributeError) as e:
+        except (KeyError, TypeError, AttributeError, RecursionError) as e:
             raise ValueError("the snapshot of the filters is damaged") from e
         return matcher
 

@@ -31,7 +31,7 @@ _DIGITS_AT_MOST = 40
 _WORD_AT_MOST = 4 << 10  # of a digest, of what a server calls a version
 _INT64 = 1 << 63
 _LONGEST_S = 1e9  # of a run: 31 years
-BAD = (TypeError, ValueError, OverflowError, RecursionError)
+BAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What `Kind.out` may raise for a value that is not of its kind."""
 
 _KEY = re.compile(r"[0-9a-f]{1,64}")

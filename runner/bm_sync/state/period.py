@@ -61,10 +61,10 @@ def read(connection: Connection, since: str) -> tuple[PastRun, ...]:
 def _project(run: str, body: Mapping[str, Any], **told: Any) -> tuple[str, PastProject]:  # noqa: ANN401 - columns
     return run, PastProject(
         **told,
-        totals=_totals(body["totals"]),
-        stops=tuple(str(stop["what"]) for stop in body["stops"]),
-        waiting=sum(1 for clash in body["clashes"] if clash["winner"] is None),
-        problems=len(body["problems"]),
+        totals=_totals(body.get("totals", {})),
+        stops=tuple(str(stop["what"]) for stop in body.get("stops", ())),
+        waiting=sum(1 for clash in body.get("clashes", ()) if clash["winner"] is None),
+        problems=len(body.get("problems", ())),
     )
 
 

@@ -124,7 +124,7 @@ def _check_removal(args: Namespace, io: Io) -> None:
 
 def _confirmed(project: CloudProject, io: Io) -> bool:
     """Return whether a person types the name of the project."""
-    io.err.write(
+    io.say(
         f"This deletes the project {escape(project.name)} on the cloud with all its files, for "
         "everybody who uses it.\nNo folder of this machine is touched, and nothing is kept in the "
         "trash.\nType the name of the project to delete it: "
@@ -142,8 +142,8 @@ def _repin(args: Namespace, io: Io) -> Answer:
     if asks and args.json:
         raise UsageError("cloud repin --json asks nothing", hint="add --yes")
     if asks:
-        io.err.write("The next run takes the workspace and the bucket that the service then\n")
-        io.err.write("names, and compares both sides anew: it deletes nothing.\n")
+        io.say("The next run takes the workspace and the bucket that the service then\n")
+        io.say("names, and compares both sides anew: it deletes nothing.\n")
         if not io.ask(f"Forget where the files of {escape(args.name)} lay?"):
             return _nothing()
     report = cloud_api.repin(here.setup, here.manifest, args.name)

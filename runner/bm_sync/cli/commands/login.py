@@ -78,7 +78,7 @@ def _key(given: str, io: Io) -> Secret:
 
 def _show(args: Namespace, io: Io, device: Device) -> None:
     """Tell a person where to go; it has to be seen even with `-q` and `--json`."""
-    io.err.write(code_text(device.user_code, device.uri_complete or device.uri, device.lasts_s))
+    io.say(code_text(device.user_code, device.uri_complete or device.uri, device.lasts_s))
     io.err.flush()
     if not args.no_browser and io.err.isatty() and _has_display(io):
         page = device.uri_complete or device.uri

@@ -25,8 +25,8 @@ def run(args: Namespace, io: Io) -> Answer:
         raise UsageError("reset --json asks nothing", hint="add --yes")
     here = context(args, io)
     if io.asks() and not args.yes:
-        io.err.write("The next run compares both sides anew: it deletes nothing and keeps both\n")
-        io.err.write("versions of every file that differs.\n")
+        io.say("The next run compares both sides anew: it deletes nothing and keeps both\n")
+        io.say("versions of every file that differs.\n")
         if not io.ask(f"Forget what both sides of {args.project} agreed on?"):
             said = "nothing was changed"
             return Answer(lambda: f"{said}\n", lambda: None, Exit.FAILED, (Failure(said),))

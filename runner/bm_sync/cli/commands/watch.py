@@ -122,16 +122,14 @@ def _teller(args: Namespace, io: Io) -> Callable[[WatchEvent], None]:
             _write(io, json.dumps(rendered.event_to_json(event, now)) + "\n")
             return
         _write(io, rendered.result_text(event, now, paint))
-        io.err.write(rendered.note_text(event, now, quiet=args.quiet))
-        io.err.flush()
+        io.say(rendered.note_text(event, now, quiet=args.quiet))
 
     return tell
 
 
 def _write(io: Io, text: str) -> None:
     try:
-        io.out.write(text)
-        io.out.flush()
+        io.show(text)
     except BrokenPipeError:
         raise
     except OSError as e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from unicodedata import category, combining, east_asian_width
@@ -9,6 +10,7 @@ from unicodedata import category, combining, east_asian_width
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # part of ordinary words and emoji, and harmless
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BYTE = 0xFF
 _SURROGATE_BYTES = range(0xDC80, 0xDD00)
 _BMP = 0xFFFF
@@ -22,9 +24,31 @@ def escape(name: str) -> str:
     Control and format characters (C0, C1, bidirectional marks, line separators) become `\xNN`,
     `\uNNNN` or `\UNNNNNNNN`, bytes that are not UTF-8 (surrogateescape) `\xNN`.
     """
-    if name.isascii() and name.isprintable():
+    if name.isprintable():
         return name
     return "".join(_shown(char) for char in name)
+
+
+_COLOUR = re.compile(r"(\x1b\[(?:[012]|3[123])m)")
+
+
+def tame(text: str, *, coloured: bool = False) -> str:
+    r"""Return a whole text in which nothing steers a terminal, whatever it was made of.
+
+    The last look before something is printed: renderers escape names where they stand. Line ends
+    and tabs stay, and our own colours where there are some.
+    """
+    if text.isascii() and not _CONTROL.search(text):
+        return text
+    return "\n".join(_tamed(line, coloured=coloured) for line in text.split("\n"))
+
+
+def _tamed(line: str, *, coloured: bool) -> str:
+    parts = _COLOUR.split(line) if coloured else [line]
+    shown = [
+        part if n % 2 else "\t".join(map(escape, part.split("\t"))) for n, part in enumerate(parts)
+    ]
+    return "".join(shown)
 
 
 def _shown(char: str) -> str:
