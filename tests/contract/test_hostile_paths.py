@@ -22,6 +22,7 @@ from cli_outside import Said, World
 from two_machines import Machine, converged, files_in
 
 from bm_sync import past_api
+from bm_sync.errors import UsageError
 from bm_sync.model.config import FolderRemote
 from bm_sync.model.past import Effect, EffectKind, Undo
 from bm_sync.model.tree import Agreed, FileStamp, Side

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from bm_sync.errors import UsageError
-from bm_sync.model.run import Done, ProjectRun, Run, Status
+from bm_sync.model.run import Done, ProjectRun, Run
 from bm_sync.state import rows
 from bm_sync.state.columns import Body
 from bm_sync.state.table import Connection, Reader, insert

@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bm_sync import layout
 from bm_sync.model.past import PRUNED
 from bm_sync.state import baselines, rows, schema
 from bm_sync.state.columns import Raw
@@ -32,8 +33,6 @@ QUIET_RUNS = 100
 
 _OF_PROJECT = ("agreed", "folders", "hashes")
 _BY_KEY = ("conflicts", "texts")
-_OURS = ".bm-sync/"
-_TRASH = f"{_OURS}trash/"
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 64 << 20,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
@@ -187,8 +186,8 @@ class _Move:
     def _is_own(self, row: Mapping[str, Raw]) -> bool:
         """Return whether an effect names no other project's kept versions."""
         kept, run, name = (_text(row[each]) for each in ("kept", "run", "project"))
-        in_trash = not kept.startswith(_OURS) or kept.startswith(f"{_TRASH}{run}/{name}/")
-        if in_trash and name not in self.wanted.others:
+        is_own = not layout.is_home(kept) or kept.startswith(f"{layout.trash(run, name)}/")
+        if is_own and name not in self.wanted.others:
             return True
         self.source.lose("effects", tuple(row.values()))
         return False
