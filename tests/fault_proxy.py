@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
@@ -66,6 +66,16 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """Answer with another body than the server's, whole and of its own length.
+
+    `make` gets the path that was asked for and the server's body; only successes are changed.
+    """
+
+    make: Callable[[str, bytes], bytes]
+
+
+@dataclass(frozen=True)
 class Slow:
     """Let so many bytes of a body pass in a second."""
 
@@ -82,7 +92,7 @@ class Clock:
     ahead_s: float
 
 
-Fault = Answer | Drop | Stall | Cut | Flip | Slow | Clock
+Fault = Answer | Drop | Stall | Cut | Flip | Rewrite | Slow | Clock
 
 
 @dataclass(frozen=True)
@@ -268,6 +278,9 @@ class _Link:
             self._refuse(fault, method)
         else:
             answer = await self._ask(_sent(asked, fault), method)
+            if isinstance(fault, Rewrite) and answer.first.split()[1].startswith("2"):
+                body = fault.make(_request(head).path, answer.body)
+                answer = _Message(answer.first, answer.headers, body)
             await self._tell(answer, fault, method)
         await self._writer.drain()
         return True
@@ -322,7 +335,7 @@ class _Link:
             case Clock(ahead_s=ahead_s):
                 self._writer.write(_dated(answer, ahead_s).head(length or str(len(answer.body))))
                 self._writer.write(answer.body)
-            case None | Answer() | Flip():
+            case None | Answer() | Flip() | Rewrite():
                 self._writer.write(head + answer.body)
             case _:
                 assert_never(fault)
@@ -389,6 +402,10 @@ async def _whole(reader: asyncio.StreamReader, head: _Message, *, to_end: bool =
 
 def _sent(asked: _Message, fault: Fault | None) -> _Message:
     """Return what the server gets."""
+    if isinstance(fault, Rewrite) and not asked.get("x-amz-date"):
+        # who rewrites a body has to read it; where the header is signed nobody compresses
+        plain = tuple((n, v) for n, v in asked.headers if n.lower() != "accept-encoding")
+        return _Message(asked.first, plain, asked.body)
     if isinstance(fault, Flip) and fault.upwards:
         return _Message(asked.first, asked.headers, _flipped(asked.body))
     if isinstance(fault, Clock):  # the server behind, which asks for no signature, has our time

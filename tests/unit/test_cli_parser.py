@@ -62,6 +62,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 def test_accept_takes_exact_figures_in_one_word_or_several() -> None:
     assert accept(["delete=148,overwrite=0", "device"]) == Accept(148, 0, None, device=True)
     assert accept(["bytes=9", "bytes=9"]) == Accept(bytes=9)
+    assert accept(["listing=4"]) == Accept(listing=4)
     assert accept([]) == Accept()
 
 

@@ -444,6 +444,30 @@ def test_another_device_stops_only_what_moves() -> None:
     assert plan(busy, intent(accept=Accept(device=True))).stops == ()
 
 
+@pytest.mark.parametrize(
+    ("unlisted", "what"),
+    [
+        (
+            {"a": True, "b": False},
+            "the listing of cloud:notes is not whole: it leaves out 1 file that stands there",
+        ),
+        ({"a": False}, "1 file missing from the listing of cloud:notes could not be looked for"),
+    ],
+)
+def test_a_listing_that_leaves_out_what_stands_there_stops(
+    unlisted: dict[str, bool], what: str
+) -> None:
+    local, remote = pair("a", "b", "c")
+    observation = seen(local, {"c": remote["c"]}, agree(local, remote))
+    assert Guard.LISTING not in {s.guard for s in plan(observation).stops}
+    doubted = replace(observation, remote=replace(observation.remote, unlisted=unlisted))
+    (stop,) = (s for s in plan(doubted).stops if s.guard is Guard.LISTING)
+    assert (stop.what, stop.side, stop.paths) == (what, Side.REMOTE, tuple(unlisted))
+    assert stop.accept == f"listing={len(unlisted)}"
+    told = plan(doubted, intent(accept=Accept(listing=len(unlisted)))).stops
+    assert Guard.LISTING not in {s.guard for s in told}
+
+
 def test_rows_that_a_filter_hid_do_not_count() -> None:
     local, remote = pair("a", "b")
     base = agree(local, remote)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from bm_sync.errors import UsageError
 from bm_sync.model.plan import Accept
 
-_FIGURES = ("delete", "overwrite", "bytes")
+_FIGURES = ("delete", "overwrite", "bytes", "listing")
 _FLAGS = ("device", "empty_side")
 _FORM = (
-    "--accept takes delete=N, overwrite=N, bytes=N, device and empty_side, as the plan names them"
+    "--accept takes delete=N, overwrite=N, bytes=N, listing=N, device and empty_side, "
+    "as the plan names them"
 )
 
 
@@ -32,4 +33,5 @@ def accept(words: Sequence[str]) -> Accept:
         bytes=figures.get("bytes"),
         device="device" in flags,
         empty_side="empty_side" in flags,
+        listing=figures.get("listing"),
     )

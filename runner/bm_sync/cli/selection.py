@@ -39,7 +39,8 @@ def add_plan_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WHAT",
-        help="let exactly this much through the guards: delete=N, overwrite=N, bytes=N, device",
+        help="let exactly this much through the guards: delete=N, overwrite=N, bytes=N, listing=N, "
+        "device",
     )
     parser.add_argument(
         "--keep-deleted",

@@ -1,9 +1,9 @@
-"""Some requests at a time, and one failure ends them all."""
+"""Some requests at a time, and one failure ends them all; some of many to ask about."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -26,3 +26,9 @@ async def at_once(
     except ExceptionGroup as several:
         raise several.exceptions[0] from several
     return [task.result() for task in tasks]
+
+
+def spread(values: Sequence[V], most: int) -> list[V]:
+    """Return at most `most` of some values, evenly from all over them."""
+    count = min(len(values), most)
+    return [values[n * len(values) // count] for n in range(count)]

@@ -110,6 +110,10 @@ class Dav:
             tuple(n for one in found for n in one.closed),
         )
 
+    async def list_level(self, folder: str) -> DavListing:
+        """Return what lies directly in a folder."""
+        return await self._listed(folder, "1")
+
     async def put(self, path: str, upload: Upload, only: Only = ANYHOW) -> str | None:
         """Write a file, with the folders above it where those are needed; return its new ETag."""
         headers = {"Content-Length": str(upload.size), "Content-Type": "application/octet-stream"}

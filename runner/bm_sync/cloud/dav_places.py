@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from bm_sync import layout
 from bm_sync.cloud.dav_answer import GarbledAnswerError, Told
 
 _MD5 = re.compile(r'"?([0-9a-fA-F]{32})"?')
@@ -49,6 +50,14 @@ class DavListing:
     folders: tuple[str, ...]
     unusable: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
+
+    @property
+    def hollow(self) -> tuple[str, ...]:
+        """Return the folders of which nothing inside is told, ordered; our own is none of them."""
+        places = (*(f.path for f in self.files), *self.folders, *self.unusable, *self.closed)
+        inside = {place.rpartition("/")[0] for place in places} | {*self.closed}
+        found = (f for f in self.folders if f not in inside)
+        return tuple(sorted(f for f in found if not layout.is_home(f"{f}/")))
 
 
 def address(base: str, path: str) -> str:

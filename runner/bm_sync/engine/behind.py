@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import assert_never
 
 from bm_sync.engine.distant import Store
 from bm_sync.engine.listed import Listed
@@ -11,6 +13,7 @@ from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.sift import mark_above, sift
 from bm_sync.model.config import DistantRemote, Retry
 from bm_sync.model.tree import File, ObjectStamp, Problem, ProblemKind, Side, Tree
+from bm_sync.rclone.wire import Partial, RemoteListing, Whole
 
 
 def tree_of(listed: Listed, matcher: Matcher, side: Side) -> Tree:
@@ -38,7 +41,19 @@ def tree_of(listed: Listed, matcher: Matcher, side: Side) -> Tree:
         case_insensitive=features.case_insensitive,
         can_delete=features.can_delete,
         problems=tree.problems + names + unreadable,
+        unlisted=dict.fromkeys(sorted(_left_out(listing, matcher)), True),
     )
+
+
+def _left_out(listing: RemoteListing, matcher: Matcher) -> Iterator[str]:
+    """Yield what the listing is known to lack."""
+    match listing.extent:
+        case Whole():
+            return
+        case Partial(paths=paths):
+            yield from (path for path in paths if not matcher.excluded(path, is_dir=False))
+        case _:
+            assert_never(listing.extent)
 
 
 def store_of(listed: Listed, remote: DistantRemote, site: Site, retry: Retry) -> Store:

@@ -81,11 +81,23 @@ class DavStores:
         """Return what the backend can do; nothing is asked."""
         return self._at(fs)[0].project.features()
 
-    async def list_tree(self, fs: Fs) -> RemoteListing:
+    async def list_tree(self, fs: Fs, *, by_folder: bool = False) -> RemoteListing:
         """Return every file below `fs`; a missing folder is Fault.MISSING."""
         held, folder = self._at(fs)
         with told():
-            return await held.project.tree(folder)
+            return await held.project.tree(folder, by_folder=by_folder)
+
+    async def list_level(self, fs: Fs, folder: str) -> Mapping[str, bool] | None:
+        """Return the names directly in a folder, true for folders; None when it is not there."""
+        held, place = self._at(fs, folder)
+        with told():
+            return await held.project.level(place)
+
+    async def look_at(self, fs: Fs, paths: Collection[str]) -> set[str]:
+        """Return those of `paths` that are files there, each asked for by itself."""
+        held, folder = self._at(fs)
+        with told():
+            return await held.project.looked_at(folder, [p for p in paths if is_text(p)])
 
     async def list_some(
         self, fs: Fs, paths: Collection[str], *, mtime: bool

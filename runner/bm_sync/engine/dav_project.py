@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from bm_sync import layout
 from bm_sync.cloud import dav_powers
-from bm_sync.cloud.at_once import at_once
+from bm_sync.cloud.at_once import at_once, spread
 from bm_sync.cloud.dav import Dav
 from bm_sync.cloud.dav_places import DavFile, DavListing
 from bm_sync.cloud.dav_powers import DOUBTED, Powers
 from bm_sync.cloud.dav_wire import DavError, DavFault
-from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing
+from bm_sync.rclone.wire import EACH_FOLDER, Features, RemoteEntry, RemoteListing, Whole
 
 _INFINITE = "infinite_depth {}"  # of one project: what is too much depends on its files
 _SECOND_NS = 10**9
 _AT_ONCE = 8
 _ONE_BY_ONE_AT_MOST = 20  # beyond, one listing costs the service less
+_HOLLOW_AT_MOST = 32
+_OPENED = Whole("no folder in it hides what lies inside")
 
 Remember = Callable[[Mapping[str, bool]], Awaitable[None]]
 """Keeps facts about the workspace's WebDAV for later runs."""
@@ -112,13 +114,31 @@ class DavProject:
             can_delete=known.delete if known else True,
         )
 
-    async def tree(self, folder: str) -> RemoteListing:
+    async def tree(self, folder: str, *, by_folder: bool = False) -> RemoteListing:
         """Return every file below `folder`; our own folder is no part of a project."""
-        found = await self._listed(folder)
+        found, extent = await self._listed(folder, by_folder=by_folder)
         entries = [entry(file, timed=False) for file in found.files]
         if not folder:
             entries = [e for e in entries if not layout.is_home(e.path)]
-        return RemoteListing(tuple(entries), found.unusable, found.closed)
+        return RemoteListing(tuple(entries), found.unusable, found.closed, extent)
+
+    async def level(self, folder: str) -> Mapping[str, bool] | None:
+        """Return the names directly in a folder, true for folders; None when it is not there."""
+        try:
+            found = await self.dav.list_level(folder)
+        except DavError as e:
+            if e.fault is not DavFault.MISSING:
+                raise
+            return None
+        return dict.fromkeys((f.path for f in found.files), False) | dict.fromkeys(
+            found.folders, True
+        )
+
+    async def looked_at(self, folder: str, paths: Collection[str]) -> set[str]:
+        """Return those of `paths` (below `folder`) that are files, each asked for by itself."""
+        above = f"{folder}/" if folder else ""
+        seen = await at_once(_AT_ONCE, paths, lambda path: self.dav.look(above + path))
+        return {path for path, file in zip(paths, seen, strict=True) if file is not None}
 
     async def some(
         self, folder: str, paths: Collection[str], *, timed: bool
@@ -126,7 +146,7 @@ class DavProject:
         """Return those of `paths` (below `folder`) that are files, by looks or by one listing."""
         if len(paths) > _ONE_BY_ONE_AT_MOST:
             try:
-                files = (await self._listed(folder)).files
+                files = (await self._listed(folder))[0].files
             except DavError as e:
                 if e.fault is not DavFault.MISSING:
                     raise
@@ -138,15 +158,29 @@ class DavProject:
         pairs = zip(paths, seen, strict=True)
         return {p: entry(f, timed=timed)._replace(path=p) for p, f in pairs if f is not None}
 
-    async def _listed(self, folder: str) -> DavListing:
-        if self._abilities.infinite(self.dav.project):
+    async def _listed(self, folder: str, *, by_folder: bool = False) -> tuple[DavListing, Whole]:
+        if not by_folder and self._abilities.infinite(self.dav.project):
             try:
-                return await self.dav.list_all(folder)
+                found = await self.dav.list_all(folder)
             except DavError as e:
                 if e.fault is not DavFault.FINITE:
                     raise
-                await self._abilities.finite(self.dav.project)
-        return await self.dav.list_by_folder(folder)
+            else:
+                if not await self._hides(folder, found.hollow):
+                    return found, _OPENED
+            await self._abilities.finite(self.dav.project)
+        return await self.dav.list_by_folder(folder), EACH_FOLDER
+
+    async def _hides(self, folder: str, hollow: Sequence[str]) -> bool:
+        """Return whether folders of which a whole listing shows no inside have one.
+
+        There are services that answer one level, or a few, to who asks for all of them. Where files
+        make the folders such ones are rare, so to ask for each costs little.
+        """
+        asked = spread(hollow, _HOLLOW_AT_MOST)
+        above = f"{folder}/" if folder else ""
+        levels = await at_once(_AT_ONCE, asked, lambda path: self.level(above + path))
+        return any(levels)
 
 
 def entry(file: DavFile, *, timed: bool) -> RemoteEntry:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from bm_sync.engine.identity import at_source
+from bm_sync.cloud.at_once import at_once, spread
+from bm_sync.engine.identity import at_source, joined
 from bm_sync.engine.place import Place
+from bm_sync.engine.scope import HOME
 from bm_sync.engine.site import Site
-from bm_sync.model.config import CloudRemote, FolderRemote, Project
+from bm_sync.model.config import CloudRemote, FolderRemote, Project, Retry
 from bm_sync.model.tree import Root
+from bm_sync.plan.barrier import ancestors
 from bm_sync.rclone.faults import Fault, RcloneError
-from bm_sync.rclone.wire import RemoteListing
+from bm_sync.rclone.wire import Partial, RemoteListing, Whole
 
+_AT_ONCE = 8
+_LEVELS_AT_MOST = 16  # beside those on the way to the last name
+_LEVELS_AGREE = Whole("its levels agree with it")
 _MISSING = {Fault.MISSING: Root.MISSING, Fault.STORE_MISSING: Root.STORE_MISSING}
 
 
@@ -33,16 +42,13 @@ async def reach(project: Project, site: Site) -> None:
         await site.patiently(project.policy.retry, lambda: site.place(project))
 
 
-async def list_far(project: Project, site: Site) -> Listed | None:
+async def list_far(project: Project, site: Site, *, by_folder: bool = False) -> Listed | None:
     """Ask the remote for everything; None for a folder of this machine, which is walked instead."""
     if project.remote is None or isinstance(project.remote, FolderRemote):
         return None
-    retry = project.policy.retry
-    place = await site.patiently(retry, lambda: site.place(project))
+    place = await site.patiently(project.policy.retry, lambda: site.place(project))
     try:
-        listing = await site.patiently(
-            retry, lambda: site.rclone.list_tree(place.fs, features=place.features)
-        )
+        listing = await _Asking(place, project.policy.retry, site).tree(by_folder=by_folder)
     except RcloneError as e:
         if e.fault not in _MISSING:
             raise
@@ -61,3 +67,95 @@ async def looked_again(project: Project, listed: Listed, site: Site) -> Listed:
     if not await site.cloud.is_gone(project):
         return listed
     return replace(listed, place=replace(listed.place, absent=True), root=Root.MISSING)
+
+
+async def compared(project: Project, listed: Listed, site: Site) -> Listed:
+    """Return a first listing of a project, of which nobody would miss what it leaves out.
+
+    It is compared with single levels of the same place, and made again where they differ.
+    """
+    if listed.root is not Root.FOLDER or listed.place.absent:
+        return listed
+    asking = _Asking(listed.place, project.policy.retry, site)
+    return replace(listed, listing=await asking.compared(listed.listing))
+
+
+class _Asking:
+    """Asks one remote for its trees and levels."""
+
+    def __init__(self, place: Place, retry: Retry, site: Site) -> None:
+        self._place = place
+        self._retry = retry
+        self._site = site
+
+    async def tree(self, *, by_folder: bool, below: str = "") -> RemoteListing:
+        """Return everything below a folder."""
+        fs, features = self._place.fs.at(below), self._place.features
+        rclone = self._site.rclone
+        return await self._site.patiently(
+            self._retry, lambda: rclone.list_tree(fs, features=features, by_folder=by_folder)
+        )
+
+    async def compared(self, listing: RemoteListing) -> RemoteListing:
+        """Return a listing of all levels at once that agrees with single levels of it.
+
+        Where they differ it is made again, folder by folder.
+        """
+        names = [*(e.path for e in listing.entries), *listing.unusable, *listing.unreadable]
+        shown = _by_folder(names)
+        on_way = list(_way_to_last(names))
+        folders = {*shown, *(e.path for e in listing.entries if e.is_dir)}
+        others = sorted(folders - {*on_way, *listing.unreadable})
+        asked = [*on_way, *spread(others, _LEVELS_AT_MOST)]
+        levels = await at_once(_AT_ONCE, asked, self._level)
+        for folder, level in zip(asked, levels, strict=True):
+            here = shown.get(folder, ())
+            hidden = {n: is_dir for n, is_dir in level.items() if n not in here}
+            if await self._holds_files(folder, hidden):
+                return _together(listing, await self.tree(by_folder=True))
+        return replace(listing, extent=_LEVELS_AGREE)
+
+    async def _level(self, folder: str) -> Mapping[str, bool]:
+        fs, features, rclone = self._place.fs, self._place.features, self._site.rclone
+        try:
+            found = await self._site.patiently(
+                self._retry, lambda: rclone.list_level(fs, folder, features=features)
+            )
+        except RcloneError as e:
+            if e.fault is not Fault.FORBIDDEN:
+                raise
+            found = None  # who may list a tree need not be allowed to list its parts
+        return {n: is_dir for n, is_dir in (found or {}).items() if (folder, n) != ("", HOME)}
+
+    async def _holds_files(self, folder: str, hidden: Mapping[str, bool]) -> bool:
+        """Return whether names that a listing did not show hold files; empty folders hold none."""
+        if not all(hidden.values()):
+            return True
+        inside = [await self.tree(by_folder=False, below=joined(folder, name)) for name in hidden]
+        return any(not e.is_dir for listing in inside for e in listing.entries)
+
+
+def _way_to_last(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the folders whose levels show whether a listing ends too soon, the root first.
+
+    Stores tell names in order, so what is cut off lies behind the last one that was told.
+    """
+    yield ""
+    yield from reversed(list(ancestors(max(paths, default="", key=os.fsencode))))
+
+
+def _by_folder(paths: Iterable[str]) -> Mapping[str, set[str]]:
+    """Return the names that lie directly in each folder."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        while name and name not in found[folder]:
+            found[folder].add(name)
+            folder, _, name = folder.rpartition("/")
+    return found
+
+
+def _together(one: RemoteListing, other: RemoteListing) -> RemoteListing:
+    """Return the second listing; it is not whole if it lacks what the first one showed."""
+    missing = {e.path for e in one.entries} - {e.path for e in other.entries}
+    return replace(other, extent=Partial(frozenset(missing))) if missing else other

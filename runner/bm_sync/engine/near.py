@@ -14,7 +14,7 @@ from pathlib import Path
 from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import joined, key_before_link
-from bm_sync.engine.listed import list_far, looked_again
+from bm_sync.engine.listed import compared, list_far, looked_again
 from bm_sync.engine.place import apart
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, walk_aside
@@ -60,16 +60,20 @@ def _real(folder: Path) -> Path:
     return Path(os.path.realpath(folder))
 
 
-async def near_store(there: Project, matcher: Matcher, site: Site, baseline: Baseline) -> Near:
+async def near_store(
+    there: Project, matcher: Matcher, site: Site, baseline: Baseline, *, by_folder: bool = False
+) -> Near:
     """List the other remote of a project, `there` being the project as that would declare it.
 
     Raises BmSyncError when it cannot be read, or is no project of its workspace.
     """
     remote = there.remote
     assert remote is not None and not isinstance(remote, FolderRemote)  # noqa: S101, PT018
-    listed = await list_far(there, site)
+    listed = await list_far(there, site, by_folder=by_folder)
     assert listed is not None  # noqa: S101 - it is no folder of this machine
-    if not listed.listing.entries and baseline.files:
+    if not baseline.known and not by_folder:
+        listed = await compared(there, listed, site)
+    elif not listed.listing.entries and baseline.files:
         listed = await looked_again(there, listed, site)
     if listed.place.absent:
         raise BmSyncError(

@@ -15,7 +15,7 @@ from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import at_source, joined, project_key
 from bm_sync.engine.jail import BlockedError, Jail
-from bm_sync.engine.listed import Listed, list_far, looked_again, reach
+from bm_sync.engine.listed import Listed, compared, list_far, looked_again, reach
 from bm_sync.engine.near import Near, near_folder, near_store
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, walk
@@ -71,19 +71,24 @@ class _Far:
     store: Store | None = None
 
 
-async def observe(project: Project, site: Site) -> Seen:
-    """Look at both sides; raises BmSyncError when one cannot be read at all."""
+async def observe(project: Project, site: Site, *, by_folder: bool = False) -> Seen:
+    """Look at both sides; raises BmSyncError when one cannot be read at all.
+
+    `by_folder`: remotes are asked folder by folder, because they left something out before.
+    """
     assert project.remote is not None  # noqa: S101 - it is synced
     key = project_key(project)
     matcher = Matcher(project.filters)
     await reach(project, site)
-    asked = asyncio.create_task(list_far(project, site))
+    asked = asyncio.create_task(list_far(project, site, by_folder=by_folder))
     try:
         # the remote lists while we read here; the walk comes first, as it leaves the loop free
-        near = await _near(project, matcher, site)
+        near = await _near(project, matcher, site, by_folder=by_folder)
         remembered = site.state.project(key)
         listed = await asked
-        if listed is not None and not listed.listing.entries and remembered.baseline.files:
+        if listed is not None and not remembered.baseline.known and not by_folder:
+            listed = await compared(project, listed, site)
+        elif listed is not None and not listed.listing.entries and remembered.baseline.files:
             listed = await looked_again(project, listed, site)
     finally:
         asked.cancel()
@@ -120,12 +125,12 @@ async def observe(project: Project, site: Site) -> Seen:
     )
 
 
-async def _near(project: Project, matcher: Matcher, site: Site) -> Near:
+async def _near(project: Project, matcher: Matcher, site: Site, *, by_folder: bool) -> Near:
     there = at_source(project)
     if there is None:
         return await near_folder(project, matcher, site)
     baseline = site.state.project(project_key(project)).baseline
-    return await near_store(there, matcher, site, baseline)
+    return await near_store(there, matcher, site, baseline, by_folder=by_folder)
 
 
 async def far_side(project: Project, matcher: Matcher, site: Site) -> Tree:

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync.engine import absence
 from bm_sync.engine.answer import answer
 from bm_sync.engine.bisync_fit import noted, require
 from bm_sync.engine.deadline import within
@@ -108,15 +109,9 @@ async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
         if project.placement is Placement.CLOUD_ONLY:
             return Prepared(project, await _cloud_only(project, site))
         await refuse_mirror(project, site)
-        seen = await answer(await observe(project, site), project.policy, site)
-        require(seen)
-        if project.policy.conflict.winner is config.Winner.MERGE:
-            from bm_sync.engine import merge
-
-            seen = await merge.merged(seen, site)
+        seen, plan = await _believed(project, site, intent(project, site, wants))
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
-    plan = planner.make(project.name, seen.key, seen.observation, intent(project, site, wants))
     plan = with_roots(_found_near(plan, seen), seen)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
     plan = noted(replace(plan, notes=plan.notes + notes), project.policy.engine)
@@ -148,6 +143,35 @@ def missing_folder_hint(folder: Path) -> str:
         if near:
             return f"did you mean {folder.parent / near[0]}? correct the path in the manifest"
     return f"mount its disk, make the folder (mkdir -p {shlex.quote(str(folder))}), or correct it"
+
+
+async def _believed(project: Project, site: Site, wanted: Intent) -> tuple[Seen, ProjectPlan]:
+    """Observe and plan; remotes that left out what stands there are asked again folder by folder.
+
+    What they leave out then too stops the plan.
+    """
+    seen = await _looked(project, site)
+    plan = planner.make(project.name, seen.key, seen.observation, wanted)
+    if not await absence.missed(plan, seen, site):
+        return seen, plan
+    seen = await _looked(project, site, by_folder=True)
+    plan = planner.make(project.name, seen.key, seen.observation, wanted)
+    left_out = await absence.missed(plan, seen, site)
+    if not left_out:
+        return seen, plan
+    seen = absence.noted(seen, left_out)
+    return seen, planner.make(project.name, seen.key, seen.observation, wanted)
+
+
+async def _looked(project: Project, site: Site, *, by_folder: bool = False) -> Seen:
+    """Observe a project, and read what the planner has to know."""
+    seen = await answer(await observe(project, site, by_folder=by_folder), project.policy, site)
+    require(seen)
+    if project.policy.conflict.winner is config.Winner.MERGE:
+        from bm_sync.engine import merge
+
+        return await merge.merged(seen, site)
+    return seen
 
 
 def intent(project: Project, site: Site, wants: Wants) -> Intent:

@@ -5,7 +5,7 @@ Whoever asks need not know which of both answers: the type of the place decides.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,12 +42,30 @@ class Routed(Rclone):
         other = self._for(fs)
         return await (other.features(fs) if other else super().features(fs))
 
-    async def list_tree(self, fs: Fs, *, features: Features) -> RemoteListing:
+    async def list_tree(
+        self, fs: Fs, *, features: Features, by_folder: bool = False
+    ) -> RemoteListing:
         """Return everything below `fs`."""
         other = self._for(fs)
         if other:
-            return await other.list_tree(fs)
-        return await super().list_tree(fs, features=features)
+            return await other.list_tree(fs, by_folder=by_folder)
+        return await super().list_tree(fs, features=features, by_folder=by_folder)
+
+    async def list_level(
+        self, fs: Fs, folder: str, *, features: Features
+    ) -> Mapping[str, bool] | None:
+        """Return the names directly in a folder."""
+        other = self._for(fs)
+        if other:
+            return await other.list_level(fs, folder)
+        return await super().list_level(fs, folder, features=features)
+
+    async def look_at(self, fs: Fs, paths: Collection[str], *, features: Features) -> set[str]:
+        """Return those of `paths` that are files there, each asked for by itself."""
+        other = self._for(fs)
+        if other:
+            return await other.look_at(fs, paths)
+        return await super().look_at(fs, paths, features=features)
 
     async def list_some(
         self, fs: Fs, paths: Collection[str], *, features: Features, mtime: bool, content: bool

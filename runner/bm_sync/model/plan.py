@@ -78,6 +78,7 @@ class Guard(StrEnum):
     DEVICE = "device"
     ROOT = "root"
     STORE = "store"
+    LISTING = "listing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Accept:
     bytes: int | None = None
     device: bool = False
     empty_side: bool = False
+    listing: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ class Tree:
     files: by path. dirs: by path (without the root), the value says whether something excluded or
     unsyncable lies in or below it, so that it must not be removed; empty where the backend has no
     folders (`has_folders` false). device: the id of the file system (statvfs f_fsid), None behind
-    rclone.
+    rclone. unlisted: paths that its listing leaves out although they stand there (true) or may do
+    so, because nobody could be asked (false).
     """
 
     files: Mapping[str, File]
@@ -130,6 +131,7 @@ class Tree:
     case_insensitive: bool = False
     can_delete: bool = True
     device: int | None = None
+    unlisted: Mapping[str, bool] = field(default_factory=dict)
 
 
 class Agreed(NamedTuple):

@@ -91,6 +91,7 @@ def stops(
 
 def _side_stops(case: _Case, side: Side) -> Iterator[Stop]:
     yield from _root(case, side)
+    yield from _listing(case, side)
     yield from _empty_side(case, side)
     yield from _max_delete(case, side)
     yield from _max_overwrite(case, side)
@@ -122,6 +123,27 @@ def _root(case: _Case, side: Side) -> Iterator[Stop]:
         case Root.STORE_MISSING:
             what = f"the store that holds {label} is missing"
             yield Stop(Guard.STORE, side, what, hint="check its name and the credentials")
+
+
+def _listing(case: _Case, side: Side) -> Iterator[Stop]:
+    """Judge a side of which less was listed than stands there, or may stand there."""
+    missed = case.observation.tree(side).unlisted
+    total = sum(len(case.observation.tree(each).unlisted) for each in Side)
+    if not missed or case.intent.accept.listing == total:
+        return
+    label, standing = case.intent.label(side), sum(missed.values())
+    if standing:
+        what = f"the listing of {label} is not whole: {_left_out(standing)}"
+    else:
+        what = f"{_files(len(missed))} missing from the listing of {label} could not be looked for"
+    hint = "run it again later: nothing is deleted for what a listing leaves out"
+    paths = tuple(sorted(missed))
+    yield Stop(Guard.LISTING, side, what, paths, accept=f"listing={total}", hint=hint)
+
+
+def _left_out(standing: int) -> str:
+    one = standing == 1
+    return f"it leaves out {_files(standing)} that {'stands' if one else 'stand'} there"
 
 
 def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,17 @@ from bm_sync.rclone.calls import Calls
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Wanted, spoken
+from bm_sync.rclone.names import is_text
 from bm_sync.rclone.rc import Answer
-from bm_sync.rclone.remotes import DECLARED, Definition, Fs, declared, declared_fs, local_fs
+from bm_sync.rclone.remotes import (
+    DECLARED,
+    Definition,
+    Fs,
+    declared,
+    declared_fs,
+    local_fs,
+    members,
+)
 from bm_sync.rclone.renewal import Renew
 from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
@@ -57,6 +67,7 @@ class Rclone:
         self._calls = Calls(self._session)
         self.closing = AsyncExitStack()  # for what lives as long as one command
         self._names: dict[Hashable, str] = {}
+        self._members: dict[str, tuple[str, ...]] = {}  # of unions, by the daemon's name
 
     def launch(self) -> None:
         """Begin to start the daemon, without waiting for it; raises RcloneMissingError."""
@@ -102,12 +113,14 @@ class Rclone:
         """
         if isinstance(remote, NamedRemote):
             sections = await userconf.definitions(remote, self._binary, env)
-            for section in sections:
-                await self._session.define(section)
-            return declared_fs(remote, sections[0].name, sections[0].type)
-        name = self._name_of(remote)
-        await self._session.define(declared(remote, name, env))
-        return declared_fs(remote, name, remote.type)
+            name, kind = sections[0].name, sections[0].type
+        else:
+            name, kind = self._name_of(remote), remote.type
+            sections = (declared(remote, name, env),)
+        for section in sections:
+            await self._session.define(section)
+        self._members[name] = members(sections)
+        return declared_fs(remote, name, kind)
 
     async def connect_bucket(
         self, bucket: Bucket, renew: Callable[[RcloneError], Awaitable[Bucket | None]]
@@ -134,14 +147,38 @@ class Rclone:
         """Return what the backend can do."""
         return await self._calls.make(lambda live: live.listings.features(fs), fs)
 
-    async def list_tree(self, fs: Fs, *, features: Features) -> RemoteListing:
-        """Return everything below `fs` by one recursive listing.
+    async def list_tree(
+        self, fs: Fs, *, features: Features, by_folder: bool = False
+    ) -> RemoteListing:
+        """Return everything below `fs` by one recursive listing, or asked folder by folder.
 
         On a bucket a missing prefix is empty and a missing bucket is Fault.STORE_MISSING; elsewhere
         a missing folder is Fault.MISSING. Times are read only where they cost nothing, and for
-        objects of a bucket that have no hash.
+        objects of a bucket that have no hash. Raises RcloneError too when a part of what is listed
+        does not answer.
         """
-        return await self._calls.make(lambda live: live.listings.tree(fs, features), fs)
+        for member in self._members.get(fs.root.partition(":")[0], ()):
+            await self._calls.make(partial(_answers, fs, member), fs)
+        return await self._calls.make(
+            lambda live: live.listings.tree(fs, features, by_folder=by_folder), fs
+        )
+
+    async def list_level(
+        self, fs: Fs, folder: str, *, features: Features
+    ) -> Mapping[str, bool] | None:
+        """Return the names directly in a folder, true for folders; None when it is not there."""
+        return await self._calls.make(lambda live: live.listings.level(fs, folder, features), fs)
+
+    async def look_at(self, fs: Fs, paths: Collection[str], *, features: Features) -> set[str]:
+        """Return those of `paths` that are files there, each asked for by itself."""
+        asked = [path for path in dict.fromkeys(paths) if is_text(path)]
+        if not asked:
+            return set()
+        return set(
+            await self._calls.make(
+                lambda live: live.listings.look_up(fs, asked, features, hashed=None), fs
+            )
+        )
 
     async def list_some(
         self, fs: Fs, paths: Collection[str], *, features: Features, mtime: bool, content: bool
@@ -296,3 +333,17 @@ class Rclone:
     async def _do(self, method: str, fs: Fs, path: str) -> Answer:
         params = {"fs": fs.root, "remote": spoken(path)}
         return await self._calls.make(lambda live: live.rc.do(method, params), fs)
+
+
+async def _answers(fs: Fs, member: str, live: Live) -> None:
+    """Raise RcloneError when a member of a union does not answer, because rclone would not say."""
+    try:
+        await live.listings.ping(replace(fs, root=member))
+    except RcloneError as e:
+        if e.fault is not Fault.MISSING:
+            raise
+        raise RcloneError(
+            f"{ascii(member)[1:-1]}, of which {fs.name} is a union, is missing",
+            fault=Fault.OTHER,
+            hint="mount the disk, or make the folder if it is to be a new one",
+        ) from e

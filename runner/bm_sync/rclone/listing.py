@@ -9,7 +9,7 @@ import asyncio
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from bm_sync.rclone.names import is_text, to_standard
 from bm_sync.rclone.rc import Answer, Rc
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import (
+    EACH_FOLDER,
+    ENDED,
     Features,
     RemoteEntry,
     RemoteListing,
@@ -52,14 +54,18 @@ class Listings:
         """Return what the backend can do."""
         return features_of(await self._rc.do("operations/fsinfo", {"fs": fs.root}))
 
-    async def tree(self, fs: Fs, can: Features) -> RemoteListing:
+    async def tree(self, fs: Fs, can: Features, *, by_folder: bool = False) -> RemoteListing:
         """Return everything below `fs`; see `Rclone.list_tree`."""
         unreadable: list[str] = []
         try:
-            found = await self._listed(fs, _of_tree(can), {}, can)
+            if by_folder:
+                found = await self._by_folder(fs, can, unreadable)
+            else:
+                found = await self._listed(fs, _of_tree(can), {}, can)
         except RcloneError as e:
-            if e.fault is not Fault.FORBIDDEN or not can.has_folders:
+            if by_folder or e.fault is not Fault.FORBIDDEN or not can.has_folders:
                 raise
+            by_folder = True
             found = await self._by_folder(fs, can, unreadable)
         if len(found) > _LARGE:
             await self._rc.do("core/gc", {})  # rclone keeps a listing until it needs the room
@@ -73,7 +79,24 @@ class Listings:
         if untold:
             timed = await self.look_up(fs, untold, can, hashed=can.hash)
             entries = [_completed(e, timed) if _needs_time(e, can) else e for e in entries]
-        return RemoteListing(tuple(entries), tuple(unusable), tuple(unreadable))
+        extent = EACH_FOLDER if by_folder else ENDED
+        return RemoteListing(tuple(entries), tuple(unusable), tuple(unreadable), extent)
+
+    async def level(self, fs: Fs, folder: str, can: Features) -> Mapping[str, bool] | None:
+        """Return what lies directly in a folder by its name, true for folders; None for no folder.
+
+        On a bucket a folder that is not there is an empty one.
+        """
+        options = {"noMimeType": True, "noModTime": True}
+        where = {"remote": to_standard(folder)}
+        try:
+            found = await self._listed(fs, options, where, can)
+        except RcloneError as e:
+            if e.fault is Fault.MISSING:
+                return None
+            raise
+        below = len(folder) + 1 if folder else 0
+        return {e.path[below:]: e.is_dir for e in found if isinstance(e, RemoteEntry)}
 
     async def some(
         self, fs: Fs, paths: Collection[str], can: Features, wanted: Wanted
@@ -115,7 +138,7 @@ class Listings:
 
         async def look(path: str) -> RemoteEntry | None:
             async with places:
-                return await self.stat(fs, path, hashed)
+                return await self.stat(fs, path, hashed, files_only=True)
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -125,9 +148,15 @@ class Listings:
         seen = (task.result() for task in looks)
         return {e.path: e for e in seen if e is not None and not e.is_dir}
 
-    async def stat(self, fs: Fs, path: str, hashed: str | None) -> RemoteEntry | None:
-        """Return what stands at `path`, with its time, and its hash of type `hashed`."""
-        options = {"noMimeType": True} | _hashes(hashed)
+    async def stat(
+        self, fs: Fs, path: str, hashed: str | None, *, files_only: bool = False
+    ) -> RemoteEntry | None:
+        """Return what stands at `path`, with its time, and its hash of type `hashed`.
+
+        With `files_only` rclone does not look through the folder above for one of that name, and
+        tells it when it cannot look.
+        """
+        options = {"noMimeType": True, "filesOnly": files_only} | _hashes(hashed)
         params = {"fs": fs.root, "remote": spoken(path), "opt": options}
         item = (await self._rc.do("operations/stat", params, hook=entry_hook))["item"]
         return item if isinstance(item, RemoteEntry) else None
@@ -154,7 +183,7 @@ class Listings:
         self, fs: Fs, can: Features, unreadable: list[str]
     ) -> list[RemoteEntry | Unusable]:
         """List one folder after the other; note those that may not be listed in `unreadable`."""
-        options = _of_tree(can) | {"recurse": False}
+        options = _of_tree(can) | {"recurse": False, "filesOnly": False}
         found: list[RemoteEntry | Unusable] = []
         todo = [""]
         while todo:
@@ -168,7 +197,9 @@ class Listings:
                 continue
             found += inside
             todo += [e.path for e in inside if isinstance(e, RemoteEntry) and e.is_dir]
-        return found
+        if can.has_folders:
+            return found
+        return [e for e in found if not (isinstance(e, RemoteEntry) and e.is_dir)]
 
     async def _listed(
         self, fs: Fs, options: Answer, extra: Answer, can: Features

@@ -5,7 +5,9 @@ Secrets are read here. Nothing is written to any configuration file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ LOCAL = "bm-sync-local"
 DECLARED = "bm-sync-remote-{}"
 LOCAL_TYPE = "local"
 CONFIG_DUMP_TIMEOUT_S = 60.0
+_HOW_USED = re.compile(r":(ro|nc|writeback)\Z")
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     # Raw: a file name is bytes, and every one must come through unharmed
     LOCAL_TYPE: {"encoding": "Raw"},
@@ -121,6 +124,16 @@ def declared_fs(remote: BackendRemote | NamedRemote, name: str, kind: str) -> Fs
         raise UsageError(f"{remote.origin}: the root of remote {remote.name} holds a line break")
     path = f"{to_standard(remote.root)}/" if remote.root else ""
     return Fs(remote.name, kind, f"{name}:{path}", f"{remote.name}:{remote.root}")
+
+
+def members(definitions: Iterable[Definition]) -> tuple[str, ...]:
+    """Return the roots that unions among some remotes are made of, as rclone takes them.
+
+    rclone 1.75 tells what a union holds without those of its members that do not answer.
+    """
+    unions = (dict(d.options).get("upstreams") for d in definitions if d.type == "union")
+    rows = (csv.reader([text], delimiter=" ") for text in unions if isinstance(text, str))
+    return tuple(_HOW_USED.sub("", root) for row in rows for cells in row for root in cells if root)
 
 
 def check_path(path: str) -> None:

@@ -68,16 +68,36 @@ class RemoteEntry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """Why a listing is believed to hold everything that stands there."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What a listing leaves out, though it was shown by another one of the same place."""
+
+    paths: frozenset[str]
+
+
+ENDED = Whole("the remote said that this was all")
+EACH_FOLDER = Whole("every folder was listed by itself")
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteListing:
     """Everything below a root.
 
     `unusable`: names, as rclone shows them, that no file of this machine can have, and names that
-    stand there twice. `unreadable`: folders that may not be listed.
+    stand there twice. `unreadable`: folders that may not be listed. `extent`: why it is whole, if
+    it is: only then what it lacks is not there.
     """
 
     entries: tuple[RemoteEntry, ...]
     unusable: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    extent: Whole | Partial = ENDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ def add(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="WHAT",
-        help="let exactly this much through the guards: delete=N, overwrite=N, bytes=N, device",
+        help="let exactly this much through the guards: delete=N, overwrite=N, bytes=N, listing=N, "
+        "device",
     )
     add_acting(parser)
     add_jobs(parser)
