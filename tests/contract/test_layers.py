@@ -21,7 +21,7 @@ FILES = {path.relative_to(TOP).as_posix(): path for path in sorted(TOP.rglob("*.
 # Lowest first. A room may import itself and the rooms below; those of one layer not each other.
 LAYERS = (
     {"__init__"},
-    {"errors", "paths", "layout"},
+    {"errors", "parallel", "paths", "layout"},
     {"model"},
     {"backends", "secret", "filters"},
     {"log"},

@@ -17,10 +17,10 @@ import httpx
 
 from bm_sync import layout
 from bm_sync.cloud import dav_places
-from bm_sync.cloud.at_once import at_once
 from bm_sync.cloud.dav_answer import Answer, GarbledAnswerError, Told
 from bm_sync.cloud.dav_places import DavFile, DavListing
 from bm_sync.cloud.dav_wire import Ask, Body, DavError, DavFault, Wire
+from bm_sync.parallel import at_once
 
 _ALL = (
     b'<?xml version="1.0" encoding="utf-8"?>\n<D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>'

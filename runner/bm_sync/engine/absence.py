@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bm_sync.cloud.at_once import at_once, spread
 from bm_sync.engine.distant import Store
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.site import Site
 from bm_sync.model.plan import Move, ProjectPlan, RemoveDir, Trash
 from bm_sync.model.tree import Observation, Side, Tree
+from bm_sync.parallel import at_once, spread
 from bm_sync.plan.barrier import ancestors, folders_of
 from bm_sync.plan.case import fold
 from bm_sync.rclone.faults import Fault, RcloneError

@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 
 from bm_sync import layout
 from bm_sync.cloud import dav_powers
-from bm_sync.cloud.at_once import at_once, spread
 from bm_sync.cloud.dav import Dav
 from bm_sync.cloud.dav_places import DavFile, DavListing
 from bm_sync.cloud.dav_powers import DOUBTED, Powers
 from bm_sync.cloud.dav_wire import DavError, DavFault
+from bm_sync.parallel import at_once, spread
 from bm_sync.rclone.wire import EACH_FOLDER, Features, RemoteEntry, RemoteListing, Whole
 
 _INFINITE = "infinite_depth {}"  # of one project: what is too much depends on its files

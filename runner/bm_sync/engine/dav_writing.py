@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
 from bm_sync import layout
-from bm_sync.cloud.at_once import at_once
 from bm_sync.cloud.dav import ANYHOW, Dav, Only, Upload
 from bm_sync.cloud.dav_places import DavFile
 from bm_sync.cloud.dav_wire import DavError, DavFault
 from bm_sync.engine.dav_faults import told
 from bm_sync.engine.dav_project import DavProject
 from bm_sync.engine.dav_upload import Pace, outgoing, put
+from bm_sync.parallel import at_once
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.transfer import Batch, BatchResult, Condition, OnProgress

@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from bm_sync.cloud.at_once import at_once, spread
 from bm_sync.engine.identity import at_source, joined
 from bm_sync.engine.place import Place
 from bm_sync.engine.scope import HOME
 from bm_sync.engine.site import Site
 from bm_sync.model.config import CloudRemote, FolderRemote, Project, Retry
 from bm_sync.model.tree import Root
+from bm_sync.parallel import at_once, spread
 from bm_sync.plan.barrier import ancestors
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.wire import Partial, RemoteListing, Whole
