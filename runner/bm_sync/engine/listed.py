@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from bm_sync import layout
 from bm_sync.engine.identity import at_source, joined
 from bm_sync.engine.place import Place
-from bm_sync.engine.scope import HOME
 from bm_sync.engine.site import Site
 from bm_sync.model.config import CloudRemote, FolderRemote, Project, Retry
 from bm_sync.model.tree import Root
@@ -125,7 +125,9 @@ class _Asking:
             if e.fault is not Fault.FORBIDDEN:
                 raise
             found = None  # who may list a tree need not be allowed to list its parts
-        return {n: is_dir for n, is_dir in (found or {}).items() if (folder, n) != ("", HOME)}
+        return {
+            n: is_dir for n, is_dir in (found or {}).items() if (folder, n) != ("", layout.HOME)
+        }
 
     async def _holds_files(self, folder: str, hidden: Mapping[str, bool]) -> bool:
         """Return whether names that a listing did not show hold files; empty folders hold none."""
