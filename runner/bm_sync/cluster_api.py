@@ -96,7 +96,7 @@ def _bundle(manifest: Manifest, projects: tuple[Project, ...], wishes: Wishes) -
     paths = [file for file in manifest.files if file.name != own] or [manifest.file]
     return Bundle(
         name=wishes.name,
-        files=tuple((_relative(file, folder), source.read(file)) for file in paths),
+        files=tuple((_relative(file, folder), source.again(file)) for file in paths),
         env=tuple(ref.value for ref in _secrets(manifest, projects) if ref.kind == "env"),
     )
 

@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bm_sync import files
+from bm_sync.errors import UsageError
 from bm_sync.manifest.remembered import cache_dir
 from bm_sync.model.config import (
     BackendRemote,
@@ -48,7 +50,13 @@ def shown(
 def install(
     manifest: Manifest, setup: Setup, launcher: Sequence[str], target: Target | None
 ) -> ScheduleChange:
-    """Make this machine's timers for a manifest exactly those it declares."""
+    """Make this machine's timers for a manifest exactly those it declares.
+
+    Raises OthersFileError for files that only count under this `sudo`: no timer runs under it.
+    """
+    by_itself = {name: value for name, value in setup.env.items() if name != "SUDO_UID"}
+    for file in manifest.files[1:] if setup.consent else manifest.files:
+        files.check(file, by_itself)
     chosen, where = _place(manifest, setup, target)
     declared = _timers(manifest, setup, launcher)
     prepare(setup.state_dir)  # so that it is there when it is made writable
@@ -88,15 +96,33 @@ def watch_unit(manifest: Manifest, setup: Setup, command: Sequence[str], *, syst
     machine = replace(_machine(manifest, setup, ()), command=tuple(command))
     places = [place for p in manifest.projects for place in _writable(p, manifest, setup)]
     real = dict.fromkeys(Path(os.path.realpath(place)) for place in places)
-    check_paths((*command, *map(str, real)))
+    check_paths((*command, *(value for _, value in machine.env), *map(str, real)))
     return watching(machine, tuple(real), system=system)
 
 
 def named(manifest: Path, setup: Setup) -> tuple[str, ...]:
-    """Return the options that make a command line mean the same from everywhere."""
+    """Return the words that make a command line mean the same from everywhere.
+
+    `-f` takes a manifest whoever it belongs to, so it stands there only where it was typed and is
+    needed. Raises UsageError for a name that only `-f` makes a manifest.
+    """
     file = _absolute(manifest)
     rclone = () if setup.rclone is None else ("--rclone", str(_absolute(setup.rclone)))
-    return ("-f", str(file), "--state-dir", str(setup.state_dir), *rclone)
+    is_plain = file.suffix in {".yaml", ".yml"}
+    if not is_plain and not setup.consent:
+        what = f"{file} does not end in .yaml, so a timer cannot tell it from a project"
+        raise UsageError(what, hint=f"name it: bm-sync plan -f {shlex.quote(str(file))}")
+    option = ("-f",) if setup.consent and not (is_plain and _counts(file, setup)) else ()
+    return (*option, str(file), "--state-dir", str(setup.state_dir), *rclone)
+
+
+def _counts(file: Path, setup: Setup) -> bool:
+    """Return whether a file would be taken without `-f`."""
+    try:
+        files.check(file, setup.env)
+    except (files.RefusedFileError, OSError):
+        return False
+    return True
 
 
 def _status(
@@ -142,6 +168,7 @@ def _machine(manifest: Manifest, setup: Setup, launcher: Sequence[str]) -> Machi
         user=pwd.getpwuid(os.geteuid()).pw_name,
         host=setup.host,
         state=setup.state_dir,
+        env=tuple((name, setup.env[name]) for name in (files.TRUST,) if setup.env.get(name)),
     )
 
 

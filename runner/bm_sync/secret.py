@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import assert_never
 
+from bm_sync import files
 from bm_sync.errors import SecretError
 from bm_sync.model.config import SecretRef
 from bm_sync.paths import home_dir
@@ -88,12 +89,13 @@ def _of_env(ref: SecretRef, env: Mapping[str, str]) -> str:
 def _of_file(ref: SecretRef, env: Mapping[str, str]) -> str:
     path = _expanded(ref.value, env)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = files.read(path, MAX_BYTES, env)
+    except files.OthersFileError as e:
+        raise _error(ref, f"is not read: {e.reason}", e.ways()) from e
+    except files.RefusedFileError as e:
+        raise _error(ref, f"is not read: {e.reason}") from e
     except OSError as e:
         raise _error(ref, f"cannot be read: {e.strerror}") from e
-    if len(data) > MAX_BYTES:
-        raise _error(ref, "is larger than 64 KiB")
     return _decoded(ref, data).removesuffix("\n").removesuffix("\r")
 
 
@@ -139,7 +141,7 @@ def _expanded(value: str, env: Mapping[str, str]) -> Path:
     return Path(value)
 
 
-def _error(ref: SecretRef, why: str) -> SecretError:
+def _error(ref: SecretRef, why: str, hint: str | None = None) -> SecretError:
     kinds = {"env": "environment variable", "file": "file", "command": "command"}
     value = (
         ref.value.split(maxsplit=1)[0] if ref.kind == "command" and ref.value.split() else ref.value
@@ -147,5 +149,5 @@ def _error(ref: SecretRef, why: str) -> SecretError:
     shown = ascii(value)[1:-1]  # of a command its name only: an argument may be secret
     return SecretError(
         f"{ref.origin}: the secret from the {kinds[ref.kind]} {shown} {why}",
-        hint=f"set it, or correct the reference at {ref.origin}",
+        hint=hint or f"set it, or correct the reference at {ref.origin}",
     )

@@ -235,7 +235,10 @@ REFUSED = {
     ),
     "a pipe as an ignore file": (
         f"{HEAD}filters: {{f: {{ignore_files: [./pipe]}}}}\nprojects: {{}}\n",
-        "4:30: error BMS028: the ignore file './pipe' cannot be read: it is no plain file",
+        (
+            "4:30: error BMS028: the ignore file './pipe' cannot be read: it is a FIFO,"
+            " not a regular file"
+        ),
     ),
 }
 

@@ -22,6 +22,7 @@ FILES = {path.relative_to(TOP).as_posix(): path for path in sorted(TOP.rglob("*.
 LAYERS = (
     {"__init__"},
     {"errors", "parallel", "paths", "layout"},
+    {"files"},
     {"model"},
     {"backends", "secret", "filters"},
     {"log"},

@@ -123,4 +123,4 @@ def test_who_may_write_a_manifest_with_such_an_option_may_not_start_programs(
     (tmp_path / "sync.yaml").chmod(0o666)
     said = here.run("plan")
     assert said.code == 2
-    assert "every user of this machine may change this file" in said.err
+    assert "others can write it (mode 0666)" in said.err

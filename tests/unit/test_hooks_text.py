@@ -244,7 +244,7 @@ def test_a_manifest_that_others_may_write_runs_no_hook(tmp_path: Path) -> None:
     file = tmp_path / "sync.yaml"
     file.write_text(HEAD + "hooks: {before: [x]}\nprojects: {}\n")
     file.chmod(0o666)
-    with pytest.raises(manifest.ManifestError, match="it names a command to run"):
+    with pytest.raises(manifest.ManifestError, match=r"others can write it \(mode 0666\)"):
         manifest.load(file, {"HOME": str(tmp_path)}, state_dir=tmp_path / "state")
 
 

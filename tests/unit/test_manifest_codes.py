@@ -75,25 +75,11 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     assert (found.code, found.line, found.column) == (Code.CHARACTERS, 2, 15)
 
 
-def test_a_manifest_that_everybody_may_change_is_a_warning(tmp_path: Path) -> None:
+def test_a_manifest_that_everybody_may_change_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "sync.yaml"
     file.write_text("version: 1\nprojects: {}\n")
     file.chmod(0o666)
-    assert [(d.code, d.severity) for d in problems(file)] == [(Code.WRITABLE, "warning")]
-
-
-def test_a_manifest_that_everybody_may_change_and_that_runs_a_command_is_refused(
-    tmp_path: Path,
-) -> None:
-    file = tmp_path / "sync.yaml"
-    file.write_text(
-        "version: 1\n"
-        "remotes: {box: {type: sftp, options: {host: box, pass: {command: pass box}}}}\n"
-        "projects: {}\n"
-    )
-    file.chmod(0o666)
-    found = [(d.code, d.severity) for d in problems(file)]
-    assert found == [(Code.WRITABLE, "error"), (Code.RUNS_COMMAND, "warning")]
+    assert [(d.code, d.severity) for d in problems(file)] == [(Code.WRITABLE, "error")]
 
 
 @pytest.mark.parametrize("word", ["BMS004", "bms004", "bms4", "4", " BMS004 "])

@@ -146,7 +146,7 @@ def test_files_of_the_git_work_tree_around_the_manifest_may_be_included(tmp_path
         ('["a\\tb.yaml"]', "has a control character"),
         ("[nowhere.yaml]", "there is no file 'nowhere.yaml'"),
         ("[folder.yaml]", "cannot be read: Is a directory"),
-        ("[pipe.yaml]", "cannot be read: it is not a file"),
+        ("[pipe.yaml]", "cannot be read: it is a FIFO, not a regular file"),
     ],
 )
 def test_nothing_outside_and_nothing_but_yaml_files_is_read(
@@ -283,7 +283,7 @@ def test_places_in_other_files_are_named_with_their_file(files: Files) -> None:
 def test_every_file_that_others_may_change_is_told(files: Files) -> None:
     files.write(sync=manifest_of("[a.yaml]"), a="")
     (files.root / "a.yaml").chmod(0o666)
-    assert files.told() == ["a.yaml:1 BMS035"]
+    assert files.told() == ["sync.yaml:2 BMS035"]
 
 
 def test_the_digest_is_that_of_every_file_and_of_what_is_set(files: Files) -> None:

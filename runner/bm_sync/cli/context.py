@@ -84,7 +84,7 @@ def machine(args: Namespace, io: Io) -> Machine:
         from bm_sync.manifest.overrides import parse
 
         sets = tuple(parse(word) for word in args.sets)
-    return Machine(_host(io), sys.platform, sets)
+    return Machine(_host(io), sys.platform, sets, consent=args.manifest is not None)
 
 
 def _host(io: Io) -> str:
@@ -118,19 +118,13 @@ def _default(io: Io) -> Path:
             f"there is no {NAME} in {io.cwd} or a folder above it",
             hint="write one with: bm-sync init, or name one with: bm-sync -f FILE",
         )
-    file = io.cwd / found
-    if file.parent.resolve() != io.cwd.resolve() and file.stat().st_uid not in {os.geteuid(), 0}:
-        raise UsageError(
-            f"{file} belongs to another user and is not taken unasked",
-            hint=f"if you trust it: bm-sync -f {file}",
-        )
     return found
 
 
 def nearest(folder: Path) -> Path | None:
     """Return the manifest in `folder` or in the nearest folder above, relative to `folder`."""
     for place in (folder, *folder.parents):
-        if (place / NAME).is_file():
+        if os.path.lexists(place / NAME):
             return Path(os.path.relpath(place / NAME, folder))
     return None
 
@@ -152,6 +146,7 @@ def setup(args: Namespace, io: Io) -> Setup:
         rclone=Path(given) if given else None,
         jobs=getattr(args, "jobs", JOBS),
         metrics=getattr(args, "metrics", None),
+        consent=here.consent,
         tell=_teller(io),
     )
 

@@ -147,7 +147,8 @@ def add_globals(parser: argparse.ArgumentParser, *, sets: str = "sets") -> None:
         "--manifest",
         metavar="FILE",
         default=gone,
-        help="the manifest (BM_SYNC_MANIFEST; default: sync.yaml here or in a parent folder)",
+        help="the manifest, whoever it belongs to (default: BM_SYNC_MANIFEST, else sync.yaml here "
+        "or in a parent folder, if it is in nobody else's hands)",
     )
     add(
         "--state-dir",

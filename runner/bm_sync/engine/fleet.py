@@ -110,7 +110,7 @@ def shared_digest(manifest: Manifest) -> str:
 def _digest(file: Path) -> str:
     """Return the digest of a file of the manifest; of one that went meanwhile, a word."""
     try:
-        return hashlib.sha256(source.read(file).encode()).hexdigest()
+        return hashlib.sha256(source.again(file).encode()).hexdigest()
     except BmSyncError:
         return "gone"
 

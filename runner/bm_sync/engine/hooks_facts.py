@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bm_sync.engine.identity import remote_label
+from bm_sync.files import TRUST
 from bm_sync.model.config import Project
 from bm_sync.model.hooks import PROJECT_FACTS, RUN_FACTS, Hook, Moment, variable
 from bm_sync.model.run import ProjectRun, Status
@@ -19,7 +20,7 @@ _KEPT = frozenset(
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "TMPDIR", "LANG", "LANGUAGE"),
         *("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"),
         *("XDG_STATE_HOME", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY"),
-        "SSH_AUTH_SOCK",
+        *("SSH_AUTH_SOCK", TRUST),
     }
 )
 _KEPT_PREFIX = "LC_"

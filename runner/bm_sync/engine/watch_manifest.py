@@ -20,7 +20,7 @@ from bm_sync.model.config import Manifest, Placement, Project
 from bm_sync.model.setup import Machine, Selection, Setup
 from bm_sync.model.watch import Kept
 
-_Stamps = Mapping[str, tuple[int, int, int]]
+_Stamps = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ class InPlace:
 
     def _load(self) -> InForce:
         """Load the manifest; raises BmSyncError."""
-        machine = Machine(self._setup.host, sys.platform, self._setup.sets)
-        state = self._setup.state_dir
-        loaded = load(self._file, self._setup.env, state_dir=state, machine=machine)
+        setup = self._setup
+        machine = Machine(setup.host, sys.platform, setup.sets, consent=setup.consent)
+        loaded = load(self._file, setup.env, state_dir=setup.state_dir, machine=machine)
         chosen = select(loaded.manifest, self._selection)
         self._files = ()
         self._know(f / Path(name).name for name, f in loaded.around.folders.items() if name)
@@ -114,5 +114,6 @@ class InPlace:
                 at = file.stat()
             except OSError:
                 continue
-            found[str(file)] = (at.st_ino, at.st_size, at.st_mtime_ns)
+            owner = (at.st_uid, at.st_gid, at.st_mode)  # who may give orders
+            found[str(file)] = (at.st_ino, at.st_size, at.st_mtime_ns, *owner)
         return found

@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bm_sync.manifest.codes import Code
 from bm_sync.manifest.filtersets import Filters
-from bm_sync.manifest.nodes import START, Mapping, Node, Scalar, Spot
+from bm_sync.manifest.nodes import Mapping, Node, Scalar
 from bm_sync.manifest.overlap import check_overlaps, warn_of_metrics
 from bm_sync.manifest.places import local_folder
 from bm_sync.manifest.policies import Policies
 from bm_sync.manifest.projects import Placed, Rooms, build_projects
 from bm_sync.manifest.remotes import build_remotes
 from bm_sync.manifest.schedules import Schedules
-from bm_sync.manifest.source import others_may_write
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.model.config import Elsewhere, Manifest, Project, Remote
 
@@ -47,7 +45,6 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     if hooks is not None:
         hooks.warn()
     uses = _uses(around)
-    _check_writers(around, commands=any(use.taken == "program" for use in uses))
     return Manifest(
         around.file,
         digest,
@@ -125,20 +122,3 @@ def _uses(around: Surroundings) -> tuple[Use, ...]:
 
     warn_of_uses(around)
     return tuple(use for use, _ in around.uses)
-
-
-def _check_writers(around: Surroundings, *, commands: bool) -> None:
-    """Who can change the manifest decides where files go, and which commands run."""
-    for name in around.folders or [""]:
-        if others_may_write(Path(name) if name else around.file):
-            _tell_writable(START._replace(file=name), around, commands=commands)
-
-
-def _tell_writable(at: Spot, around: Surroundings, *, commands: bool) -> None:
-    what = "every user of this machine may change this file"
-    hint = "chmod o-w on it"
-    if commands:
-        what += ", and it names a command to run"
-        around.report.error(Code.WRITABLE, at, what, hint)
-    else:
-        around.report.warning(Code.WRITABLE, at, what, hint)

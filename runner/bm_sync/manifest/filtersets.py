@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO
 
+from bm_sync import files
 from bm_sync.filters import rules as patterns
 from bm_sync.manifest import bmignore
 from bm_sync.manifest.codes import Code
@@ -132,25 +130,20 @@ class Filters:
         wrong = wrong_file(shown) or ("it belongs to the system" if is_system(path) else None)
         if wrong is None:
             try:
-                with _plain(path) as stream:
-                    data = stream.read(MAX_BYTES + 1)
-                if len(data) <= MAX_BYTES:
-                    return data.decode("utf-8", "surrogateescape")
-                wrong = "it is larger than 1 MiB"
+                return files.read(path, MAX_BYTES, self.around.env).decode(
+                    "utf-8", "surrogateescape"
+                )
+            except files.OthersFileError as e:
+                what = f"the ignore file {quoted(shown)} is not read: {escaped(e.reason)}"
+                self.around.report.error(Code.WRITABLE, said.spot, what, escaped(e.ways()))
+                return None
+            except files.RefusedFileError as e:
+                wrong = e.reason
             except (OSError, ValueError) as e:
                 wrong = (e.strerror or str(e)) if isinstance(e, OSError) else str(e)
         what = f"the ignore file {quoted(shown)} cannot be read: {escaped(wrong)}"
         self.around.report.error(Code.IGNORE_FILE, said.spot, what, "create it, or remove this")
         return None
-
-
-def _plain(path: Path) -> BinaryIO:
-    """Open a plain file; a pipe would keep the reader waiting for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ValueError("it is no plain file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _bytes(node: Node | None) -> int | None:

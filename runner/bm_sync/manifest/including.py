@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from bm_sync import files
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Mapping, Scalar, Sequence, Spot
@@ -125,18 +126,18 @@ class Finder:
         return inside
 
 
-def read_bytes(place: Place, at: Spot, report: Report) -> bytes | None:
-    """Return what a regular file holds; None when it cannot be read (reported at `at`)."""
+def read_bytes(
+    place: Place, at: Spot, report: Report, env: AbstractMapping[str, str]
+) -> bytes | None:
+    """Return what a file holds; None when it must not or cannot be read (reported at `at`)."""
     try:
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(place.path, flags), "rb") as stream:  # noqa: PTH123 - a descriptor
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                wrong = "it is not a file"
-            else:
-                data = stream.read(MAX_BYTES + 1)
-                if len(data) <= MAX_BYTES:
-                    return data
-                wrong = "it is larger than 4 MiB"
+        return files.read(place.path, MAX_BYTES, env)
+    except files.OthersFileError as e:
+        what = f"{quoted(place.said)} is not read: {escaped(e.reason)}"
+        report.error(Code.WRITABLE, at, what, escaped(e.ways()))
+        return None
+    except files.RefusedFileError as e:
+        wrong = e.reason
     except (OSError, ValueError) as e:
         wrong = (e.strerror or str(e)) if isinstance(e, OSError) else str(e)
     what = f"{quoted(place.said)} cannot be read: {escaped(wrong)}"

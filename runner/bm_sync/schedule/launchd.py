@@ -32,7 +32,7 @@ def unit(timer: Timer) -> Unit:
         "Label": timer.name,
         "ProgramArguments": _program(timer),
         "StartCalendarInterval": when,
-        "EnvironmentVariables": {MANIFEST: str(machine.manifest)},
+        "EnvironmentVariables": {MANIFEST: str(machine.manifest), **dict(machine.env)},
         "ProcessType": "Background",
         "LowPriorityIO": True,
         "StandardOutPath": str(machine.state / "schedule.out"),

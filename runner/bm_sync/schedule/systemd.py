@@ -83,7 +83,7 @@ def watch_unit(machine: Machine, writable: Sequence[Path], *, system: bool) -> U
         *([f"User={machine.user}"] if system else []),
         f"ExecStart={_command(machine.command)}",
         "ExecReload=kill -HUP $MAINPID",
-        *_ENVIRONMENT,
+        *_environment(machine),
         "Restart=on-failure",
         "RestartSec=30s",
         "# A run that was stopped under way (130) is no failure of the service.",
@@ -119,7 +119,7 @@ def _service(timer: Timer, *, system: bool) -> str:
         "Type=oneshot",
         *([f"User={machine.user}"] if system else []),
         f"ExecStart={_command(timer.words())}",
-        *_ENVIRONMENT,
+        *_environment(machine),
         f"SuccessExitStatus={_NO_FAILURE}",
         *_STOPPING,
         *_SANDBOX,
@@ -157,6 +157,11 @@ def _command(words: tuple[str, ...]) -> str:
             f"systemd cannot start {program!r}", hint="install it where no path has a $"
         )
     return " ".join([quoted(program), *(quoted(word).replace("$", "$$") for word in rest)])
+
+
+def _environment(machine: Machine) -> list[str]:
+    said = [f"Environment={quoted(f'{name}={value}')}" for name, value in machine.env]
+    return [*said, *_ENVIRONMENT]
 
 
 def _writable(machine: Machine, writable: Sequence[Path]) -> list[str]:

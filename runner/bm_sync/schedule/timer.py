@@ -22,7 +22,8 @@ class Machine:
     """What the timers of a manifest share.
 
     `command` is the command line up to the projects, `manifest` the absolute path it names. `user`
-    is who runs it, `host` where; `state` is the state directory.
+    is who runs it, `host` where; `state` is the state directory. `env` are variables that the
+    command needs beside those that every timer has.
     """
 
     command: tuple[str, ...]
@@ -30,6 +31,7 @@ class Machine:
     user: str
     host: str
     state: Path
+    env: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def timers(manifest: Manifest, machine: Machine, writable: Folders) -> tuple[Tim
         for schedule, names in found.items()
     )
     for timer in made:
-        check_paths((*machine.command, str(machine.state), *map(str, timer.writable)))
+        values = (value for _, value in machine.env)
+        check_paths((*machine.command, str(machine.state), *values, *map(str, timer.writable)))
     return made
 
 
