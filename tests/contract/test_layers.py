@@ -68,7 +68,7 @@ PURE_MODULES = {
 # A package that speaks to the outside stands in the rooms that are about it.
 HOMES = {
     "argparse": {"cli"},
-    "fcntl": {"state", "rclone", "cloud"},
+    "fcntl": {"state", "rclone", "cloud", "engine"},
     "httpx": {"rclone", "cloud", "notice"},
     "jsonschema": {"manifest"},
     "pathspec": {"filters"},
