@@ -10,6 +10,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from bm_sync.cli.render.text import escape
 from bm_sync.errors import BmSyncError, Exit
 from bm_sync.model.diagnostic import Diagnostic
 from bm_sync.paths import state_dir
+
+_TOLD = {Exit.USAGE, Exit.NOT_SIGNED_IN, Exit.RCLONE, Exit.BUG}
 
 
 def report(words: Sequence[str], error: BaseException) -> int:
@@ -42,7 +45,25 @@ def report(words: Sequence[str], error: BaseException) -> int:
         sys.stdout.write(envelope(command, nothing))
     else:
         sys.stderr.write(text)
+    if code in _TOLD and not sys.stdin.isatty():
+        _tell(words, code, failures[0].what)
     return int(code)
+
+
+def _tell(words: Sequence[str], code: Exit, what: str) -> None:
+    """Tell whoever watches of an `apply` that ended before it had a plan."""
+    from bm_sync.cli.parser import parse
+
+    try:
+        args = parse(words)
+    except (SystemExit, BmSyncError):
+        return
+    if args.command != "apply" or args.dry_run:
+        return
+    from bm_sync.cli.early import tell
+
+    with suppress(BmSyncError, OSError):
+        tell(args, code, what)
 
 
 def _failures(error: BmSyncError) -> tuple[Failure, ...]:

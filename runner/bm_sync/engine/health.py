@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +44,25 @@ def publish(manifest: Manifest, run: Run, state: State, setup: Setup) -> str | N
         texts.append((file, metrics_text(run, rows, _exits(run, rows, state)), _FOR_ALL))
     troubles = [said for target in texts if (said := _put(*target)) is not None]
     return "; ".join(troubles) or None
+
+
+def publish_end(manifest: Manifest, run: Run, setup: Setup) -> None:
+    """Say in what monitors read that a run came to no plan; the projects stay as they were."""
+    file = setup.state_dir / STATUS_FILE
+    with suppress(OSError, ValueError, AttributeError):
+        said = json.loads(status_text(run, ()))
+        with suppress(OSError, ValueError, AttributeError):
+            before = json.loads(file.read_text("utf-8"))
+            said["projects"] = before.get("projects", [])
+        _put(file, json.dumps(said) + "\n", _PRIVATE)
+    figures = setup.metrics or manifest.metrics
+    if figures is not None:
+        with suppress(OSError, ValueError):
+            text = figures.read_text("utf-8")
+            now = _seconds(run.ended)
+            for name, value in (("exit", run.exit), ("timestamp_seconds", now)):
+                text = re.sub(rf"(?m)^(bm_sync_last_run_{name}) -?\d+$", rf"\g<1> {value}", text)
+            _put(figures, text, _FOR_ALL)
 
 
 async def tell_fleet(manifest: Manifest, run: Run, site: Site) -> str | None:

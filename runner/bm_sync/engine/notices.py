@@ -22,7 +22,7 @@ _DAY_S = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A project as a target may hear of it.
+    """A project as a target may hear of it, or with `tags` None the whole manifest.
 
     `ended` is its result in this run, None when it took no part. `quiet_since` is when it was last
     in sync, or was met first; None where it is never stale.
@@ -30,7 +30,7 @@ class Known:
 
     name: str
     key: str
-    tags: Collection[str]
+    tags: Collection[str] | None
     ended: ProjectRun | None
     quiet_since: datetime | None
 
@@ -50,7 +50,8 @@ def telling(
     items: list[Item] = []
     remember: dict[str, Told] = {}
     for project in projects:
-        if audience.tags and not set(audience.tags) & set(project.tags):
+        tags = project.tags
+        if audience.tags and tags is not None and not set(audience.tags) & set(tags):
             continue
         before = told.get(project.key, frozenset())
         news = tuple(_news(project, audience, before, now))

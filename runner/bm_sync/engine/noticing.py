@@ -19,7 +19,7 @@ from bm_sync.engine.notices import Known, Telling, Told, beat, idle, report, tel
 from bm_sync.engine.record import iso
 from bm_sync.model.config import Manifest, OptionValue, Placement, Project, SecretRef
 from bm_sync.model.notices import NAMES, Beat, Desktop, Email, Listener, Message, News, Ping, Target
-from bm_sync.model.run import Run
+from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.notice.send import Sender
 from bm_sync.state.store import State
 
@@ -91,21 +91,28 @@ class Noticing:
             if why is not None:
                 return
         for key, told in said.remember.items():
-            self._here.state.set_remote_fact(key, _fact(target), ",".join(sorted(told)))
+            self._here.state.set_remote_fact(key, self._fact(target, key), ",".join(sorted(told)))
 
     def _told(self, target: Target, known: Sequence[Known]) -> Mapping[str, Told]:
-        facts = {p.key: self._here.state.remote_fact(p.key, _fact(target)) for p in known}
+        facts = {
+            p.key: self._here.state.remote_fact(p.key, self._fact(target, p.key)) for p in known
+        }
         return {
             key: frozenset(news for news in News if news.value in str(fact).split(","))
             for key, fact in facts.items()
             if fact
         }
 
+    def _fact(self, target: Target, key: str) -> str:
+        """Return under which name is remembered what a target was told; of the whole, by all."""
+        everybody = key == whole_key(self._here.manifest)
+        return _fact(target, () if everybody else target.audience.tags)
+
     def _known(self, record: Run, now: datetime) -> tuple[Known, ...]:
         """Return every project of the manifest that a run could have brought in sync."""
         ended = {each.project: each for each in record.projects}
         converged = {seen.key: seen.converged for seen in self._here.state.projects()}
-        return tuple(
+        return self._whole(ended) + tuple(
             Known(
                 project.name,
                 key,
@@ -117,6 +124,14 @@ class Noticing:
             if project.placement is Placement.SYNCED or project.name in ended
             for key in (project_key(project),)
         )
+
+    def _whole(self, ended: Mapping[str, ProjectRun]) -> tuple[Known, ...]:
+        """Return the manifest itself, of which a run that could not use it has told."""
+        manifest = self._here.manifest
+        key, name = whole_key(manifest), manifest.file.name
+        broken = ended.get(name) if not manifest.projects else None
+        well = ProjectRun(name, key, Status.IN_SYNC, "", 0.0)
+        return (Known(name, key, None, broken or well, None),)
 
     def _quiet_since(self, key: str, converged: str | None, now: datetime) -> datetime:
         """Return when a project was last in sync, else when it was first met."""
@@ -137,6 +152,11 @@ def _moment(iso_text: str) -> datetime:
     return found
 
 
+def whole_key(manifest: Manifest) -> str:
+    """Return under what is remembered of whom was told that a manifest cannot be used."""
+    return digest_of(["manifest", str(manifest.file.absolute())])
+
+
 def _concerns(target: Target, project: Project) -> bool:
     wanted = target.audience.tags
     return not wanted or bool(set(wanted) & set(project.tags))
@@ -147,7 +167,7 @@ def _label(target: Target) -> str:
     return f"{NAMES[type(target)]} ({target.audience.origin})"
 
 
-def _fact(target: Target) -> str:
+def _fact(target: Target, tags: Sequence[str]) -> str:
     """Return the name under which is remembered what a target was told."""
     match target:
         case Desktop():
@@ -156,7 +176,7 @@ def _fact(target: Target) -> str:
             place = list(to)
         case _:
             place = [_place(target.url)]
-    return f"told-{digest_of([NAMES[type(target)], *place, *target.audience.tags])}"
+    return f"told-{digest_of([NAMES[type(target)], *place, *tags])}"
 
 
 def _place(url: OptionValue) -> str:

@@ -72,6 +72,11 @@ class Ticket:
     command: str
     log: Path
 
+    @property
+    def started_at(self) -> str:
+        """Return when it began, as records say it."""
+        return iso(self.started)
+
 
 def ticket(setup: Setup, command: str, now: datetime | None = None) -> Ticket:
     """Return the ticket of a run that begins now; its id sorts by time, to 16 microseconds."""

@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync.errors import BmSyncError
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
-from bm_sync.manifest.nodes import Mapping, Node, Scalar
+from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
 from bm_sync.model.config import Manifest
 from bm_sync.model.diagnostic import Diagnostic
 from bm_sync.model.setup import Machine
@@ -31,6 +32,8 @@ VERSION = 1
 Ask = Callable[[], bytes | None]
 _GROUPS_WITH_LISTS = ("filters", "projects")
 _MARKS = ("+", "-")
+_ANNOUNCED = frozenset({"version", "vars", "notify", "metrics", "projects"})
+_WITH_FLEET = _ANNOUNCED | {"fleet", "remotes"}
 
 
 def nobody() -> None:
@@ -100,6 +103,29 @@ def load(
     return _load(_Source(file, text, env, state_dir, machine, has_local, ask))
 
 
+def load_edges(
+    file: Path, env: AbstractMapping[str, str], *, state_dir: Path, machine: Machine
+) -> Manifest | None:
+    """Return whom an invalid manifest tells of its runs, without a project; None when unreadable.
+
+    Its targets hear of it whatever tags they ask for. Nothing is taken from a file that may not
+    give orders.
+    """
+    from bm_sync.manifest.source import local_of, read
+
+    try:
+        text = read(file, env, consent=machine.consent)
+        source = _Source(file, text, env, state_dir, machine, os.path.lexists(local_of(file)))
+        for keys in (_WITH_FLEET, _ANNOUNCED, _ANNOUNCED - {"metrics"}):
+            report = Report(source.file, source.text)
+            loaded = _manifest(source, report, keys)
+            if loaded is not None and not report.failed:
+                return loaded[0]
+    except (BmSyncError, TooManyProblemsError):
+        return None
+    return None
+
+
 def load_text(text: str, file: Path, env: AbstractMapping[str, str], *, state_dir: Path) -> Loaded:
     """Load the text of a manifest as if it stood in `file`; raises ManifestError as `load` does.
 
@@ -130,7 +156,7 @@ def _load(source: _Source) -> Loaded:
 
 
 def _manifest(
-    source: _Source, report: Report
+    source: _Source, report: Report, only: frozenset[str] | None = None
 ) -> tuple[Manifest, Mapping, Surroundings, bool] | None:
     from bm_sync.manifest.build import build
     from bm_sync.manifest.expand import expand
@@ -141,6 +167,8 @@ def _manifest(
     whole = _whole(source, report)
     if whole is None:
         return None
+    if only is not None:
+        whole = replace(whole, tree=_edges(whole.tree, only), layers=())
     expanded = expand(whole.tree, source.env, report)
     for written in (whole.tree, *(layer.tree for layer in whole.layers)):
         mask(written, report)
@@ -157,6 +185,31 @@ def _manifest(
     if judged.accepted is not None and not report.failed:
         remember(judged.accepted, source.env, manifest)
     return manifest, judged.manifest, around, judged.accepted is not None
+
+
+def _edges(tree: Node, only: frozenset[str]) -> Node:
+    """Return the top of a manifest with some keys, no project, and targets for everybody."""
+    if not isinstance(tree, Mapping):
+        return tree
+    entries = {name: entry for name, entry in tree.entries.items() if name in only}
+    targets = tree.get("notify")
+    if isinstance(targets, Sequence) and "notify" in entries:
+        free = tuple(map(_without_tags, targets.items))
+        entries["notify"] = replace(entries["notify"], value=replace(targets, items=free))
+    if "projects" in tree.entries:
+        entries["projects"] = replace(tree.entries["projects"], value=Mapping({}, tree.spot))
+    return replace(tree, entries=entries)
+
+
+def _without_tags(node: Node) -> Node:
+    if not isinstance(node, Mapping):
+        return node
+    inside = {
+        name: replace(entry, value=_without_tags(entry.value))
+        for name, entry in node.entries.items()
+        if name != "tags"
+    }
+    return replace(node, entries=inside)
 
 
 def _surroundings(

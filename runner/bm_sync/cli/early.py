@@ -1,0 +1,39 @@
+"""An `apply` without a terminal that ended before it had a plan: who watches is told."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from bm_sync import manifest as manifests
+from bm_sync.cli import loop
+from bm_sync.cli.context import machine, manifest_file, setup
+from bm_sync.cli.dispatch import surroundings
+from bm_sync.cli.selection import select
+from bm_sync.cli.target import targets
+from bm_sync.errors import BmSyncError, Exit, UsageError
+from bm_sync.manifest.loader import load_edges
+
+
+def tell(args: Namespace, code: Exit, what: str) -> None:
+    """Tell of it by what the manifest says; raises BmSyncError where there is none."""
+    from bm_sync.engine import ended_early, selecting
+
+    io = surroundings()
+    found = targets(args.targets)
+    if found.saved is not None:
+        return
+    file, here = manifest_file(args, io, found.manifest), setup(args, io)
+    state, mine = here.state_dir, machine(args, io)
+    early = ended_early.Early(" ".join(["apply", *args.targets]), int(code), what)
+    try:
+        manifest = manifests.load(file, io.env, state_dir=state, machine=mine).manifest
+    except BmSyncError:
+        edges = load_edges(file, io.env, state_dir=state, machine=mine)
+        if edges is not None:
+            loop.run(ended_early.tell(edges, (), here, early))
+        return
+    try:
+        projects = selecting.select(manifest, select(args, found.names))
+    except UsageError:
+        projects = manifest.projects
+    loop.run(ended_early.tell(manifest, projects, here, early))
