@@ -13,7 +13,7 @@ from machine.shores import BucketShore
 from remotes_pair.pair import OFF, Buckets, Pair, folder, webdav
 
 from bm_sync.engine import relay
-from bm_sync.engine.bringing import Portion
+from bm_sync.engine.lending import Portion
 from bm_sync.model.plan import Accept
 from bm_sync.model.run import Outcome, Status
 from bm_sync.model.tree import Side

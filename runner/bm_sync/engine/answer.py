@@ -109,7 +109,8 @@ async def _folder_contents(
 ) -> Mapping[str, str]:
     root = seen.folder_on(side)
     assert root is not None  # noqa: S101 - only asked of folders
-    jail = Jail(root, links=seen.project.filters.links)
+    jail = seen.jail(root, links=seen.project.filters.links)
+    jail.hold()
     told: dict[str, str] = {}
     for path in sorted(paths):
         stamp = seen.observation.tree(side).files[path].stamp

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bm_sync.engine import contents, placing
-from bm_sync.engine.bringing import Bringing, Portion, portions
+from bm_sync.engine.bringing import Bringing
 from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.lending import Portion, portions
 from bm_sync.engine.placing import ChangedError, Spot
 from bm_sync.engine.scope import Errand, Giver, Scope, agreed, as_file, known_content
 from bm_sync.engine.staging import Staging
@@ -42,6 +43,7 @@ class Arrivals:
         bringing = Bringing(self._staging, scope, self.put, scope.progress, durable=True)
         for portion in portions(errands, _MOST):
             await bringing.bring(portion, source)
+            self._staging.check()
 
     async def put(self, errand: Errand, *, kept: bool = False) -> None:
         """Check a staged file and put it in place; one that was `kept` here is as it was then."""

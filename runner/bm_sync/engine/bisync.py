@@ -163,8 +163,8 @@ class _Runner:
         rows = work.rows(local.anchor)
         site, limits = self._scope.site, self._scope.policy.limits
         return Order(
-            local=await local.shore(rows[Side.LOCAL]),
-            remote=await remote.shore(rows[Side.REMOTE]),
+            local=local.shore(rows[Side.LOCAL]),
+            remote=remote.shore(rows[Side.REMOTE]),
             paths=(local.anchor, *work.paths),
             workdir=self._workdir,
             partial_suffix=site.partial_suffix,

@@ -58,10 +58,13 @@ class Ground:
             case store:
                 return store.base.at(self._scope.trash)
 
-    async def shore(self, rows: tuple[Listed, ...]) -> Shore:
+    def shore(self, rows: tuple[Listed, ...]) -> Shore:
         """Return the side as bisync takes it."""
-        folder = self._place.root if isinstance(self._place, Folder) else None
-        return Shore(await self.hand.fs(), self.trash, rows, folder)
+        match self._place:
+            case Folder(root=root):
+                return Shore(self._scope.rclone.local(root), self.trash, rows, root)
+            case store:
+                return Shore(store.fs, self.trash, rows)
 
     async def recover(self, *, killed: bool) -> None:
         """Clear what a run left that was `killed`, anchor and half files included."""

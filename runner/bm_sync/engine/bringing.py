@@ -6,26 +6,18 @@ What arrives whole and is vouched for is handed on; what does not is settled, ea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
 from bm_sync.engine.retry import repeatable
 from bm_sync.engine.scope import Errand, Giver, Scope, salvage
 from bm_sync.engine.staging import Staging
 from bm_sync.model.run import Outcome
 from bm_sync.rclone.faults import RcloneError
-from bm_sync.rclone.transfer import Batch, OnProgress
+from bm_sync.rclone.remotes import Fs
+from bm_sync.rclone.transfer import Batch, BatchResult, OnProgress
 
 _ALONE = 20
 _IN_A_ROW = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """How much is brought at a time."""
-
-    files: int
-    bytes: int
 
 
 class Bringing:
@@ -61,23 +53,34 @@ class Bringing:
             self._settle(errand, Outcome.DROPPED, "it vanished at the source")
 
     async def _copy(self, pending: dict[str, Errand], source: Giver) -> None:
-        self._staging.open()
+        """Bring what is pending; raises the first fault while something is left."""
+        into = await self._staging.fs()
+        fault: RcloneError | None = None
+        for portion in await source.portions(list(pending.values())):
+            result = await self._copy_portion(portion, into, pending, source)
+            fault = fault or result.fault
+        if pending and fault is not None:
+            raise fault
+
+    async def _copy_portion(
+        self, portion: Sequence[Errand], into: Fs, pending: dict[str, Errand], source: Giver
+    ) -> BatchResult:
         limits = self._scope.policy.limits
-        copying = self._scope.rclone.copy_batch(
-            await source.fs(),
-            self._scope.rclone.local(self._staging.folder),
-            list(pending),
-            Batch(transfers=limits.transfers, checkers=limits.checkers),
-            self._progress,
-        )
+        paths = [errand.path for errand in portion]
         try:
-            result = await copying
+            async with source.lend(paths) as root:
+                result = await self._scope.rclone.copy_batch(
+                    root,
+                    into,
+                    paths,
+                    Batch(transfers=limits.transfers, checkers=limits.checkers),
+                    self._progress,
+                )
         except asyncio.CancelledError:
             await salvage(self._take(pending, source))
             raise
         await self._take(pending, source)
-        if pending and result.fault is not None:
-            raise result.fault
+        return result
 
     async def _take(self, pending: dict[str, Errand], source: Giver) -> None:
         """Hand on what has arrived whole."""
@@ -120,17 +123,3 @@ class Bringing:
 
     def _settle(self, errand: Errand, outcome: Outcome, detail: str) -> None:
         self._scope.ledger.settle(errand.action, outcome, detail)
-
-
-def portions(errands: Sequence[Errand], most: Portion) -> Iterator[list[Errand]]:
-    """Yield the errands in order, no more at a time than a portion, but at least one."""
-    some: list[Errand] = []
-    size = 0
-    for errand in errands:
-        if some and (len(some) >= most.files or size + errand.size > most.bytes):
-            yield some
-            some, size = [], 0
-        some.append(errand)
-        size += errand.size
-    if some:
-        yield some

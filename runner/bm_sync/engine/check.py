@@ -104,7 +104,8 @@ async def _near_contents(seen: Seen, there: Mapping[str, str], site: Site) -> Ma
     if seen.near is not None:
         return await _near_store_contents(seen, seen.near, wanted, site)
     assert seen.local_root is not None  # noqa: S101 - one of both is set
-    jail = Jail(seen.local_root, links=seen.project.filters.links)
+    jail = seen.jail(seen.local_root, links=seen.project.filters.links)
+    jail.hold()
     found = {path: await _local_content(jail, path, wanted[path], site) for path in wanted}
     return {path: content for path, content in found.items() if content is not None}
 
@@ -133,7 +134,8 @@ async def _local_content(jail: Jail, path: str, algorithm: str, site: Site) -> s
 async def _remote_contents(seen: Seen, paths: Sequence[str], site: Site) -> Mapping[str, str]:
     """Return contents as the remote holds them: its own hashes, else read byte by byte."""
     if seen.remote_folder is not None:
-        jail = Jail(seen.remote_folder, links=seen.project.filters.links)
+        jail = seen.jail(seen.remote_folder, links=seen.project.filters.links)
+        jail.hold()
         read = {p: await contents.digest(jail, p, contents.FALLBACK) for p in paths}
         return {p: r[1] for p, r in read.items() if r is not None}
     told: dict[str, str] = {}

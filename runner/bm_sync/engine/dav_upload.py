@@ -18,7 +18,6 @@ from pathlib import Path
 from bm_sync.cloud.dav import Dav, Only, Upload
 from bm_sync.cloud.dav_wire import DavError, DavFault
 from bm_sync.engine.jail import BlockedError, Jail
-from bm_sync.model.config import Links
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 
@@ -81,10 +80,9 @@ def outgoing(folder: Fs, path: str, pace: Pace) -> Iterator[Outgoing | None]:
 
     Raises RcloneError when it cannot be read.
     """
-    follow = ",copy_links=true:" in folder.root  # see `rclone.remotes.local_fs`
-    jail = Jail(Path(folder.label), links=Links.FOLLOW if follow else Links.SKIP)
+    opener = folder.opener or Jail(Path(folder.label)).open
     try:
-        descriptor = jail.open(path)
+        descriptor = opener(path)
     except (FileNotFoundError, BlockedError):
         yield None
         return

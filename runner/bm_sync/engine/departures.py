@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -22,6 +23,7 @@ from bm_sync.model.tree import ObjectStamp, Stamp
 from bm_sync.plan.case import fold
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.transfer import TOLD_AT_MOST, Batch, BatchResult
+from bm_sync.rclone.wire import Progress
 
 _NEWER = "another version has appeared on the remote"
 _INDISTINCT = "the remote takes this name for that of another file"
@@ -116,12 +118,13 @@ class Departures:
 
     async def _upload_if(self, pending: dict[str, Errand], source: Giver) -> None:
         """Upload each file on the condition that it replaces the version that was kept."""
-        rclone, here = self._scope.rclone, await source.fs()
+        rclone, there = self._scope.rclone, self._store.fs
         by_action = {e.action: e for e in pending.values() if isinstance(e.action, Copy | Restore)}
 
         async def put(action: Copy | Restore) -> None:
             etag = _etag(by_action[action].target)
-            await rclone.copy_file(here, action.path, self._store.fs, action.path, if_match=etag)
+            async with source.lend([action.path]) as here:
+                await rclone.copy_file(here, action.path, there, action.path, if_match=etag)
 
         done = await self._distant.each(list(by_action), put)
         sent = {a.path: by_action[a] for a in done}
@@ -148,24 +151,33 @@ class Departures:
     async def _send(
         self, pending: dict[str, Errand], source: Giver, *, new_only: bool
     ) -> BatchResult:
+        """Send what is pending; return how it ended as if it were one batch."""
         limits = self._scope.policy.limits
-        target = self.landing.fs if self.landing.needed else self._store.fs
-        copying = self._scope.rclone.copy_batch(
-            await source.fs(),
-            target,
-            list(pending),
-            Batch(transfers=limits.transfers, checkers=limits.checkers, new_only=new_only),
-            self._scope.progress,
-        )
+        how = Batch(transfers=limits.transfers, checkers=limits.checkers, new_only=new_only)
+        ended = BatchResult(None)
         try:
-            result = await copying
+            for portion in await source.portions(list(pending.values())):
+                result = await self._send_portion(portion, source, how, ended)
+                ended = ended.followed_by(result)
         except asyncio.CancelledError:
             new = {path for path, errand in pending.items() if errand.target is None}
             whole = new if self._store.features.atomic_put else ()
             await salvage(self._conclude(pending, source, whole))
             raise
-        await self._conclude(pending, source, pending if result.fault is None else result.sent)
-        return result
+        await self._conclude(pending, source, pending if ended.fault is None else ended.sent)
+        return ended
+
+    async def _send_portion(
+        self, portion: Sequence[Errand], source: Giver, how: Batch, before: BatchResult
+    ) -> BatchResult:
+        def progress(seen: Progress) -> None:
+            files, size = before.files + seen.files, before.bytes + seen.bytes
+            self._scope.progress(replace(seen, files=files, bytes=size))
+
+        target = self.landing.fs if self.landing.needed else self._store.fs
+        paths = [errand.path for errand in portion]
+        async with source.lend(paths) as root:
+            return await self._scope.rclone.copy_batch(root, target, paths, how, progress)
 
     async def _conclude(
         self, pending: dict[str, Errand], source: Giver, sent: Collection[str]

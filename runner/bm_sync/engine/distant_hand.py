@@ -7,7 +7,8 @@ version it replaces; elsewhere the look right before is all there is, and its wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 from bm_sync.engine.departures import Departures
@@ -25,6 +26,8 @@ from bm_sync.rclone.remotes import Fs
 
 class DistantHand:
     """A side of a project behind rclone."""
+
+    here = False
 
     def __init__(self, store: Store, scope: Scope, side: Side = Side.REMOTE) -> None:
         self.side = side
@@ -50,9 +53,14 @@ class DistantHand:
         if self._store.features.has_folders:
             await self._distant.once(partial(self._scope.rclone.mkdir, self._store.fs, ""))
 
-    async def fs(self) -> Fs:
-        """Return the root as rclone reads it."""
-        return self._store.fs
+    async def portions(self, errands: Sequence[Errand]) -> list[list[Errand]]:
+        """Return all of them at once."""
+        return [list(errands)] if errands else []
+
+    @asynccontextmanager
+    async def lend(self, paths: Sequence[str]) -> AsyncIterator[Fs]:  # noqa: ARG002 - all are there
+        """Lend the root."""
+        yield self._store.fs
 
     async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
         """Return the stamps of those files that are there."""
@@ -151,6 +159,9 @@ class DistantHand:
     async def put_back(self, items: Sequence[Restore]) -> None:
         """Copy versions that are kept here to their places, server-side; look before and after."""
         await self._putting_back.put_back(items)
+
+    async def recheck(self) -> None:
+        """Nothing: a remote has no folder that is held open."""
 
     async def finish(self) -> None:
         """Leave nothing behind where uploads arrived."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, suppress
 
 from bm_sync.engine import placing, primitives
 from bm_sync.engine.arrivals import FAILURES, Arrivals, outcome_of
-from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.jail import BlockedError, Jail, replaced
+from bm_sync.engine.lending import Lending
 from bm_sync.engine.placing import ChangedError, Spot
 from bm_sync.engine.scope import Errand, Giver, Scope, as_file
 from bm_sync.engine.staging import Staging
-from bm_sync.model.config import Links
 from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import FileStamp, Side, Stamp
@@ -29,14 +28,17 @@ _BACK_AT_ONCE = 500
 class FolderHand:
     """The files below `root`; the trash lies below `base`, which is `root` or holds it."""
 
-    def __init__(
-        self, side: Side, root: Path, base: Path, scope: Scope, links: Links = Links.SKIP
-    ) -> None:
+    here = True
+
+    def __init__(self, side: Side, jail: Jail, base: Jail, scope: Scope) -> None:
         self.side = side
-        self.jail = Jail(root, links=links)
+        self.jail = jail
+        jail.hold()
+        base.hold()
         self._scope = scope
-        self._staging = Staging(base, scope)
+        self._staging = Staging(base, scope, side)
         self._arrivals = Arrivals(side, self.jail, self._staging, scope)
+        self._lending = Lending(jail, scope.rclone)
         self._touched = False
 
     async def recover(self) -> None:
@@ -45,13 +47,21 @@ class FolderHand:
 
     async def prepare(self) -> None:
         """Make the root when it is missing, and the staging folder."""
-        self.jail.root.mkdir(parents=True, exist_ok=True)
-        self._staging.home.root.mkdir(parents=True, exist_ok=True)
-        self._staging.open()
+        self.jail.make_root()
+        base = self._staging.home
+        if base is not self.jail:
+            base.make_root()
+            if not base.holds_folder(self.jail):
+                raise replaced(base.root)
+        await self._staging.open()
 
-    async def fs(self) -> Fs:
-        """Return the root as rclone reads it."""
-        return self._scope.rclone.local(self.jail.root, follow=self.jail.follows)
+    async def portions(self, errands: Sequence[Errand]) -> list[list[Errand]]:
+        """Return the errands in portions, each of which can be lent at once."""
+        return await self._lending.portions(errands)
+
+    def lend(self, paths: Sequence[str]) -> AbstractAsyncContextManager[Fs]:
+        """Lend a root below which rclone finds these files, as long as they are there."""
+        return self._lending.lend(paths)
 
     async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
         """Return the stamps of those plain files that are there."""
@@ -147,6 +157,15 @@ class FolderHand:
             with self.jail.parent(".") as (folder, _):
                 primitives.flush(folder)
         self._staging.clear()
+        self.jail.release()
+        self._staging.home.release()
+
+    async def recheck(self) -> None:
+        """Raise BmSyncError when the folder is not where it was any more; see `Staging.check`."""
+        for jail in (self._staging.home, self.jail):
+            if not jail.stands():
+                raise replaced(jail.root)
+        self._staging.check()
 
     def _staged(self, item: Restore) -> Errand | None:
         """Copy a kept version into staging; settle the action when that cannot be done."""

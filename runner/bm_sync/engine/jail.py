@@ -7,18 +7,26 @@ about, leads outside the declared root.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import resource
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bm_sync.engine.primitives import Place
+from bm_sync.errors import BmSyncError
 from bm_sync.model.config import Links
 from bm_sync.model.tree import FileStamp
 
+Identity = tuple[int, int]  # device and inode
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_ON_THE_WAY = _FOLDER | getattr(os, "O_PATH", 0)  # a folder that may be entered but not listed
 _NOT_THROUGH = {errno.ELOOP, errno.ENOTDIR}
+_ACCESS_LIST = "system.posix_acl_access"
 
 
 class BlockedError(Exception):
@@ -36,30 +44,96 @@ def same_version(one: FileStamp, two: FileStamp) -> bool:
 
 
 class Jail:
-    """The inside of `root` (an absolute path without symbolic links)."""
+    """The inside of `root` (an absolute path without symbolic links).
 
-    def __init__(self, root: Path, *, links: Links = Links.SKIP) -> None:
+    `expected` is the folder that was looked at before: another one that stands there now is never
+    entered. A jail that holds its root stays in the same folder from the first use on, wherever
+    others move that and whatever they put in its place.
+    """
+
+    def __init__(
+        self, root: Path, *, links: Links = Links.SKIP, expected: Identity | None = None
+    ) -> None:
         self.root = root
         self.follows = links is Links.FOLLOW
         # by device and inode: the ctime of files since one of their names was taken away by us
         self.relinked: dict[tuple[int, int], int] = {}
+        self._expected = expected
+        self._holds = False
+        self._held: int | None = None
+
+    def __del__(self) -> None:
+        self.release()
+
+    def hold(self) -> None:
+        """Keep the root open from its first use on."""
+        self._holds = True
+
+    def release(self) -> None:
+        """Close the root, if it is held."""
+        held, self._held, self._holds = self._held, None, False
+        if held is not None:
+            os.close(held)
+
+    def make_root(self) -> None:
+        """Make the root with its parents, where nothing stood when it was looked at; hold it.
+
+        No symbolic link is followed on the way: where one has appeared since, somebody made it.
+        """
+        self.hold()
+        if self._held is None:
+            self._held = _to_stay(self._entered() if self._expected else _made(self.root))
+
+    def below(self, path: str, mode: int = 0o777) -> Below:
+        """Return the inside of the folder `path`, which is made and held with its first file."""
+        return Below(self, path, mode)
+
+    def holds_folder(self, other: Jail) -> bool:
+        """Return whether the root of another jail lies where its name says it does in this one."""
+        below = os.path.relpath(other.root, os.path.realpath(self.root))
+        if below == ".." or below.startswith("../"):
+            return True  # a symbolic link led out of here
+        with self.parent(f"{below}/.") as (here, _), other.held() as there:
+            return identity(os.fstat(here)) == identity(os.fstat(there))
+
+    def stands(self) -> bool:
+        """Return whether the root that is held still stands under its name."""
+        if self._held is None:
+            return True
+        with suppress(OSError):
+            return identity(self.root.lstat()) == identity(os.fstat(self._held))
+        return False
 
     @contextmanager
     def parent(self, path: str, *, make: bool = False) -> Iterator[Place]:
         """Open the folder that holds `path`; with `make`, folders that are missing are made.
 
-        Raises BlockedError when a component is no folder, FileNotFoundError when one is missing.
+        Raises BlockedError when a component is no folder, FileNotFoundError when one is missing,
+        BmSyncError when the root is another folder than the one that was looked at.
         """
         *folders, name = self.resolved(path).split("/")
-        here = os.open(self.root, _FOLDER)
+        here, kept = self._top(make=make)
         try:
             for folder in folders:
-                below = self._enter(here, folder, path, make=make)
-                os.close(here)
-                here = below
+                below = _enter(here, folder, path, 0o777 if make else None)
+                if not kept:
+                    os.close(here)
+                here, kept = below, False
             yield here, name
         finally:
-            os.close(here)
+            if not kept:
+                os.close(here)
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """Hold the root meanwhile, if it is not held anyway; yield its descriptor."""
+        held = self._holds
+        self.hold()
+        try:
+            yield self._top(make=False)[0]
+        finally:
+            if not held:
+                self.release()
 
     def look(self, path: str) -> FileStamp | None:
         """Return the stamp of the plain file at `path`, None when nothing is there.
@@ -119,21 +193,148 @@ class Jail:
             raise BlockedError("a symbolic link that leaves the project")
         return f"{inside}/." if path.endswith("/.") else inside
 
-    def _enter(self, here: int, folder: str, path: str, *, make: bool) -> int:
-        if folder in ("", "..") or "\0" in folder:
-            raise BlockedError("not a path inside the project")
-        try:
-            return os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
-        except FileNotFoundError:
-            if not make:
-                raise
-            with suppress(FileExistsError):  # another run was faster
-                os.mkdir(folder, dir_fd=here)
-            return os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
-        except OSError as e:
-            if e.errno in _NOT_THROUGH:
-                raise BlockedError(f"'{folder}' on the way to '{path}' is no plain folder") from e
+    def _top(self, *, make: bool) -> tuple[int, bool]:
+        """Return a descriptor of the root, and whether it is kept."""
+        if self._held is None:
+            opened = self._entered(make=make)
+            if not self._holds:
+                return opened, False
+            self._held = _to_stay(opened)
+        return self._held, True
+
+    def _entered(self, *, make: bool = False) -> int:  # noqa: ARG002 - see `Below`
+        """Open the root; what `make` says is for those that lie in another jail."""
+        opened = os.open(self.root, _FOLDER)
+        if self._expected in (None, identity(os.fstat(opened))):
+            return opened
+        os.close(opened)
+        raise replaced(self.root)
+
+
+class Below(Jail):
+    """The inside of a folder in another jail."""
+
+    def __init__(self, above: Jail, path: str, mode: int) -> None:
+        super().__init__(above.root / path)
+        self._above = above
+        self._path = path
+        self._mode = mode
+        self.hold()
+
+    def make_root(self) -> None:
+        """Make the folder where it is missing, and hold it."""
+        self._top(make=True)
+
+    def _entered(self, *, make: bool = False) -> int:
+        with self._above.parent(self._path, make=make) as (folder, name):
+            return _enter(folder, name, self._path, self._mode if make else None)
+
+
+def identity(info: os.stat_result) -> Identity:
+    """Return what tells a folder from every other."""
+    return info.st_dev, info.st_ino
+
+
+def replaced(root: Path) -> BmSyncError:
+    """Return the error of a folder that somebody has put another one in the place of."""
+    return BmSyncError(
+        f"the folder {ascii(str(root))[1:-1]} was replaced by another one while the run went on",
+        hint="see who can write to the folder that holds it, then run this again",
+    )
+
+
+def _enter(here: int, folder: str, path: str, make: int | None, flags: int = _FOLDER) -> int:
+    """Open a folder in an open one; `make` is the mode to make it with where it is missing."""
+    if folder in ("", "..") or "\0" in folder:
+        raise BlockedError("not a path inside the project")
+    try:
+        return _opened(here, folder, path, flags)
+    except FileNotFoundError:
+        if make is None:
             raise
+    with suppress(FileExistsError):  # another run was faster
+        os.mkdir(folder, make, dir_fd=here)
+    return _opened(here, folder, path, flags)
+
+
+def _opened(here: int, folder: str, path: str, flags: int) -> int:
+    try:
+        return os.open(folder, flags | os.O_NOFOLLOW, dir_fd=here)
+    except OSError as e:
+        if e.errno in _NOT_THROUGH:
+            raise BlockedError(f"'{folder}' on the way to '{path}' is not a plain folder") from e
+        raise
+
+
+def _to_stay(folder: int) -> int:
+    """Return the open folder under a number that is not taken again soon after it is closed.
+
+    rclone may have been told the number, and a job that was given up may still run for a moment.
+    """
+    low = most_open() // 2
+    try:
+        return fcntl.fcntl(folder, fcntl.F_DUPFD_CLOEXEC, low + secrets.randbelow(low // 2))
+    finally:
+        os.close(folder)
+
+
+def most_open() -> int:
+    """Return how many files this process may have open, no more than 4096."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 4096 if soft == resource.RLIM_INFINITY else min(soft, 4096)
+
+
+def _made(root: Path) -> int:
+    """Make a folder with its parents, and open it."""
+    here = os.open(root.anchor, _ON_THE_WAY)
+    try:
+        for name in root.parts[1:]:
+            below = _enter(here, name, str(root), 0o777, _ON_THE_WAY)
+            os.close(here)
+            here = below
+        return os.open(".", _FOLDER, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def others_write(folder: int) -> bool:
+    """Return whether anybody but its owner, who is this user or root, may write an open folder.
+
+    A group whose number is the owner's is the user's own (the convention of most Linux systems); an
+    access list may let others write where the mode seems to name that group.
+    """
+    info = os.fstat(folder)
+    if info.st_uid not in (os.geteuid(), 0) or info.st_mode & stat.S_IWOTH:
+        return True
+    if not info.st_mode & stat.S_IWGRP:
+        return False
+    return info.st_gid not in (os.geteuid(), 0) or _has_access_list(folder)
+
+
+def movable(folder: Path) -> bool:
+    """Return whether others may put another folder in the place of `folder`, by its name."""
+    owner = os.lstat(folder).st_uid
+    for parent in folder.parents:
+        above = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            info = os.fstat(above)
+            sticky = info.st_mode & stat.S_ISVTX and info.st_uid in (os.geteuid(), 0)
+            if others_write(above) and not (sticky and owner in (os.geteuid(), 0)):
+                return True
+            owner = info.st_uid
+        finally:
+            os.close(above)
+    return False
+
+
+def _has_access_list(folder: int) -> bool:
+    if not hasattr(os, "getxattr"):
+        return False
+    try:
+        os.getxattr(folder, _ACCESS_LIST)
+    except OSError:
+        return False
+    return True
 
 
 def plain_stamp(info: os.stat_result) -> FileStamp:

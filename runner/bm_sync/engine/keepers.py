@@ -11,8 +11,8 @@ import posixpath
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from bm_sync import layout
 from bm_sync.engine import contents
 from bm_sync.engine.identity import at_source
 from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.lending import L, Lending
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.place import Place, apart
 from bm_sync.engine.site import Site
@@ -33,6 +34,7 @@ class Keeper(Protocol):
     """The trash of one side."""
 
     label: str
+    here: bool
 
     async def look(self, places: Collection[str]) -> dict[str, Stamp]:
         """Return the stamps of those plain files that are there."""
@@ -43,8 +45,11 @@ class Keeper(Protocol):
     async def recorded(self, place: str, algorithm: str) -> str | None:
         """Return the digest of a kept version where that can be told without a download."""
 
-    async def fs(self, folder: str) -> Fs:
-        """Return a folder below the base as rclone reads it."""
+    async def portions(self, folder: str, loads: Sequence[L]) -> list[list[L]]:
+        """Return files below a folder in portions, each of which can be lent at once."""
+
+    def lend(self, folder: str, paths: Sequence[str]) -> AbstractAsyncContextManager[Fs]:
+        """Lend a root below which rclone finds these files of a folder below the base."""
 
     async def fetch(self, place: str, target: Path) -> None:
         """Copy a kept version into a file of this machine; raises BmSyncError."""
@@ -115,6 +120,8 @@ def _real(folder: Path) -> Path:
 class FolderKeeper:
     """The trash below a folder of this machine."""
 
+    here = True
+
     def __init__(self, base: Path, site: Site) -> None:
         self.label = str(base)
         self._jail = Jail(base)
@@ -141,9 +148,13 @@ class FolderKeeper:
         """Return the digest of a kept version, which others may have written to."""
         return await self.content(place, algorithm)
 
-    async def fs(self, folder: str) -> Fs:
-        """Return a folder below the base as rclone reads it."""
-        return self._site.rclone.local(self._jail.root / folder)
+    async def portions(self, folder: str, loads: Sequence[L]) -> list[list[L]]:
+        """Return files below a folder in portions, each of which can be lent at once."""
+        return await Lending(self._jail, self._site.rclone, folder).portions(loads)
+
+    def lend(self, folder: str, paths: Sequence[str]) -> AbstractAsyncContextManager[Fs]:
+        """Lend a root below which rclone finds these files of a folder below the base."""
+        return Lending(self._jail, self._site.rclone, folder).lend(paths)
 
     async def fetch(self, place: str, target: Path) -> None:
         """Copy a kept version."""
@@ -203,6 +214,8 @@ class FolderKeeper:
 class StoreKeeper:
     """The trash on a remote behind rclone."""
 
+    here = False
+
     def __init__(self, place: Place, site: Site, retry: Retry) -> None:
         self.label = place.base.label
         self._store = place
@@ -249,9 +262,14 @@ class StoreKeeper:
         content = stamp.content if isinstance(stamp, ObjectStamp) else None
         return content if content is not None and content.startswith(f"{algorithm}:") else None
 
-    async def fs(self, folder: str) -> Fs:
-        """Return a folder below the base as rclone reads it."""
-        return self._store.base.at(folder)
+    async def portions(self, folder: str, loads: Sequence[L]) -> list[list[L]]:  # noqa: ARG002
+        """Return all of them at once."""
+        return [list(loads)] if loads else []
+
+    @asynccontextmanager
+    async def lend(self, folder: str, paths: Sequence[str]) -> AsyncIterator[Fs]:  # noqa: ARG002
+        """Lend a folder below the base."""
+        yield self._store.base.at(folder)
 
     async def fetch(self, place: str, target: Path) -> None:
         """Copy a kept version."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from bm_sync.engine.lease import Lease
 from bm_sync.engine.scope import Errand, Giver, Hand
@@ -16,12 +17,17 @@ class LeasedHand:
 
     def __init__(self, hand: Hand, lease: Lease) -> None:
         self.side: Side = hand.side
+        self.here = hand.here
         self._hand = hand
         self._check = lease.check
 
-    async def fs(self) -> Fs:
-        """Return the root as rclone reads it."""
-        return await self._hand.fs()
+    async def portions(self, errands: Sequence[Errand]) -> list[list[Errand]]:
+        """Return the errands in portions, each of which can be lent at once."""
+        return await self._hand.portions(errands)
+
+    def lend(self, paths: Sequence[str]) -> AbstractAsyncContextManager[Fs]:
+        """Lend a root below which rclone finds these files."""
+        return self._hand.lend(paths)
 
     async def content(self, path: str, algorithm: str) -> str | None:
         """Return the content of one file, None when it cannot be told."""
@@ -79,6 +85,10 @@ class LeasedHand:
         """Bring versions back that this side itself keeps."""
         await self._check()
         await self._hand.put_back(items)
+
+    async def recheck(self) -> None:
+        """Raise BmSyncError when the folder is not where it was any more."""
+        await self._hand.recheck()
 
     async def finish(self) -> None:
         """Make what was done durable; what is cleared is this run's own."""

@@ -10,14 +10,16 @@ import stat
 from dataclasses import dataclass
 
 from bm_sync import layout
+from bm_sync.engine.jail import Identity
 
 MAX_LINKS = 2  # folders that all link to each other would make a path for every order of them
-Identity = tuple[int, int]  # device and inode
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder to read: where it is on disk and its path in the project ("" is the root).
+    """A folder to read: where it lies below the root, and its path in the project ("" is the root).
+
+    Both differ behind a link that is followed.
 
     `chain` holds its own identity and those of the folders above it, when links are followed;
     `links` counts the links to folders on the way to it.

@@ -59,7 +59,7 @@ async def _merged(diff: PathDiff, seen: Seen, site: Site) -> bytes | None:
     base = site.state.past.text(seen.key, diff.path, diff.row.content)
     if seen.local_root is None:
         return None
-    here = _read(seen.local_root, diff.path, diff.local)
+    here = _read(seen.jail(seen.local_root), diff.path, diff.local)
     if base is None or here is None:
         return None
     there = await _remote(diff.path, diff.remote, seen, site)
@@ -68,10 +68,10 @@ async def _merged(diff: PathDiff, seen: Seen, site: Site) -> bytes | None:
     return merge(base, here, there)
 
 
-def _read(root: Path, path: str, file: File) -> bytes | None:
+def _read(jail: Jail, path: str, file: File) -> bytes | None:
     """Return the very version that was seen in a folder of this machine, None when it has gone."""
     try:
-        with os.fdopen(Jail(root).open(path), "rb") as opened:
+        with os.fdopen(jail.open(path), "rb") as opened:
             data = opened.read(TEXT_AT_MOST + 1)
             stamp = stamp_of(os.fstat(opened.fileno()))
     except (OSError, BlockedError):
@@ -81,7 +81,7 @@ def _read(root: Path, path: str, file: File) -> bytes | None:
 
 async def _remote(path: str, file: File, seen: Seen, site: Site) -> bytes | None:
     if seen.remote_folder is not None:
-        return _read(seen.remote_folder, path, file)
+        return _read(seen.jail(seen.remote_folder), path, file)
     store = seen.store
     assert store is not None  # noqa: S101 - one of both is set
     try:
@@ -126,11 +126,12 @@ def remember(seen: Seen, ledger: Ledger, state: State) -> None:
 
 def _texts(rows: Mapping[str, Agreed], seen: Seen) -> dict[str, tuple[str, bytes]]:
     found = {}
-    root = seen.local_root
-    assert root is not None  # noqa: S101 - a manifest with `from` declares no merging
+    assert seen.local_root is not None  # noqa: S101 - a manifest with `from` declares no merging
+    jail = seen.jail(seen.local_root)
+    jail.hold()
     for path, row in rows.items():
         small = isinstance(row.local, FileStamp) and row.local.size <= TEXT_AT_MOST
-        data = _read(root, path, File(row.local)) if small and row.content else None
+        data = _read(jail, path, File(row.local)) if small and row.content else None
         if data is not None and row.content is not None and _is_text(data):
             found[path] = row.content, data
     return found

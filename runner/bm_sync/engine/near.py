@@ -14,6 +14,7 @@ from pathlib import Path
 from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import joined, key_before_link
+from bm_sync.engine.jail import Identity
 from bm_sync.engine.listed import compared, list_far, looked_again
 from bm_sync.engine.place import apart
 from bm_sync.engine.site import Site
@@ -40,6 +41,7 @@ class Near:
     via_link: bool = False
     folder: Path | None = None
     store: Store | None = None
+    identity: Identity | None = None
 
 
 async def near_folder(project: Project, matcher: Matcher, site: Site) -> Near:
@@ -53,7 +55,9 @@ async def near_folder(project: Project, matcher: Matcher, site: Site) -> Near:
     if walked.via_link and site.state.project(key_before_link(project)).baseline.known:
         tree = replace(tree, root=Root.SYMLINK)  # it was a folder last time
     real = _real(project.local)
-    return Near(tree, walked.ignore_files.keys(), walked.bad, walked.via_link, folder=real)
+    return Near(
+        tree, walked.ignore_files.keys(), walked.bad, walked.via_link, real, None, walked.identity
+    )
 
 
 def _real(folder: Path) -> Path:

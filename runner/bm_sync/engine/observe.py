@@ -14,7 +14,7 @@ from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import at_source, joined, project_key
-from bm_sync.engine.jail import BlockedError, Jail
+from bm_sync.engine.jail import BlockedError, Identity, Jail, identity
 from bm_sync.engine.listed import Listed, compared, list_far, looked_again, reach
 from bm_sync.engine.near import Near, near_folder, near_store
 from bm_sync.engine.site import Site
@@ -22,7 +22,7 @@ from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, walk
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
 from bm_sync.filters.sift import oversize, refilter, without
-from bm_sync.model.config import FolderRemote, Project
+from bm_sync.model.config import FolderRemote, Links, Project
 from bm_sync.model.tree import Baseline, FilterChange, Observation, Side, Tree
 from bm_sync.state.values import HashMemory, Remembered
 
@@ -34,7 +34,8 @@ class Seen:
     `local_root` is set unless the near side is another remote, which is `near` then.
     `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
     hash its sides are compared by. `absent`: the cloud has no such project. `fresh` are versions
-    that neither side holds yet, by path: merged, or given by a person.
+    that neither side holds yet, by path: merged, or given by a person. `roots`: which folders stood
+    there.
     """
 
     project: Project
@@ -52,6 +53,11 @@ class Seen:
     absent: bool = False
     fresh: Mapping[str, bytes] = field(default_factory=dict)
     near: Store | None = None
+    roots: Mapping[Path, Identity] = field(default_factory=dict)
+
+    def jail(self, root: Path, links: Links = Links.SKIP) -> Jail:
+        """Return the inside of a folder, which has to be the one that was looked at."""
+        return Jail(root, links=links, expected=self.roots.get(root))
 
     def store_on(self, side: Side) -> Store | None:
         """Return the place of a side behind rclone, None for a folder of this machine."""
@@ -69,6 +75,12 @@ class _Far:
     tree: Tree
     folder: Path | None = None
     store: Store | None = None
+    roots: Mapping[Path, Identity] = field(default_factory=dict)
+
+    def jail(self) -> Jail:
+        """Return the inside of the folder, which has to be the one that was walked."""
+        assert self.folder is not None  # noqa: S101 - the caller asked
+        return Jail(self.folder, expected=self.roots.get(self.folder))
 
 
 async def observe(project: Project, site: Site, *, by_folder: bool = False) -> Seen:
@@ -122,6 +134,7 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
         absent=listed is not None and listed.place.absent,
         bad_patterns=bad,
         near=near.store,
+        roots={**far.roots, **_known(near.folder, near.identity)},
     )
 
 
@@ -146,10 +159,23 @@ def _far(project: Project, listed: Listed | None, matcher: Matcher, site: Site) 
         walked = walk(
             folder, matcher, gitignore=False, links=project.filters.links, side=Side.REMOTE
         )
-        return _Far(walked.tree, folder=Path(os.path.realpath(folder)))
+        real = Path(os.path.realpath(folder))
+        return _Far(walked.tree, real, roots=_roots(remote.root, real, walked.identity))
     assert listed is not None and remote is not None  # noqa: S101, PT018 - see `list_far`
     tree = tree_of(listed, matcher, Side.REMOTE)
     return _Far(tree, store=store_of(listed, remote, site, project.policy.retry))
+
+
+def _roots(base: Path, folder: Path, found: Identity | None) -> dict[Path, Identity]:
+    """Return which folders are the root of a remote and of a project in it, as far as they are."""
+    roots = {}
+    with suppress(OSError):
+        roots[base] = identity(base.stat())
+    return {**roots, **_known(folder, found)}
+
+
+def _known(folder: Path | None, found: Identity | None) -> dict[Path, Identity]:
+    return {folder: found} if folder is not None and found is not None else {}
 
 
 async def _remote_ignore_files(
@@ -174,7 +200,7 @@ async def _remote_ignore_files(
 async def _read(path: str, far: _Far, site: Site) -> str | None:
     """Return the text of a small file of the remote side."""
     if far.folder is not None:
-        with suppress(OSError, BlockedError), os.fdopen(Jail(far.folder).open(path), "rb") as file:
+        with suppress(OSError, BlockedError), os.fdopen(far.jail().open(path), "rb") as file:
             return file.read(MAX_IGNORE_BYTES).decode(errors="surrogateescape")
         return None
     assert far.store is not None  # noqa: S101 - one of both is set

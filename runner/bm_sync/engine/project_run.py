@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
+from pathlib import Path
 
 from bm_sync import layout
 from bm_sync.engine import undo_act
@@ -172,6 +174,8 @@ class ProjectRunner:
                 await bisync.carry_out(self._plan.moves, seen, hands, scope)
             else:
                 await carry_out(self._plan.moves, hands, self._ledger)
+            for hand in hands.both:
+                await hand.recheck()
         finally:
             for hand in hands.both:
                 await hand.finish()
@@ -297,5 +301,8 @@ def _hand(side: Side, seen: Seen, scope: Scope) -> Hand:
     folder, remote = seen.folder_on(side), seen.project.remote
     assert folder is not None  # noqa: S101 - see `observe`
     far = side is Side.REMOTE and isinstance(remote, FolderRemote)
+    jail = seen.jail(folder, links=seen.project.filters.links)
     base = remote.root if far and isinstance(remote, FolderRemote) else folder
-    return FolderHand(side, folder, base, scope, seen.project.filters.links)
+    if base not in seen.roots:
+        base = Path(os.path.realpath(base))  # it is made without following links
+    return FolderHand(side, jail, jail if base == folder else seen.jail(base), scope)

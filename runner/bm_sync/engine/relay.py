@@ -6,17 +6,19 @@ bytes that were checked are what goes up, on the same conditions as a file of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from bm_sync.engine.bringing import Bringing, Portion, portions
+from bm_sync.engine.bringing import Bringing
 from bm_sync.engine.departures import Departures
+from bm_sync.engine.jail import Jail
+from bm_sync.engine.lending import Portion, portions
 from bm_sync.engine.scope import Errand, Giver, Scope, known_content
 from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Verify
 from bm_sync.model.run import Outcome
-from bm_sync.rclone.remotes import LOCAL_TYPE, Fs
+from bm_sync.rclone.remotes import Fs
 
 _MOST = Portion(files=2000, bytes=1 << 30)
 
@@ -28,12 +30,12 @@ class Relay:
         self._onward = onward
         self._scope = scope
         self._home = scope.site.setup.state_dir / "relay" / scope.key[:12]
-        self._staging = Staging(self._home, scope)
+        self._staging = Staging(Jail(self._home), scope, None)
         self._here: list[Errand] = []
 
     async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Send all errands on, those of this machine's files at once."""
-        if not errands or (await source.fs()).type == LOCAL_TYPE:
+        if not errands or source.here:
             await self._onward.receive(errands, source)
             return
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -76,13 +78,20 @@ class Relay:
 class _Relayed:
     """Files that lie in the relay: they stay as they are until they are sent."""
 
+    here = True
+
     def __init__(self, staging: Staging, scope: Scope) -> None:
         self._staging = staging
         self._scope = scope
 
-    async def fs(self) -> Fs:
-        """Return the folder as rclone reads it."""
-        return self._scope.rclone.local(self._staging.folder)
+    async def portions(self, errands: Sequence[Errand]) -> list[list[Errand]]:
+        """Return all of them at once."""
+        return [list(errands)] if errands else []
+
+    @asynccontextmanager
+    async def lend(self, paths: Sequence[str]) -> AsyncIterator[Fs]:  # noqa: ARG002 - all are there
+        """Lend the folder."""
+        yield await self._staging.fs()
 
     async def content(self, path: str, algorithm: str) -> str | None:
         """Return the content of one file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -121,10 +121,18 @@ class Scope:
 
 
 class Giver(Protocol):
-    """Where files come from: the other side of a project, or what its trash keeps."""
+    """Where files come from: the other side of a project, or what its trash keeps.
 
-    async def fs(self) -> Fs:
-        """Return the root as rclone reads it."""
+    `here`: the files lie on this machine.
+    """
+
+    here: bool
+
+    async def portions(self, errands: Sequence[Errand]) -> list[list[Errand]]:
+        """Return the errands in portions, each of which can be lent at once."""
+
+    def lend(self, paths: Sequence[str]) -> AbstractAsyncContextManager[Fs]:
+        """Lend a root below which rclone finds these files, as long as they are there."""
 
     async def content(self, path: str, algorithm: str) -> str | None:
         """Return the content of one file, None when it cannot be told."""
@@ -167,6 +175,9 @@ class Hand(Giver, Protocol):
 
     async def put_back(self, items: Sequence[Restore]) -> None:
         """Bring versions back that this side itself keeps."""
+
+    async def recheck(self) -> None:
+        """Raise BmSyncError when what was written to is not where it was any more."""
 
     async def finish(self) -> None:
         """Make what was done durable and leave nothing behind."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bm_sync.engine.identity import remote_key
 from bm_sync.engine.jail import Jail
+from bm_sync.engine.lending import Lending
 from bm_sync.engine.opening import machine_suffix
 from bm_sync.engine.place import Place
 from bm_sync.engine.retry import persistent
@@ -129,11 +130,11 @@ class Site:
 
     async def hash_by_rclone(self, jail: Jail, path: str, algorithm: str) -> str | None:
         """Return the content of a file of this machine in an algorithm that only rclone knows."""
-        fs = self.rclone.local(jail.root, follow=jail.follows)
-        features = replace(await self.rclone.features(fs), hash=algorithm)
-        found = await self.rclone.list_some(
-            fs, [path], features=features, mtime=False, content=True
-        )
+        async with Lending(jail, self.rclone).lend([path]) as fs:
+            features = replace(await self.rclone.features(fs), hash=algorithm)
+            found = await self.rclone.list_some(
+                fs, [path], features=features, mtime=False, content=True
+            )
         return found[path].content if path in found else None
 
     async def patiently(self, retry: Retry, attempt: Callable[[], Awaitable[T]]) -> T:

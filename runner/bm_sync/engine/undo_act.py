@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from bm_sync import layout
 from bm_sync.engine.keepers import Keeper
@@ -27,10 +27,15 @@ class _Given:
     def __init__(self, keeper: Keeper, folder: str) -> None:
         self._keeper = keeper
         self._folder = folder
+        self.here = keeper.here
 
-    async def fs(self) -> Fs:
-        """Return the folder as rclone reads it."""
-        return await self._keeper.fs(self._folder)
+    async def portions(self, errands: Sequence[Errand]) -> list[list[Errand]]:
+        """Return the errands in portions, each of which can be lent at once."""
+        return await self._keeper.portions(self._folder, errands)
+
+    def lend(self, paths: Sequence[str]) -> AbstractAsyncContextManager[Fs]:
+        """Lend a root below which rclone finds these files."""
+        return self._keeper.lend(self._folder, paths)
 
     async def content(self, path: str, algorithm: str) -> str | None:
         """Return the digest of a kept version."""

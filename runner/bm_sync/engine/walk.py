@@ -12,11 +12,13 @@ import os
 import stat
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
-from bm_sync.engine.links import Folder, Identity, refusal
+from bm_sync.engine.jail import Identity, identity
+from bm_sync.engine.links import Folder, refusal
 from bm_sync.errors import BmSyncError
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
@@ -26,13 +28,16 @@ from bm_sync.model.tree import File, FileStamp, Problem, ProblemKind, Root, Side
 
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = (errno.ENOENT, errno.ENOTDIR)
+_NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
+_MOST_OPEN = 64  # folders on the way
 _SLICE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What a walk found.
+    """What a walk found; `identity` is that of the folder that was walked.
 
     ignore_files: the text of each .gitignore by its folder ("" is the root). excluded: how many
     entries the filters took out, a folder counts once. via_link: the root itself is a symlink.
@@ -43,6 +48,7 @@ class Walked:
     excluded: int = 0
     bad: tuple[BadPattern, ...] = ()
     via_link: bool = False
+    identity: Identity | None = None
 
 
 def walk(
@@ -89,19 +95,61 @@ def _walking(
         raise _unreadable_root(root, e) from e
     if not stat.S_ISDIR(before.st_mode):
         return Walked(Tree(files={}, root=Root.NOT_A_FOLDER), via_link=via_link)
-    walker = _Walker(os.path.realpath(root), matcher, gitignore=gitignore, links=links, side=side)
+    real = os.path.realpath(root)
+    walker = _Walker(real, matcher, gitignore=gitignore, links=links, side=side)
     try:
-        yield from walker.run((before.st_dev, before.st_ino))
-        device = os.statvfs(root).f_fsid
-        after = root.stat()
+        with _Descent(real) as descent:
+            yield from walker.run(descent)
+            device = os.fstatvfs(descent.top).f_fsid
+            read, after = identity(os.fstat(descent.top)), identity(root.stat())
     except OSError as e:
         raise _unreadable_root(root, e) from e
-    if (after.st_dev, after.st_ino) != (before.st_dev, before.st_ino):
+    if not identity(before) == read == after:
         raise BmSyncError(
             f"the folder {ascii(str(root))[1:-1]} was replaced while it was read",
             hint="run it again when the folder stands still",
         )
-    return walker.walked(device, via_link=via_link)
+    return replace(walker.walked(device), via_link=via_link, identity=read)
+
+
+class _Descent:
+    """The open folders on the way to the one that is read, so that no name is followed twice.
+
+    Each is opened in the one above it, never through a symbolic link.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.top = os.open(root, _FOLDER)
+        self._open: list[tuple[str, int]] = [("", self.top)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            os.close(self._open.pop()[1])
+
+    @contextmanager
+    def into(self, path: str) -> Iterator[int]:
+        """Open a folder of the root for as long as the block lasts, or longer."""
+        while not f"{path}/".startswith(self._open[-1][0]):
+            os.close(self._open.pop()[1])
+        above, here = self._open[-1]
+        passing = -1  # beyond so many the folder alone is kept open, and nothing above it
+        try:
+            for name in filter(None, path[len(above) :].split("/")):
+                here = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
+                above = f"{above}{name}/"
+                if passing >= 0:
+                    os.close(passing)
+                if len(self._open) < _MOST_OPEN:
+                    self._open.append((above, here))
+                else:
+                    passing = here
+            yield here
+        finally:
+            if passing >= 0:
+                os.close(passing)
 
 
 class _Walker:
@@ -123,21 +171,26 @@ class _Walker:
         self._ignore_files: dict[str, str] = {}
         self._bad: tuple[BadPattern, ...] = ()
         self._user = os.geteuid()
+        self._here = -1  # the open folder that is read
 
-    def run(self, identity: Identity) -> Iterator[None]:
+    def run(self, descent: _Descent) -> Iterator[None]:
         """Read everything, a folder a step; raises OSError when the root cannot be listed."""
-        todo = [Folder(self._root, "", (identity,))]
+        todo = [Folder("", "", (identity(os.fstat(descent.top)),))]
         while todo:
             folder = todo.pop()
             try:
-                todo.extend(self._read(folder))
+                with descent.into(folder.disk) as self._here:
+                    todo.extend(self._read(folder))
             except OSError as e:
                 if not folder.path:
                     raise
-                self._lost(folder.path, e)
+                if e.errno in _NO_FOLDER:
+                    self._replaced(folder.path)
+                else:
+                    self._lost(folder.path, e)
             yield
 
-    def walked(self, device: int, *, via_link: bool) -> Walked:
+    def walked(self, device: int) -> Walked:
         """Return the result of the run."""
         tree = Tree(
             files=self._files,
@@ -145,15 +198,15 @@ class _Walker:
             problems=tuple(sorted(self._problems, key=lambda p: p.path)),
             device=device,
         )
-        return Walked(tree, self._ignore_files, self._excluded, self._bad, via_link)
+        return Walked(tree, self._ignore_files, self._excluded, self._bad)
 
     def _read(self, folder: Folder) -> Iterator[Folder]:
-        with os.scandir(folder.disk) as listing:
+        with os.scandir(self._here) as listing:
             entries = list(listing)
         if self._gitignore:
             for entry in entries:
                 if entry.name == IGNORE_FILE and entry.is_file(follow_symlinks=False):
-                    self._learn(folder, entry)
+                    self._learn(folder)
         prefix = f"{folder.path}/" if folder.path else ""
         excludes = self._matcher.inside(folder.path)
         for entry in entries:
@@ -164,7 +217,7 @@ class _Walker:
                     if excludes(path, name, False):
                         self._leave_out(path)
                     else:
-                        self._take_file(entry.path, path, entry.stat(follow_symlinks=False))
+                        self._take_file(name, path, entry.stat(follow_symlinks=False))
                     continue
                 below = self._take(folder, entry, path)
             except OSError as e:
@@ -186,9 +239,9 @@ class _Walker:
             if self._links is Links.FOLLOW:
                 found = entry.stat(follow_symlinks=False)
                 chain = (*chain, (found.st_dev, found.st_ino))
-            return Folder(entry.path, path, chain, folder.links)
+            return Folder(f"{folder.disk}/{entry.name}".lstrip("/"), path, chain, folder.links)
         if entry.is_file(follow_symlinks=False):
-            self._take_file(entry.path, path, entry.stat(follow_symlinks=False))
+            self._take_file(entry.name, path, entry.stat(follow_symlinks=False))
         elif entry.is_symlink():
             self._problem(path, ProblemKind.SYMLINK, "a symbolic link, skipped", alone=True)
         else:
@@ -196,10 +249,10 @@ class _Walker:
             self._problem(path, ProblemKind.SPECIAL, what, alone=True)
         return None
 
-    def _take_file(self, disk: str, path: str, found: os.stat_result) -> None:
+    def _take_file(self, name: str, path: str, found: os.stat_result) -> None:
         # Most answers come from the mode alone.
         mine = found.st_uid == self._user and found.st_mode & stat.S_IRUSR
-        if not mine and not _may_read(disk):
+        if not mine and not self._may_read(name):
             self._problem(path, ProblemKind.UNREADABLE, "the file may not be read")
             return
         mtime_ns = found.st_mtime_ns
@@ -209,7 +262,7 @@ class _Walker:
     def _take_link(self, folder: Folder, entry: os.DirEntry[str], path: str) -> Folder | None:
         """Note a link as what it points to; return that when it is a folder to read."""
         try:
-            target = os.path.realpath(entry.path, strict=True)
+            target = os.path.realpath(f"{self._root}/{folder.disk}/{entry.name}", strict=True)
             found = Path(target).stat()
         except OSError:
             target, found = "", None
@@ -225,7 +278,7 @@ class _Walker:
             return None
         self._dirs[path] = False
         chain = (*folder.chain, (found.st_dev, found.st_ino))
-        return Folder(target, path, chain, folder.links + 1)
+        return Folder(os.path.relpath(target, self._root), path, chain, folder.links + 1)
 
     def _left_out(self, path: str, *, is_dir: bool) -> bool:
         """Return whether an entry is excluded or has an impossible name, and note it."""
@@ -240,6 +293,12 @@ class _Walker:
     def _leave_out(self, path: str) -> None:
         self._excluded += 1
         self._hidden.append(path)
+
+    def _replaced(self, path: str) -> None:
+        """Note a folder that something else has taken the place of since it was seen."""
+        self._dirs.pop(path, None)
+        what = "something else has taken the place of this folder while it was read"
+        self._problem(path, ProblemKind.SYMLINK, what)
 
     def _lost(self, path: str, e: OSError) -> None:
         """Note an entry that could not be looked at; one that vanished is no problem."""
@@ -256,11 +315,20 @@ class _Walker:
         self._problems.append(Problem(path, self._side, kind, what, silent_alone=alone))
         self._hidden.append(path)
 
-    def _learn(self, folder: Folder, entry: os.DirEntry[str]) -> None:
+    def _may_read(self, name: str) -> bool:
+        return os.access(
+            name,
+            os.R_OK,
+            dir_fd=self._here,  # a link that is followed comes with its absolute target
+            effective_ids=os.access in os.supports_effective_ids,
+        )
+
+    def _learn(self, folder: Folder) -> None:
         """Read a .gitignore and teach it to the matcher."""
         shown = f"{folder.path}/{IGNORE_FILE}" if folder.path else IGNORE_FILE
         try:
-            handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            handle = os.open(IGNORE_FILE, flags, dir_fd=self._here)
             with os.fdopen(handle, "rb") as stream:
                 raw = stream.read(MAX_IGNORE_BYTES + 1)
         except OSError as e:
@@ -275,10 +343,6 @@ class _Walker:
         text = raw.decode("utf-8", "surrogateescape")
         self._ignore_files[folder.path] = text
         self._bad += self._matcher.add_ignore_file(folder.path, text, shown)
-
-
-def _may_read(disk: str) -> bool:
-    return os.access(disk, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _unreadable_root(root: Path, e: OSError) -> BmSyncError:

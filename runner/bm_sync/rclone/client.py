@@ -8,6 +8,9 @@ operation has ended, or 3 s have passed.
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -68,6 +71,7 @@ class Rclone:
         self.closing = AsyncExitStack()  # for what lives as long as one command
         self._names: dict[Hashable, str] = {}
         self._members: dict[str, tuple[str, ...]] = {}  # of unions, by the daemon's name
+        self._sees_descriptors: bool | None = None
 
     def launch(self) -> None:
         """Begin to start the daemon, without waiting for it; raises RcloneMissingError."""
@@ -98,12 +102,36 @@ class Rclone:
         """Return the daemon's process id while it runs."""
         return self._session.pid
 
-    def local(self, root: Path, *, follow: bool = False) -> Fs:
+    def local(self, root: Path, *, follow: bool = False, descriptor: int | None = None) -> Fs:
         """Return a folder of this machine (absolute); every file name comes through unharmed.
 
-        `follow`: paths may lead through symbolic links; the caller has seen where to.
+        `follow`: paths may lead through symbolic links; the caller has seen where to. `descriptor`:
+        the folder is reached as it is held open here, see `sees_descriptors`.
         """
-        return local_fs(root, follow=follow)
+        return local_fs(root, follow=follow, descriptor=descriptor)
+
+    async def sees_descriptors(self) -> bool:
+        """Return whether rclone reaches folders by the descriptors of this process.
+
+        Linux shows them below /proc to programs of the same user; it is tried once.
+        """
+        if self._sees_descriptors is None:
+            self._sees_descriptors = sys.platform == "linux" and await self._tries_descriptor()
+        return self._sees_descriptors
+
+    async def _tries_descriptor(self) -> bool:
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as name:
+            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                await self.ping(local_fs(Path(name), descriptor=folder))
+            except RcloneError as e:
+                if e.fault is Fault.DAEMON:
+                    raise
+                return False
+            else:
+                return True
+            finally:
+                os.close(folder)
 
     async def connect(self, remote: BackendRemote | NamedRemote, env: Mapping[str, str]) -> Fs:
         """Make a remote known and return its root.

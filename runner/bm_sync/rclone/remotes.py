@@ -6,9 +6,10 @@ Secrets are read here. Nothing is written to any configuration file.
 from __future__ import annotations
 
 import csv
+import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,15 @@ class Fs:
     """A root on a remote, or a folder below it.
 
     `root` is what rclone is given: it ends in `/`, but for the top of a remote (`name:`). `label`
-    is for a person, `type` the backend's name, `name` the remote's in the manifest.
+    is for a person, `type` the backend's name, `name` the remote's in the manifest. `opener` opens
+    a file of a folder of this machine, for who does not go through rclone.
     """
 
     name: str
     type: str
     root: str
     label: str
+    opener: Callable[[str], int] | None = field(default=None, compare=False, repr=False)
 
     def at(self, path: str) -> Fs:
         """Return the folder `path` below this root; "" is the root itself."""
@@ -54,7 +57,10 @@ class Fs:
         check_path(path)
         joint = "" if self.label.endswith((":", "/")) else "/"
         return replace(
-            self, root=f"{self.root}{to_standard(path)}/", label=f"{self.label}{joint}{path}"
+            self,
+            root=f"{self.root}{to_standard(path)}/",
+            label=f"{self.label}{joint}{path}",
+            opener=None,
         )
 
 
@@ -95,15 +101,25 @@ def local_definition() -> Definition:
     return Definition(LOCAL, LOCAL_TYPE, tuple(_DEFAULTS[LOCAL_TYPE].items()), obscure=False)
 
 
-def local_fs(root: Path, *, follow: bool = False) -> Fs:
-    """Return a folder of this machine; `root` is absolute, `follow`: through symbolic links."""
+def local_fs(root: Path, *, follow: bool = False, descriptor: int | None = None) -> Fs:
+    """Return a folder of this machine; `root` is absolute, `follow`: through symbolic links.
+
+    `descriptor`: it is reached as this process holds it open (Linux), whatever its name leads to.
+    """
     text = str(root)
     if not root.is_absolute() or "\0" in text:
         raise UsageError(f"not an absolute path: {ascii(text)[1:-1]}")
     inner = text.strip("/")
     path = f"/{to_standard(inner)}/" if inner else "/"
+    if descriptor is not None:
+        path = f"{descriptor_path(descriptor)}/"
     name = f"{LOCAL},copy_links=true" if follow else LOCAL
     return Fs(LOCAL, LOCAL_TYPE, f"{name}:{path}", text)
+
+
+def descriptor_path(descriptor: int) -> str:
+    """Return under which name other programs of this user reach what is open here (Linux)."""
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def declared(remote: BackendRemote, name: str, env: Mapping[str, str]) -> Definition:

@@ -57,6 +57,16 @@ class BatchResult:
     failed: Mapping[str, RcloneError] = field(default_factory=dict)
     sent: frozenset[str] = frozenset()
 
+    def followed_by(self, other: BatchResult) -> BatchResult:
+        """Return how both ended, as if they had been one batch."""
+        return BatchResult(
+            self.fault or other.fault,
+            self.files + other.files,
+            self.bytes + other.bytes,
+            {**self.failed, **other.failed},
+            self.sent | other.sent,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
