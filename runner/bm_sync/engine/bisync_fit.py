@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
+from bm_sync.engine.jail import BlockedError, movable, others_write
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.routed import DAV_TYPE
 from bm_sync.errors import BmSyncError
 from bm_sync.model.config import Engine, Links
 from bm_sync.model.plan import ProjectPlan
+from bm_sync.model.tree import Root, Side
 
 _HINT = "engine: reconcile can"
 _NOTE = "rclone bisync carries this out: a renamed file is copied and deleted"
@@ -20,6 +24,8 @@ def require(seen: Seen) -> None:
         return
     if seen.project.filters.links is Links.FOLLOW:
         raise BmSyncError("engine: bisync does not follow symbolic links", hint=_HINT)
+    for side in Side:
+        _require_own_folders(seen, side)
     store = seen.store
     if store is None:
         return
@@ -30,6 +36,30 @@ def require(seen: Seen) -> None:
             "rclone bisync cannot keep replaced versions there: the remote neither moves nor copies"
         )
         raise BmSyncError(what, hint=_HINT)
+
+
+def _require_own_folders(seen: Seen, side: Side) -> None:
+    """Raise BmSyncError when others may write where bisync goes: it opens files by their names."""
+    root = seen.folder_on(side)
+    if root is None or seen.observation.tree(side).root is not Root.FOLDER:
+        return
+    others = root.parent if movable(root) else _others_folder(seen, root, side)
+    if others is not None:
+        what = f"engine: bisync opens files by name, and others may write to {str(others)!a}"
+        raise BmSyncError(what, hint=_HINT)
+
+
+def _others_folder(seen: Seen, root: Path, side: Side) -> Path | None:
+    jail = seen.jail(root)
+    jail.hold()
+    for folder in ("", *seen.observation.tree(side).dirs):
+        with (
+            suppress(OSError, BlockedError),
+            jail.parent(f"{folder}/." if folder else ".") as (here, _),
+        ):
+            if others_write(here):
+                return root / folder
+    return None
 
 
 def noted(plan: ProjectPlan, engine: Engine) -> ProjectPlan:

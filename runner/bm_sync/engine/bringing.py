@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from bm_sync.engine.retry import repeatable
+from bm_sync.engine.retry import of_all_files, repeatable
 from bm_sync.engine.scope import Errand, Giver, Scope, salvage
 from bm_sync.engine.staging import Staging
 from bm_sync.model.run import Outcome
@@ -59,6 +59,8 @@ class Bringing:
         for portion in await source.portions(list(pending.values())):
             result = await self._copy_portion(portion, into, pending, source)
             fault = fault or result.fault
+            if of_all_files(result.fault):
+                break
         if pending and fault is not None:
             raise fault
 

@@ -15,7 +15,7 @@ from itertools import islice
 
 from bm_sync.engine.distant import Distant
 from bm_sync.engine.landing import Landing
-from bm_sync.engine.retry import repeatable
+from bm_sync.engine.retry import of_all_files, repeatable
 from bm_sync.engine.scope import Errand, Giver, agreed, as_object, salvage
 from bm_sync.model.plan import Copy, Restore
 from bm_sync.model.run import Outcome
@@ -159,6 +159,8 @@ class Departures:
             for portion in await source.portions(list(pending.values())):
                 result = await self._send_portion(portion, source, how, ended)
                 ended = ended.followed_by(result)
+                if of_all_files(result.fault):
+                    break
         except asyncio.CancelledError:
             new = {path for path, errand in pending.items() if errand.target is None}
             whole = new if self._store.features.atomic_put else ()
@@ -177,7 +179,8 @@ class Departures:
         target = self.landing.fs if self.landing.needed else self._store.fs
         paths = [errand.path for errand in portion]
         async with source.lend(paths) as root:
-            return await self._scope.rclone.copy_batch(root, target, paths, how, progress)
+            result = await self._scope.rclone.copy_batch(root, target, paths, how, progress)
+        return result if result.fault is not None else replace(result, sent=frozenset(paths))
 
     async def _conclude(
         self, pending: dict[str, Errand], source: Giver, sent: Collection[str]

@@ -13,12 +13,25 @@ _FIRST_WAIT_S = 0.5
 _JITTER_S = 1.0
 _REPEATABLE = frozenset({Fault.TRANSIENT, Fault.DAEMON, Fault.SOURCE_CHANGED})
 
+_OF_ALL = _REPEATABLE | {
+    Fault.AUTH,
+    Fault.FULL,
+    Fault.STORE_MISSING,
+    Fault.CONFIG,
+    Fault.CANCELLED,
+}
+
 Notice = Callable[[int, float, str], None]  # attempt that failed, seconds to wait, cause
 
 
 def repeatable(error: BaseException) -> bool:
     """Return whether trying again may help: network, 5xx, 429, timeouts, a dead rclone."""
     return isinstance(error, RcloneError) and error.fault in _REPEATABLE
+
+
+def of_all_files(error: RcloneError | None) -> bool:
+    """Return whether a failure is not that of a single file: the next one will fail as well."""
+    return error is not None and error.fault in _OF_ALL and error.fault is not Fault.SOURCE_CHANGED
 
 
 async def persistent(retry: Retry, notice: Notice, attempt: Callable[[], Awaitable[T]]) -> T:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bm_sync.rclone.faults import Fault, RcloneError, classify
+from bm_sync.rclone.remotes import named
 from bm_sync.rclone.wire import Progress, progress_of
 from bm_sync.secret import Secret, redact
 
@@ -59,7 +60,7 @@ class Rc:
 
     def error(self, text: str) -> RcloneError:
         """Return the error that rclone's sentence reports, secrets removed."""
-        return RcloneError(redact(text, self.secrets), fault=classify(text))
+        return RcloneError(redact(named(text), self.secrets), fault=classify(text))
 
     async def close(self) -> None:
         """Close the connections; the daemon goes on."""

@@ -9,6 +9,7 @@ import csv
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,17 @@ def local_fs(root: Path, *, follow: bool = False, descriptor: int | None = None)
 def descriptor_path(descriptor: int) -> str:
     """Return under which name other programs of this user reach what is open here (Linux)."""
     return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def named(text: str) -> str:
+    """Return a sentence of rclone with the names of open folders in the place of descriptors."""
+
+    def name(found: re.Match[str]) -> str:
+        with suppress(OSError):
+            return str(Path(found[0]).readlink())
+        return found[0]
+
+    return re.sub(rf"/proc/{os.getpid()}/fd/\d+", name, text)
 
 
 def declared(remote: BackendRemote, name: str, env: Mapping[str, str]) -> Definition:
