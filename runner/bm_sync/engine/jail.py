@@ -14,6 +14,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from bm_sync.engine.primitives import Place
@@ -25,6 +26,7 @@ Identity = tuple[int, int]  # device and inode
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ON_THE_WAY = _FOLDER | getattr(os, "O_PATH", 0)  # a folder that may be entered but not listed
+_MOST_STEPS = 1000  # on the way to a folder; links may lead in a circle
 _NOT_THROUGH = {errno.ELOOP, errno.ENOTDIR}
 _ACCESS_LIST = "system.posix_acl_access"
 
@@ -228,6 +230,73 @@ class Below(Jail):
     def _entered(self, *, make: bool = False) -> int:
         with self._above.parent(self._path, make=make) as (folder, name):
             return _enter(folder, name, self._path, self._mode if make else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """An open folder, its real path, and whether its name is that of a symbolic link."""
+
+    folder: int
+    real: Path
+    via_link: bool
+
+
+def enter(root: Path) -> Entered:
+    """Open a folder (an absolute path) by its name; what it is called is resolved only once.
+
+    Symbolic links on the way count only when they are this user's or root's: whoever can write to a
+    folder on the way could lead this user anywhere. Raises BmSyncError for a link of others.
+    """
+    todo, real, via_link = list(root.parts[:0:-1]), root.anchor, False
+    here = os.open(real, _ON_THE_WAY)
+    try:
+        for _ in range(_MOST_STEPS):
+            if not todo:
+                return Entered(os.open(".", _FOLDER, dir_fd=here), Path(real), via_link)
+            name = todo.pop()
+            below, target = _step(here, name, root)
+            if target is None:
+                here, real = _instead(here, below), os.path.normpath(os.path.join(real, name))
+                continue
+            via_link = via_link or not todo
+            todo += [part for part in reversed(target.split("/")) if part]
+            if target.startswith("/"):
+                here, real = _instead(here, os.open("/", _ON_THE_WAY)), "/"
+    finally:
+        os.close(here)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(root))
+
+
+def _instead(old: int, new: int) -> int:
+    os.close(old)
+    return new
+
+
+def _step(here: int, name: str, root: Path) -> tuple[int, str | None]:
+    """Open what stands in an open folder, and return what it holds when it is a symbolic link."""
+    if not hasattr(os, "O_PATH"):  # two looks at a name, between which it may change
+        info = os.stat(name, dir_fd=here, follow_symlinks=False)
+        if stat.S_ISLNK(info.st_mode):
+            _require_own(info, name, root)
+            return -1, os.readlink(name, dir_fd=here)
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=here), None
+    found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+    try:
+        info = os.fstat(found)
+        if not stat.S_ISLNK(info.st_mode):
+            return os.dup(found), None
+        _require_own(info, name, root)
+        return -1, os.readlink("", dir_fd=found)
+    finally:
+        os.close(found)
+
+
+def _require_own(link: os.stat_result, name: str, root: Path) -> None:
+    if link.st_uid not in (os.geteuid(), 0):
+        raise BmSyncError(
+            f"'{name}' on the way to {ascii(str(root))[1:-1]} is a symbolic link of another user",
+            hint="write the path of the folder that it leads to, if that is the one you mean",
+        )
 
 
 def identity(info: os.stat_result) -> Identity:

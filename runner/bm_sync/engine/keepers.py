@@ -186,8 +186,8 @@ class FolderKeeper:
 
     async def lay(self, place: str, data: bytes) -> None:
         """Write a new version to where it is brought from."""
-        new = self._jail.below(NEW, 0o700)  # it may be a new version of a private file
-        with new.parent(place.removeprefix(f"{NEW}/"), make=True) as (here, name):
+        new = self._jail.below(layout.NEW, 0o700)  # it may be a new version of a private file
+        with new.parent(place.removeprefix(f"{layout.NEW}/"), make=True) as (here, name):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=here)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

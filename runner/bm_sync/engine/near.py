@@ -54,7 +54,7 @@ async def near_folder(project: Project, matcher: Matcher, site: Site) -> Near:
     tree = walked.tree
     if walked.via_link and site.state.project(key_before_link(project)).baseline.known:
         tree = replace(tree, root=Root.SYMLINK)  # it was a folder last time
-    real = _real(project.local)
+    real = walked.real or _real(project.local)
     return Near(
         tree, walked.ignore_files.keys(), walked.bad, walked.via_link, real, None, walked.identity
     )

@@ -159,7 +159,7 @@ def _far(project: Project, listed: Listed | None, matcher: Matcher, site: Site) 
         walked = walk(
             folder, matcher, gitignore=False, links=project.filters.links, side=Side.REMOTE
         )
-        real = Path(os.path.realpath(folder))
+        real = walked.real or Path(os.path.realpath(folder))
         return _Far(walked.tree, real, roots=_roots(remote.root, real, walked.identity))
     assert listed is not None and remote is not None  # noqa: S101, PT018 - see `list_far`
     tree = tree_of(listed, matcher, Side.REMOTE)

@@ -147,10 +147,10 @@ class Staging:
 
     def _made(self, *, direct: bool) -> _Opened:
         """Make this run's folder in `.bm-sync`, or aside where others could reach into that."""
+        place = self._own.below(layout.STAGING.removeprefix(f"{layout.HOME}/"), _PRIVATE)
         if self._aside is None:
-            return self._made_in(self._own.below(layout.STAGING.removeprefix(f"{layout.HOME}/"), _PRIVATE))
+            return self._made_in(place)
         try:
-            place = self._own.below(layout.STAGING.removeprefix(f"{layout.HOME}/"), _PRIVATE)
             place.make_root()
             if _is_ours(place) and (direct or not movable(place.root)):
                 return self._made_in(place)

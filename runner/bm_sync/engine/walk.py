@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, cast
 
-from bm_sync.engine.jail import Identity, identity
+from bm_sync.engine.jail import Identity, enter, identity
 from bm_sync.engine.links import Folder, refusal
 from bm_sync.errors import BmSyncError
 from bm_sync.filters.matcher import Matcher
@@ -37,7 +37,7 @@ _SLICE_S = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What a walk found; `identity` is that of the folder that was walked.
+    """What a walk found; `identity` and `real` are those of the folder that was walked.
 
     ignore_files: the text of each .gitignore by its folder ("" is the root). excluded: how many
     entries the filters took out, a folder counts once. via_link: the root itself is a symlink.
@@ -49,6 +49,7 @@ class Walked:
     bad: tuple[BadPattern, ...] = ()
     via_link: bool = False
     identity: Identity | None = None
+    real: Path | None = None
 
 
 def walk(
@@ -87,29 +88,28 @@ def _walking(
 ) -> Generator[None, None, Walked]:
     """Walk a folder, pausing after each folder in it."""
     try:
-        via_link = root.is_symlink()
-        before = root.stat()
+        entered = enter(root)
     except OSError as e:
         if e.errno in _GONE:
-            return Walked(Tree(files={}, root=Root.MISSING), via_link=root.is_symlink())
+            found = Root.NOT_A_FOLDER if root.exists() else Root.MISSING
+            return Walked(Tree(files={}, root=found), via_link=root.is_symlink())
         raise _unreadable_root(root, e) from e
-    if not stat.S_ISDIR(before.st_mode):
-        return Walked(Tree(files={}, root=Root.NOT_A_FOLDER), via_link=via_link)
-    real = os.path.realpath(root)
-    walker = _Walker(real, matcher, gitignore=gitignore, links=links, side=side)
+    walker = _Walker(str(entered.real), matcher, gitignore=gitignore, links=links, side=side)
     try:
-        with _Descent(real) as descent:
+        with _Descent(entered.folder) as descent:
             yield from walker.run(descent)
             device = os.fstatvfs(descent.top).f_fsid
-            read, after = identity(os.fstat(descent.top)), identity(root.stat())
+            read, now = identity(os.fstat(descent.top)), identity(root.stat())
     except OSError as e:
         raise _unreadable_root(root, e) from e
-    if not identity(before) == read == after:
+    if read != now:
         raise BmSyncError(
             f"the folder {ascii(str(root))[1:-1]} was replaced while it was read",
             hint="run it again when the folder stands still",
         )
-    return replace(walker.walked(device), via_link=via_link, identity=read)
+    return replace(
+        walker.walked(device), via_link=entered.via_link, identity=read, real=entered.real
+    )
 
 
 class _Descent:
@@ -118,8 +118,8 @@ class _Descent:
     Each is opened in the one above it, never through a symbolic link.
     """
 
-    def __init__(self, root: str) -> None:
-        self.top = os.open(root, _FOLDER)
+    def __init__(self, top: int) -> None:
+        self.top = top
         self._open: list[tuple[str, int]] = [("", self.top)]
 
     def __enter__(self) -> Self:

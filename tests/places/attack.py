@@ -1,0 +1,110 @@
+"""Swaps what lies in a folder for links to another one, over and over, until it is told to end.
+
+Arguments: the folder whose inside is swapped, the folder that the links lead to, and a seed. It
+runs by itself, as any user, with nothing but the standard library; what it moves away it puts back,
+unless something new stands there. Prints how often it swapped something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+AWAY = ".away"  # how names begin of what is moved away; the projects leave it out
+_NOREPLACE = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_DWELL_S = (0.0, 0.0, 0.0005, 0.002, 0.01, 0.05)
+
+
+class Attack:
+    """One attacker."""
+
+    def __init__(self, root: str, outside: str, seed: str) -> None:
+        self.root, self.outside = Path(root), Path(outside)
+        self.chance = random.Random(seed)  # noqa: S311 - a moment, no secret
+        self.swaps = 0
+        self.ended = False
+
+    def run(self) -> None:
+        """Swap until the end is asked for."""
+        while not self.ended:
+            act = self.chance.choice((self.home, self.folder, self.folder, self.file, self.whole))
+            with contextlib.suppress(OSError):
+                act()
+            time.sleep(self.chance.choice(_DWELL_S))
+
+    def whole(self) -> None:
+        """Swap the folder itself."""
+        self.swap(self.root, self.outside)
+
+    def folder(self) -> None:
+        """Swap a folder in it, at any depth."""
+        inside = self.chance.choice(("sub", "sub/deep", "down", "down/deep", ".bm-sync"))
+        self.swap(self.root / inside, self.outside / inside)
+
+    def file(self) -> None:
+        """Swap a file."""
+        inside = self.root / self.chance.choice(("sub", "sub/deep", "down"))
+        files = [f for f in inside.iterdir() if f.is_file() and not f.name.startswith(AWAY)]
+        self.swap(self.chance.choice(sorted(files)), self.outside / "sub/f0.md")
+
+    def home(self) -> None:
+        """Swap the folder in which files arrive for one where they arrive outside."""
+        home, fake = self.root / ".bm-sync", self.root / f"{AWAY}-fake-{self.swaps}"
+        for run in (home / "staging").iterdir():
+            (fake / "staging" / run.name).mkdir(parents=True)
+            (fake / "staging" / run.name / "in").symlink_to(self.outside / "sub")
+        away = self._moved_away(home)
+        with contextlib.suppress(OSError):
+            _rename(fake, home)
+            self._dwell()
+            _rename(home, fake)
+        _rename(away, home)
+
+    def swap(self, place: Path, target: Path) -> None:
+        """Put a link in the place of something for a while."""
+        away = self._moved_away(place)
+        with contextlib.suppress(OSError):
+            place.symlink_to(target)
+            self._dwell()
+            if place.is_symlink():
+                place.unlink()
+        _rename(away, place)
+
+    def _moved_away(self, place: Path) -> Path:
+        return _rename(place, place.with_name(f"{AWAY}-{self.swaps}-{place.name}"))
+
+    def _dwell(self) -> None:
+        self.swaps += 1
+        time.sleep(self.chance.choice(_DWELL_S))
+
+
+def _rename(old: Path, new: Path) -> Path:
+    """Rename something, never over what has come there meanwhile: no version is lost by this."""
+    done = _LIBC.renameat2(-100, os.fsencode(old), -100, os.fsencode(new), _NOREPLACE)
+    if done != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(old))
+    return new
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    attack = Attack(*sys.argv[1:4])
+
+    def end(*_: object) -> None:
+        attack.ended = True
+
+    signal.signal(signal.SIGTERM, end)
+    print("ready", flush=True)  # noqa: T201 - its one way to say something
+    attack.run()
+    print(attack.swaps, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
