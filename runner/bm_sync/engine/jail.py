@@ -256,7 +256,7 @@ def enter(root: Path) -> Entered:
             name = todo.pop()
             below, target = _step(here, name, root)
             if target is None:
-                here, real = _instead(here, below), os.path.normpath(os.path.join(real, name))
+                here, real = _instead(here, below), os.path.normpath(Path(real) / name)
                 continue
             via_link = via_link or not todo
             todo += [part for part in reversed(target.split("/")) if part]
