@@ -107,7 +107,7 @@ class Staging:
             primitives.flush(folder)
 
     def check(self) -> None:
-        """Raise BmSyncError when somebody has moved `.bm-sync` away meanwhile."""
+        """Raise BmSyncError when somebody has moved the folder of ours away meanwhile."""
         if self._own.stands():
             return
         with self._own.held() as folder:
@@ -146,7 +146,7 @@ class Staging:
         return self._opened
 
     def _made(self, *, direct: bool) -> _Opened:
-        """Make this run's folder in `.bm-sync`, or aside where others could reach into that."""
+        """Make this run's folder below the side, or aside where others could reach into that."""
         place = self._own.below(layout.STAGING.removeprefix(f"{layout.HOME}/"), _PRIVATE)
         if self._aside is None:
             return self._made_in(place)
@@ -168,7 +168,7 @@ class Staging:
         return _Opened(above, run, arrivals)
 
     def _ignore(self) -> None:
-        """Have git leave `.bm-sync` alone."""
+        """Have git leave the folder of ours alone."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with self._own.held() as folder, suppress(FileExistsError):
             ignore = os.open(".gitignore", flags, 0o666, dir_fd=folder)
