@@ -6,19 +6,34 @@ Like `api`: nothing here prints, asks or exits. Nothing is asked of a cluster ei
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
+from bm_sync import files
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.manifest import source
 from bm_sync.model.config import Manifest, Mode, NamedRemote, Project, Remote, SecretRef
 from bm_sync.model.schedule import ClusterTarget, Unit
 from bm_sync.schedule import ansible, kubernetes, nomad
 from bm_sync.schedule.jobs import Bundle, jobs
-from bm_sync.schedule.programs import write
+from bm_sync.schedule.programs import READABLE, write
 
+_KINDS = {
+    target: files.Kind(f"a text for {target} of bm-sync", re.compile(head), "rendered", READABLE)
+    for target, head in (
+        (
+            ClusterTarget.KUBERNETES,
+            rb"(?s)---\n(?:#[^\n]*\n)*apiVersion: .*app\.kubernetes\.io/name: bm-sync\n",
+        ),
+        (ClusterTarget.NOMAD, rb'(?s)\{\s*"Job": \{.*"made_by": "bm-sync '),
+        (ClusterTarget.ANSIBLE, rb"---\n# Made by: bm-sync "),
+    )
+}
+_NOTHING, _ANYTHING = re.compile(rb"(?!)"), re.compile(rb"")
+_OUT = "give --out another folder"
 _APPLY = ("bm-sync", "apply", "-q", "--yes", "-f")
 
 
@@ -52,12 +67,23 @@ def rendered(manifest: Manifest, target: ClusterTarget, wishes: Wishes) -> tuple
             assert_never(target)
 
 
-def save(units: tuple[Unit, ...], folder: Path) -> tuple[Path, ...]:
-    """Write the texts below a folder; return the files. Raises BmSyncError when one cannot be."""
-    files = tuple(folder / unit.name for unit in units)
-    for file, unit in zip(files, units, strict=True):
-        write(file, unit.text)
-    return files
+def save(units: tuple[Unit, ...], target: ClusterTarget, folder: Path) -> tuple[Path, ...]:
+    """Write the texts below a folder; return the files.
+
+    Raises BmSyncError when one cannot be, and UsageError, with nothing written, when one would
+    replace a file that was not rendered for the target. A role's copies of the manifest are as they
+    were written, so they are told by the role that they lie in.
+    """
+    made = _KINDS[target]
+    copies = replace(made, head=_NOTHING)
+    if any(files.is_of(made, folder / unit.name) for unit in units):
+        copies = replace(made, head=_ANYTHING)
+    kinds = {u.name: copies if ansible.is_copy(u) else made for u in units}
+    for unit in units:
+        files.mode_of(folder / unit.name, kinds[unit.name], hint=f"move it away, or {_OUT}")
+    for unit in units:
+        write(folder / unit.name, unit.text, kinds[unit.name])
+    return tuple(folder / unit.name for unit in units)
 
 
 def _kubernetes(manifest: Manifest, wishes: Wishes) -> tuple[Unit, ...]:

@@ -1,4 +1,4 @@
-"""Files of this machine that give orders: whose they must be, and how they are read.
+"""Files of this machine: whose may give orders and how they are read, which ones are replaced.
 
 A manifest says which folders are emptied and which programs run; so do the files that it includes
 or names. Who can change one of them acts as whoever runs it. The rule, also for root:
@@ -20,6 +20,9 @@ It is an environment variable because no file that is held to the rule can set o
 
 The way is walked from its beginning, so nobody else can change it meanwhile; owner and mode of the
 file itself are those of what was opened.
+
+A file is written where an option or a key says so: in one step, never through a link, and never
+over a file that is not one of ours of the same kind by how it begins.
 """
 
 from __future__ import annotations
@@ -30,17 +33,21 @@ import re
 import shlex
 import stat
 import struct
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
+from bm_sync import layout
 from bm_sync.errors import UsageError
 
 TRUST = "BM_SYNC_TRUST"
 _MOST_LINKS = 40  # as Linux: path_resolution(7)
 _DESCRIPTOR = re.compile(r"/dev/(?:stdin|fd/\d+)|/proc/(?:self|\d+)/fd/\d+")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+_HEAD_BYTES = 4096
 _ACL = "system.posix_acl_access"  # 4 bytes of version, then entries of tag, rights and number
 _ACL_ENTRY = struct.Struct("<HHI")
 _ACL_USER, _ACL_OWN_GROUP, _ACL_GROUP, _ACL_WRITE = 0x02, 0x04, 0x08, 0x02
@@ -95,6 +102,19 @@ class Trust:
         """Whether a place on the way to `file` need not be looked at: all of a folder counts."""
         above = [folder for folder in self.folders if file.is_relative_to(folder)]
         return any(place.is_relative_to(f) or f.is_relative_to(place) for f in above)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Files of one kind that are written where somebody says: what they are, and how they begin.
+
+    `word` stands in the name of one that is not whole yet. `mode` is that of a new one.
+    """
+
+    name: str
+    head: re.Pattern[bytes]
+    word: str
+    mode: int = 0o600
 
 
 class _Step(NamedTuple):
@@ -173,6 +193,71 @@ def check(file: Path, env: Mapping[str, str]) -> None:
     *before, last = _way(file)
     _check_kind(file, last.found)
     _check_way(file, [*before, last], trust(env), last.path)
+
+
+def mode_of(file: Path, kind: Kind, *, hint: str) -> int:
+    """Return the mode of the file that is there, or of a new one.
+
+    Raises UsageError for what must not be replaced: all but a file of the kind. `hint` says where
+    another name is given.
+    """
+    for place in file.absolute().parents:
+        if place.is_symlink() and place.lstat().st_uid not in {os.geteuid(), 0}:
+            raise UsageError(f"{place} is a symbolic link of another user", hint=hint)
+    try:
+        found = file.lstat()
+    except FileNotFoundError:
+        return kind.mode
+    except OSError as e:
+        raise UsageError(f"cannot write {file}: {e.strerror}", hint=hint) from e
+    if stat.S_ISLNK(found.st_mode):
+        way = f"name the file that it leads to, or {hint}"
+        raise UsageError(f"{file} is a symbolic link", hint=way)
+    if not is_of(kind, file):
+        what = f"{file} is there and is not {kind.name}; it is not replaced"
+        raise UsageError(what, hint=hint)
+    return stat.S_IMODE(found.st_mode)
+
+
+@contextmanager
+def replacing(
+    file: Path, kind: Kind, *, hint: str, mode: int | None = None, encoding: str = "utf-8"
+) -> Iterator[TextIO]:
+    """Yield where to write what `file` will hold when the block ends well.
+
+    A file that is there keeps its mode, unless `mode` is given. Raises UsageError as `mode_of`
+    does, and for what the system refuses.
+    """
+    there = mode_of(file, kind, hint=hint)
+    begin, end = layout.beside(kind.word)
+    try:
+        descriptor, name = tempfile.mkstemp(end, begin, file.parent)
+    except OSError as e:
+        raise UsageError(f"cannot write {file}: {e.strerror}", hint=hint) from e
+    try:
+        with open(descriptor, "w", encoding=encoding) as stream:  # noqa: PTH123 - a descriptor
+            yield stream
+            stream.flush()
+            os.fchmod(stream.fileno(), there if mode is None else mode)
+            os.fsync(stream.fileno())
+        Path(name).replace(file)
+    except OSError as e:
+        Path(name).unlink(missing_ok=True)
+        raise UsageError(f"cannot write {file}: {e.strerror}", hint=hint) from e
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def is_of(kind: Kind, file: Path) -> bool:
+    """Whether a file is a regular one that begins as those of a kind do."""
+    try:
+        with open(os.open(file, _OPEN), "rb") as stream:  # noqa: PTH123 - a descriptor
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return False
+            return kind.head.match(stream.read(_HEAD_BYTES)) is not None
+    except OSError:
+        return False
 
 
 def adds_nobody(gid: int, owner: int, users: frozenset[int]) -> bool:

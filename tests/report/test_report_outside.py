@@ -124,8 +124,8 @@ def test_the_page_is_private_is_replaced_and_keeps_the_mode_it_was_given(here: W
 @pytest.mark.parametrize(
     ("target", "why"),
     [
-        ("sync.yaml", "is there and is no page of bm-sync; it is not replaced"),
-        ("notes", "is there and is no page of bm-sync; it is not replaced"),
+        ("sync.yaml", "is there and is not a page of bm-sync; it is not replaced"),
+        ("notes", "is there and is not a page of bm-sync; it is not replaced"),
         ("link.html", "is a symbolic link"),
         ("gone/page.html", "No such file or directory"),
         ("sync.yaml/page.html", "Not a directory"),

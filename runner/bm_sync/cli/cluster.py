@@ -76,7 +76,7 @@ def render(target: ClusterTarget, args: Namespace, io: Io) -> Answer:
     units = cluster_api.rendered(here.manifest, target, wishes)
     if args.out is None:
         return Answer(partial(units_text, units), lambda: units)
-    files = cluster_api.save(units, args.out)
+    files = cluster_api.save(units, target, args.out)
     said = f"{count(len(files), 'file')} written below {escape(str(args.out))}\n"
     return Answer(lambda: said, lambda: units, quiet=True)
 

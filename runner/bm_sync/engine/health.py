@@ -6,18 +6,17 @@ The texts are pure; `publish` writes them. That they cannot be written never fai
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bm_sync import __version__
+from bm_sync import __version__, files
 from bm_sync.engine import overview
 from bm_sync.engine.site import Site
+from bm_sync.errors import UsageError
 from bm_sync.model.config import Manifest
 from bm_sync.model.report import ProjectStatus
 from bm_sync.model.run import Run, Status
@@ -30,18 +29,33 @@ STATUS_FILE = "status.json"
 VERSION = 1
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
-_FOR_ALL = 0o644  # the collector runs as another user
-_PRIVATE = 0o600
+_STATUS = files.Kind(
+    "a status of bm-sync", re.compile(rb'\{"version": \d+, "kind": "status"'), "status"
+)
+_METRICS = files.Kind(
+    "a file of metrics of bm-sync",
+    re.compile(rb"# TYPE bm_sync_build_info gauge\n"),
+    "metrics",
+    0o644,  # the collector runs as another user
+)
+_HINT = "name another file: --metrics FILE, or metrics: in the manifest"
+
+
+def check(manifest: Manifest, setup: Setup) -> None:
+    """Raise UsageError when the metrics would replace a file that is not one of metrics."""
+    file = setup.metrics or manifest.metrics
+    if file is not None:
+        files.mode_of(file, _METRICS, hint=_HINT)
 
 
 def publish(manifest: Manifest, run: Run, state: State, setup: Setup) -> str | None:
     """Write what monitors read about a run that has ended; return what could not be written."""
     rows = overview.declared(manifest.projects, state, home_dir(setup.env))
     others = overview.undeclared(manifest, state)
-    texts = [(setup.state_dir / STATUS_FILE, status_text(run, rows + others), _PRIVATE)]
+    texts = [(setup.state_dir / STATUS_FILE, status_text(run, rows + others), _STATUS)]
     file = setup.metrics or manifest.metrics
     if file is not None:
-        texts.append((file, metrics_text(run, rows, _exits(run, rows, state)), _FOR_ALL))
+        texts.append((file, metrics_text(run, rows, _exits(run, rows, state)), _METRICS))
     troubles = [said for target in texts if (said := _put(*target)) is not None]
     return "; ".join(troubles) or None
 
@@ -54,15 +68,15 @@ def publish_end(manifest: Manifest, run: Run, setup: Setup) -> None:
         with suppress(OSError, ValueError, AttributeError):
             before = json.loads(file.read_text("utf-8"))
             said["projects"] = before.get("projects", [])
-        _put(file, json.dumps(said) + "\n", _PRIVATE)
+        _put(file, json.dumps(said) + "\n", _STATUS)
     figures = setup.metrics or manifest.metrics
-    if figures is not None:
+    if figures is not None and files.is_of(_METRICS, figures):
         with suppress(OSError, ValueError):
             text = figures.read_text("utf-8")
             now = _seconds(run.ended)
             for name, value in (("exit", run.exit), ("timestamp_seconds", now)):
                 text = re.sub(rf"(?m)^(bm_sync_last_run_{name}) -?\d+$", rf"\g<1> {value}", text)
-            _put(figures, text, _FOR_ALL)
+            _put(figures, text, _METRICS)
 
 
 async def tell_fleet(manifest: Manifest, run: Run, site: Site) -> str | None:
@@ -192,18 +206,11 @@ def _exits(run: Run, rows: Sequence[ProjectStatus], state: State) -> dict[str, i
     return found
 
 
-def _put(file: Path, text: str, mode: int) -> str | None:
+def _put(file: Path, text: str, kind: files.Kind) -> str | None:
     """Put a file in place in one step, so that no reader meets half of it; return why not."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as new:
-                new.write(text)
-                os.fchmod(new.fileno(), mode)
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as e:
-        return f"cannot write {file}: {e.strerror}"
+        with files.replacing(file, kind, hint=_HINT, mode=kind.mode) as stream:
+            stream.write(text)
+    except UsageError as e:
+        return e.what
     return None

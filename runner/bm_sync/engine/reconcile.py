@@ -155,6 +155,7 @@ async def apply(
     watch: Watch,
 ) -> Applied:
     """Lock, plan, confirm, carry out and record; see `api.apply`."""
+    health.check(manifest, setup)
     run = ticket(setup, watch.command)
     patience = Patience(watch.wait_s, watch.on_event)
     with (

@@ -24,16 +24,12 @@ def read(file: Path, env: Mapping[str, str], *, consent: bool) -> str:
 
     With `consent` it may belong to anybody, and everybody may be able to write it.
     """
-    report = Report(file)
-    data = _bytes(file, report, env, consent=consent)
-    if data is None:
-        raise report.fail()
-    return decode(data, file)
+    return decode(_bytes(file, env, consent=consent), file)
 
 
 def again(file: Path) -> str:
     """Return the text of a file that a manifest was loaded from, to copy it or tell it apart."""
-    return read(file, {}, consent=True)
+    return decode(_bytes(file, {}, consent=True), file, may_be_empty=True)
 
 
 def tell_others(file: Path, env: Mapping[str, str], report: Report) -> None:
@@ -91,7 +87,8 @@ def _screened(text: str, file: Path, *, may_be_empty: bool) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _bytes(file: Path, report: Report, env: Mapping[str, str], *, consent: bool) -> bytes | None:
+def _bytes(file: Path, env: Mapping[str, str], *, consent: bool) -> bytes:
+    report = Report(file)
     try:
         return files.read_named(file, MAX_BYTES, env, consent=consent)
     except FileNotFoundError:
@@ -109,7 +106,7 @@ def _bytes(file: Path, report: Report, env: Mapping[str, str], *, consent: bool)
     except (OSError, ValueError) as e:
         reason = (e.strerror or str(e)) if isinstance(e, OSError) else str(e)
         report.error(Code.UNREADABLE, START, f"the file cannot be read: {reason}")
-    return None
+    raise report.fail()
 
 
 def _position(before: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from bm_sync.schedule.yaml_text import Value, document, listing
 
 _HEAD = "Made by: bm-sync schedule show --target ansible"
 _RUN: tuple[Value, ...] = ("{{ bm_sync_command }}",)
+_COPIES = "bm_sync/files/manifest/"
 _MANIFEST = "{{ bm_sync_folder }}/"
 
 
@@ -24,8 +25,13 @@ def units(bundle: Bundle) -> tuple[Unit, ...]:
         Unit(f"{role}/meta/argument_specs.yml", _arguments()),
         Unit(f"{role}/tasks/main.yml", listing(_tasks(main, bundle), [_HEAD, *bundle.notes])),
         Unit(f"{role}/handlers/main.yml", listing(_handlers(main), [_HEAD])),
-        *(Unit(f"{role}/files/manifest/{path}", text) for path, text in bundle.files),
+        *(Unit(f"{_COPIES}{path}", text) for path, text in bundle.files),
     )
+
+
+def is_copy(unit: Unit) -> bool:
+    """Whether a file of the role is one of the manifest, as it is."""
+    return unit.name.startswith(_COPIES)
 
 
 _OPTIONS: tuple[tuple[str, str, str, Value], ...] = (

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bm_sync import layout
+from bm_sync import files
 from bm_sync.errors import BmSyncError, UsageError
 
 _TIMEOUT_S = 90.0
-_READABLE = 0o644  # a system's service manager reads units as root, `systemctl cat` as anybody
+READABLE = 0o644  # a system's service manager reads units as root, `systemctl cat` as anybody
+TIMER = files.Kind(
+    "a timer of bm-sync",
+    re.compile(rb"(?s)# Made by bm-sync schedule install for |.*<string>bm-sync-"),
+    "timer",
+    READABLE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +72,18 @@ class Programs:
         return done
 
 
-def write(file: Path, text: str) -> None:
-    """Put a file in place in one step; raises BmSyncError when that is not possible."""
+def write(file: Path, text: str, kind: files.Kind = TIMER) -> None:
+    """Put a file in place in one step; raises BmSyncError when that is not possible.
+
+    What is there and is not of the kind is never replaced.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        begin, end = layout.beside("timer")
-        descriptor, name = tempfile.mkstemp(end, begin, file.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as new:
-                new.write(text)
-                os.fchmod(new.fileno(), _READABLE)
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
     except OSError as e:
         raise BmSyncError(f"cannot write {file}: {e.strerror}", hint=_may_need_root(file)) from e
+    hint = _may_need_root(file) or "move it away, then run this again"
+    with files.replacing(file, kind, hint=hint, mode=kind.mode) as stream:
+        stream.write(text)
 
 
 def remove(file: Path) -> None:
