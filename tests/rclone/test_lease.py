@@ -147,7 +147,7 @@ def test_who_comes_second_is_told_who_writes_and_may_wait(
         assert run.message.startswith("project notes: the lease on ")
         assert "is held by process " in run.message
         assert " on here since 20" in run.message
-        assert run.hint == "wait until it has ended, or let this wait: bm-sync apply --wait"
+        assert run.hint == "wait until it has ended, or add --wait to the command"
         assert there.files() == {"b.md": b"from there"}, "nothing moved, not even down"
     assert first[0].exit == 0, trouble(first[0])
 

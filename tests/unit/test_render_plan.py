@@ -13,7 +13,8 @@ from bm_sync.model.tree import Side
 
 
 def test_a_plan_reads_summary_first_details_next_the_command_last() -> None:
-    following = "apply exactly this: bm-sync plan --out today.plan; bm-sync apply today.plan"
+    both = "bm-sync plan --out today.plan; bm-sync apply today.plan"
+    following = f"save a plan and apply exactly that: {both}"
     text = plan_text(plan(NOTES, ARCHIVE, RESEARCH), VIEW, following=following)
     golden("plan", text)
 

@@ -97,8 +97,9 @@ _SEE_HELP = "see: bm-sync --help"
 def _meant(word: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
+    names = {name.lstrip("-"): name for name in known}  # dashes are no likeness
+    close = get_close_matches(word.lstrip("-"), list(names), n=1, cutoff=0.6)
+    return f"did you mean {names[close[0]]!r}?" if close else None
 
 
 def _lower(message: str) -> str:

@@ -24,6 +24,7 @@ from bm_sync.engine.fleet_note import (
     read,
 )
 from bm_sync.engine.fleet_place import place_of
+from bm_sync.engine.identity import digest_of
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, UsageError
 from bm_sync.manifest import source
@@ -32,6 +33,7 @@ from bm_sync.model.config import Manifest, Placement
 from bm_sync.model.fleet import Fleet, FleetHost, FleetNote, FleetProject, FleetReport
 from bm_sync.model.report import ProjectStatus
 from bm_sync.model.run import Run
+from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.schedule.calendar import upcoming
 from bm_sync.state.machine import machine_id
 
@@ -55,8 +57,19 @@ async def publish(manifest: Manifest, run: Run, site: Site) -> str | None:
     except TimeoutError:
         return f"the fleet at {fleet.label} did not answer within {_WITHIN_S:.0f} s"
     except BmSyncError as e:
+        if isinstance(e, RcloneError) and e.fault is Fault.FORBIDDEN:
+            return _only_reads(fleet, site)
         return f"the fleet at {fleet.label} was not told: {e.what}"
     return None
+
+
+def _only_reads(fleet: Fleet, site: Site) -> str | None:
+    """Return, once, that this machine may only read: whoever may not write is no fault of a run."""
+    key, name = digest_of(["fleet", fleet.label]), "only-reads"
+    if site.state.remote_fact(key, name):
+        return None
+    site.state.set_remote_fact(key, name, value=True)
+    return f"this machine may only read the fleet at {fleet.label}, so others do not see it"
 
 
 def _note(manifest: Manifest, run: Run, site: Site) -> FleetNote:

@@ -79,7 +79,7 @@ async def claim(
     memory.given_back(note.run)
     raise LockedError(
         f"project {note.project}: others take the lease on {place.label} again and again",
-        hint="try again, or let it wait: bm-sync apply --wait",
+        hint="try again, or add --wait to the command",
     )
 
 
@@ -87,5 +87,5 @@ def refusal(project: str, place: LeasePlace, other: Standing) -> LockedError:
     """Return the error for a lease that another holds."""
     return LockedError(
         f"project {project}: the lease on {place.label} is held by {other.owner}",
-        hint="wait until it has ended, or let this wait: bm-sync apply --wait",
+        hint="wait until it has ended, or add --wait to the command",
     )

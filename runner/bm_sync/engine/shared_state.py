@@ -172,9 +172,7 @@ class SharedState:
             )
         except LockedError as e:
             dead_s = self._lease_s + UNSURE_S
-            hint = (
-                f"if it was killed, that ends within {dead_s:.0f} s; to wait: bm-sync apply --wait"
-            )
+            hint = f"if it was killed, that ends within {dead_s:.0f} s; or add --wait"
             raise LockedError(e.what, hint=hint) from e
         lease.outlives = True
         self._held[project.name] = _Held(lease, await self._place.vault_of(key))

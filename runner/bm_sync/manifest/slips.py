@@ -9,7 +9,7 @@ finds to the verdict of the `jsonschema` package.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
@@ -217,11 +217,20 @@ class _Walk:
 
     def _refuse_choice(self, rule: Schema, node: Scalar, where: str) -> Broken:
         choices = [str(choice) for choice in rule["enum"]]
-        near = nearest(node.raw, choices)
+        near = nearest(node.raw, choices) or _elsewhere(node.raw, choices)
         what = f"{said(node)} is not one of {listed(choices, 'and')} in {escaped(where)}"
         hint = f"did you mean {quoted(near)}?" if near else None
         self._report.error(Code.NOT_ONE_OF, node.spot, what, hint)
         return Broken(node.spot)
+
+
+_ELSEWHERE = {"bisync": "two-way", "sync": "mirror", "copy": "push", "download": "pull"}
+
+
+def _elsewhere(word: str, choices: Collection[str]) -> str | None:
+    """Return what a word of rclone is called here, where it is one of the choices."""
+    meant = _ELSEWHERE.get(word.lower())
+    return meant if meant in choices else None
 
 
 def _is_of(rule: Schema, node: Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, TypeAlias
 
@@ -65,7 +66,8 @@ def _for_scalar(rule: Schema, node: Scalar) -> str | None:
         case "object" | "array" if node.value is None:
             return "nothing is given; remove the key, or write {} or [] for an empty one"
         case "array":
-            return f"write a list: [{escaped(node.raw)}]"
+            plain = re.fullmatch(r"[A-Za-z0-9_./-]+", node.raw)
+            return f"write a list: [{node.raw if plain else json.dumps(escaped(node.raw))}]"
         case "boolean":
             return "write true or false"
         case "integer" | "number":

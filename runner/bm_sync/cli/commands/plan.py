@@ -87,4 +87,4 @@ def _following(args: Namespace, here: Context, names: tuple[str, ...], plan: Pla
     words += ["--keep-deleted"] if args.keep_deleted else []
     save_it = here.view.command("plan", *words, "--out", file)
     joint = " && " if plan_exit(plan, pending=False) is Exit.OK else "; "
-    return f"apply exactly this: {save_it}{joint}{do_it}"
+    return f"save a plan and apply exactly that: {save_it}{joint}{do_it}"
