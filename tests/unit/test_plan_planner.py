@@ -433,17 +433,6 @@ def test_a_root_that_is_no_folder_always_stops(root: Root) -> None:
     assert stop.guard in (Guard.ROOT, Guard.STORE)
 
 
-def test_another_device_stops_only_what_moves() -> None:
-    base = replace(one_row(), device=1)
-    tree = replace(folder({"x": local_file("old")}), device=2)
-    quiet = Observation(tree, bucket({"x": remote_file("old")}), base)
-    assert plan(quiet).stops == ()
-    busy = replace(quiet, remote=bucket({"x": remote_file("new")}))
-    (stop,) = plan(busy).stops
-    assert (stop.guard, stop.accept) == (Guard.DEVICE, "device")
-    assert plan(busy, intent(accept=Accept(device=True))).stops == ()
-
-
 @pytest.mark.parametrize(
     ("unlisted", "what"),
     [

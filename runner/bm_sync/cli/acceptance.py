@@ -9,9 +9,10 @@ from bm_sync.model.plan import Accept
 
 _FIGURES = ("delete", "overwrite", "bytes", "listing")
 _FLAGS = ("device", "empty_side")
+_FOLDER = "device"
 _FORM = (
-    "--accept takes delete=N, overwrite=N, bytes=N, listing=N, device and empty_side, "
-    "as the plan names them"
+    "--accept takes delete=N, overwrite=N, bytes=N, listing=N, device, device=FOLDER and "
+    "empty_side, as the plan names them"
 )
 
 
@@ -19,10 +20,13 @@ def accept(words: Sequence[str]) -> Accept:
     """Return what `--accept` lets through: exact figures, each named once."""
     figures: dict[str, int] = {}
     flags: set[str] = set()
+    folders: list[str] = []
     for part in (part.strip() for word in words for part in word.split(",")):
         name, _, number = part.partition("=")
         if part in _FLAGS:
             flags.add(part)
+        elif name == _FOLDER and number:
+            folders.append(number.strip("/"))
         elif name not in _FIGURES or not (number.isascii() and number.isdigit()):
             raise UsageError(f"--accept {part!r} is not understood", hint=_FORM)
         elif figures.setdefault(name, int(number)) != int(number):
@@ -34,4 +38,5 @@ def accept(words: Sequence[str]) -> Accept:
         device="device" in flags,
         empty_side="empty_side" in flags,
         listing=figures.get("listing"),
+        devices=tuple(folders),
     )

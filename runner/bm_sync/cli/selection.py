@@ -40,7 +40,7 @@ def add_plan_options(parser: ArgumentParser) -> None:
         default=[],
         metavar="WHAT",
         help="let exactly this much through the guards: delete=N, overwrite=N, bytes=N, listing=N, "
-        "device",
+        "device, device=FOLDER",
     )
     parser.add_argument(
         "--keep-deleted",

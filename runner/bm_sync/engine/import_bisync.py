@@ -112,7 +112,6 @@ def _remember(seen: Seen, lesson: Lesson, site: Site, *, forget: bool) -> None:
             project=seen.project.name,
             put=lesson.put,
             put_dirs=lesson.folders,
-            device=seen.observation.local.device,
             filters=seen.matcher.snapshot(),
             via_link=seen.via_link,
         ),

@@ -24,6 +24,7 @@ from bm_sync.filters.rules import BadPattern
 from bm_sync.filters.sift import oversize, refilter, without
 from bm_sync.model.config import FolderRemote, Links, Project
 from bm_sync.model.tree import Baseline, FilterChange, Observation, Side, Tree
+from bm_sync.plan import disks
 from bm_sync.state.values import HashMemory, Remembered
 
 
@@ -119,11 +120,11 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
         local, remote = without(local, large), without(remote, large)
     hidden = _hidden_rows(remembered.baseline, matcher, local, remote, large)
     change = _filter_change(remembered, matcher, local, remote, hidden)
-    baseline = _without_rows(remembered.baseline, hidden)
+    baseline = _with_disks(_without_rows(remembered.baseline, hidden), key, site)
     return Seen(
         project=project,
         key=key,
-        observation=Observation(local, remote, baseline, change),
+        observation=disks.hold(Observation(local, remote, baseline, change)),
         remembered=remembered,
         matcher=matcher,
         via_link=near.via_link,
@@ -229,6 +230,14 @@ def _without_rows(baseline: Baseline, hidden: Collection[str]) -> Baseline:
         files={p: row for p, row in baseline.files.items() if p not in hidden},
         dirs=baseline.dirs - frozenset(hidden),
     )
+
+
+def _with_disks(baseline: Baseline, key: str, site: Site) -> Baseline:
+    """Return the baseline with the file systems of its folders; older states know one number."""
+    known = site.state.disks(key)
+    if not known and baseline.device is not None:
+        known = {Side.LOCAL: {"": str(baseline.device)}}
+    return replace(baseline, disks=known)
 
 
 def _filter_change(

@@ -37,7 +37,7 @@ from bm_sync.model.config import (
 )
 from bm_sync.model.plan import Accept, Guard, MakeDir, Plan, ProjectPlan, Reason, Stop, Totals
 from bm_sync.model.tree import Root, Side
-from bm_sync.plan import planner
+from bm_sync.plan import disks, planner
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import digest
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -122,6 +122,11 @@ async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     return Prepared(project, plan, seen)
 
 
+def accepted(seen: Seen, accept: Accept) -> Seen:
+    """Return what was seen with the disks that a person accepts."""
+    return replace(seen, observation=disks.release(seen.observation, accept))
+
+
 def _found_near(plan: ProjectPlan, seen: Seen) -> ProjectPlan:
     """Return a plan whose stops for a missing folder say which one was probably meant."""
 
@@ -150,11 +155,11 @@ async def _believed(project: Project, site: Site, wanted: Intent) -> tuple[Seen,
 
     What they leave out then too stops the plan.
     """
-    seen = await _looked(project, site)
+    seen = await _looked(project, site, wanted)
     plan = planner.make(project.name, seen.key, seen.observation, wanted)
     if not await absence.missed(plan, seen, site):
         return seen, plan
-    seen = await _looked(project, site, by_folder=True)
+    seen = await _looked(project, site, wanted, by_folder=True)
     plan = planner.make(project.name, seen.key, seen.observation, wanted)
     left_out = await absence.missed(plan, seen, site)
     if not left_out:
@@ -163,9 +168,10 @@ async def _believed(project: Project, site: Site, wanted: Intent) -> tuple[Seen,
     return seen, planner.make(project.name, seen.key, seen.observation, wanted)
 
 
-async def _looked(project: Project, site: Site, *, by_folder: bool = False) -> Seen:
+async def _looked(project: Project, site: Site, wanted: Intent, *, by_folder: bool = False) -> Seen:
     """Observe a project, and read what the planner has to know."""
-    seen = await answer(await observe(project, site, by_folder=by_folder), project.policy, site)
+    seen = accepted(await observe(project, site, by_folder=by_folder), wanted.accept)
+    seen = await answer(seen, project.policy, site)
     require(seen)
     if project.policy.conflict.winner is config.Winner.MERGE:
         from bm_sync.engine import merge

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
+from bm_sync.engine.disks import disks_at
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
 from bm_sync.model.config import Winner
 from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.tree import Side, Stamp
+from bm_sync.plan import disks
 from bm_sync.state.store import State
 from bm_sync.state.values import Change
 
@@ -34,12 +37,12 @@ def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str
             drop=ledger.drop,
             put_dirs=ledger.put_dirs - ledger.drop_dirs,
             drop_dirs=ledger.drop_dirs,
-            device=seen.observation.local.device,
             filters=seen.matcher.snapshot(),
             via_link=seen.via_link,
             memory=None if memory == dict(seen.remembered.memory) else memory,
         ),
     )
+    _remember_disks(seen, state)
     _conflicts(seen, plan, ledger, state, run)
     if seen.project.policy.conflict.winner is Winner.MERGE:
         from bm_sync.engine import merge
@@ -58,11 +61,29 @@ def record_part(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State) -> 
             drop_dirs=ledger.drop_dirs,
         )
         state.record(plan.key, part)
+        _remember_disks(seen, state)
     known = state.conflicts(plan.key)
     settled = ledger.drop | ledger.put.keys()
     left = tuple(c for c in known if (c.kept or c.path) not in settled)
     if left != known:
         state.put_conflicts(plan.key, left)
+
+
+def _remember_disks(seen: Seen, state: State) -> None:
+    """Note which file systems the folders of a project lie on; between remotes there are none.
+
+    The state of two remotes goes to other machines, whose disks are others.
+    """
+    if seen.near is not None:
+        return
+    found = dict(disks.to_remember(seen.observation))
+    for side in Side:
+        made = seen.folder_on(side)
+        if side not in found and made is not None:
+            with suppress(OSError):  # it was missing, and this run made it
+                found[side] = {p: d.names[0] for p, d in disks_at(made).items()}
+    if found:
+        state.set_disks(seen.key, found)
 
 
 def _memory(seen: Seen, ledger: Ledger) -> Mapping[tuple[Side, str], tuple[Stamp, str]]:

@@ -13,7 +13,7 @@ from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.keepers import Keeper, keepers_of
 from bm_sync.engine.observe import Seen, observe
-from bm_sync.engine.prepare import Prepared, Wants, failed, intent
+from bm_sync.engine.prepare import Prepared, Wants, accepted, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import Placement, Project
@@ -98,7 +98,7 @@ async def _prepare(found: Target, wanted: Undo, project: Project, site: Site) ->
     effects = undo.selected(site.state.past.of_run(found.run.id, key), wanted.paths)
     try:
         async with within(project.policy.limits.timeout_s):
-            seen = await observe(project, site)
+            seen = accepted(await observe(project, site), wanted.accept)
             asked = undo.unsure(effects, seen.observation)
             seen = await told_of(seen, asked[Side.LOCAL], asked[Side.REMOTE], site)
             held = await _held(effects, keepers_of(seen, site))

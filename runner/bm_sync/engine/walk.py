@@ -11,12 +11,13 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, cast
 
+from bm_sync.engine.disks import Mounts
 from bm_sync.engine.jail import Identity, enter, identity
 from bm_sync.engine.links import Folder, refusal
 from bm_sync.errors import BmSyncError
@@ -24,7 +25,7 @@ from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
 from bm_sync.filters.sift import is_plain, mark_above, name_fault
 from bm_sync.model.config import Links, Origin
-from bm_sync.model.tree import File, FileStamp, Problem, ProblemKind, Root, Side, Tree
+from bm_sync.model.tree import Disk, File, FileStamp, Problem, ProblemKind, Root, Side, Tree
 
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
@@ -94,11 +95,12 @@ def _walking(
             found = Root.NOT_A_FOLDER if root.exists() else Root.MISSING
             return Walked(Tree(files={}, root=found), via_link=root.is_symlink())
         raise _unreadable_root(root, e) from e
+    mounts = Mounts(str(entered.real))
     walker = _Walker(str(entered.real), matcher, gitignore=gitignore, links=links, side=side)
     try:
         with _Descent(entered.folder) as descent:
             yield from walker.run(descent)
-            device = os.fstatvfs(descent.top).f_fsid
+            disks = mounts.disks(descent.top)
             read, now = identity(os.fstat(descent.top)), identity(root.stat())
     except OSError as e:
         raise _unreadable_root(root, e) from e
@@ -108,7 +110,7 @@ def _walking(
             hint="run it again when the folder stands still",
         )
     return replace(
-        walker.walked(device), via_link=entered.via_link, identity=read, real=entered.real
+        walker.walked(disks), via_link=entered.via_link, identity=read, real=entered.real
     )
 
 
@@ -190,13 +192,13 @@ class _Walker:
                     self._lost(folder.path, e)
             yield
 
-    def walked(self, device: int) -> Walked:
+    def walked(self, disks: Mapping[str, Disk]) -> Walked:
         """Return the result of the run."""
         tree = Tree(
             files=self._files,
             dirs=mark_above(self._dirs, self._hidden),
             problems=tuple(sorted(self._problems, key=lambda p: p.path)),
-            device=device,
+            disks=disks,
         )
         return Walked(tree, self._ignore_files, self._excluded, self._bad)
 

@@ -101,7 +101,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """What the user lets through on the command line, exact figures only; None accepts nothing."""
+    """What the user lets through on the command line, exact figures only; None accepts nothing.
+
+    `device` is for a root that lies on another disk, `devices` for folders inside.
+    """
 
     delete: int | None = None
     overwrite: int | None = None
@@ -109,6 +112,7 @@ class Accept:
     device: bool = False
     empty_side: bool = False
     listing: int | None = None
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +167,9 @@ class ProjectPlan:
 
     @property
     def broken(self) -> tuple[Problem, ...]:
-        """Return the problems that are failures; a deletion that waits is none."""
-        return tuple(p for p in self.problems if p.kind is not ProblemKind.UNDELETABLE)
+        """Return the problems that are failures; what waits for a person is not one."""
+        waits = (ProblemKind.UNDELETABLE, ProblemKind.DEVICE)
+        return tuple(p for p in self.problems if p.kind not in waits)
 
     @property
     def settled(self) -> bool:

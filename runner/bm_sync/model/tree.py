@@ -84,6 +84,7 @@ class ProblemKind(StrEnum):
     CASE = "case"
     CHANGED = "changed"  # after the run that is to be taken back
     UNDELETABLE = "undeletable"  # deleted on one side; the remote deletes nothing
+    DEVICE = "device"  # a folder on another file system than last time
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +113,24 @@ class Root(StrEnum):
     STORE_MISSING = "store-missing"  # the bucket (or whatever holds all roots) is gone
 
 
+class Disk(NamedTuple):
+    """A file system, by all names that tell it from others, the most lasting one first.
+
+    `uuid:…`, `id:…` (statfs, made of the UUID), `mount:…`, `device:…`, and statfs's number alone.
+    """
+
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """One side as it was seen, filtered.
 
     files: by path. dirs: by path (without the root), the value says whether something excluded or
     unsyncable lies in or below it, so that it must not be removed; empty where the backend has no
-    folders (`has_folders` false). device: the id of the file system (statvfs f_fsid), None behind
-    rclone. unlisted: paths that its listing leaves out although they stand there (true) or may do
-    so, because nobody could be asked (false).
+    folders (`has_folders` false). disks: the file system of the root, as `""`, and of each folder
+    where another one is mounted; empty behind rclone. unlisted: paths that its listing leaves out
+    although they stand there (true) or may do so, because nobody could be asked (false).
     """
 
     files: Mapping[str, File]
@@ -130,8 +140,8 @@ class Tree:
     has_folders: bool = True
     case_insensitive: bool = False
     can_delete: bool = True
-    device: int | None = None
     unlisted: Mapping[str, bool] = field(default_factory=dict)
+    disks: Mapping[str, Disk] = field(default_factory=dict)
 
 
 class Agreed(NamedTuple):
@@ -146,11 +156,13 @@ class Agreed(NamedTuple):
 class Baseline:
     """What both sides last agreed on.
 
-    Rows of paths that are excluded now are kept and not looked at (I11).
+    Rows of paths that are excluded now are kept and not looked at (I11). `disks` has the name of
+    each side's file systems by folder, see `Tree.disks`; `device` is all that older states know.
     """
 
     files: Mapping[str, Agreed] = field(default_factory=dict)
     dirs: frozenset[str] = frozenset()
+    disks: Mapping[Side, Mapping[str, str]] = field(default_factory=dict)
     device: int | None = None
     known: bool = False  # false: there is no memory, the next run is a union
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from bm_sync.model.config import Limit, Mode
 from bm_sync.model.plan import (
-    MEMORY_ONLY,
     Action,
     Copy,
     Forget,
@@ -21,7 +20,7 @@ from bm_sync.model.plan import (
     Trash,
 )
 from bm_sync.model.tree import Observation, Root, Side
-from bm_sync.plan import barrier
+from bm_sync.plan import barrier, disks
 from bm_sync.plan.change import rows
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.totals import totals
@@ -86,7 +85,7 @@ def stops(
     """
     case = _Case(actions, observation, intent, withheld or {}, reconciling=reconciling)
     found = [stop for side in Side for stop in _side_stops(case, side)]
-    return (*found, *_max_bytes(case), *_device(case))
+    return (*found, *_max_bytes(case), *(stop for side in Side for stop in _device(case, side)))
 
 
 def _side_stops(case: _Case, side: Side) -> Iterator[Stop]:
@@ -286,14 +285,11 @@ def _max_bytes(case: _Case) -> Iterator[Stop]:
     yield Stop(Guard.MAX_BYTES, side, what, paths, accept=f"bytes={size}", origin=origin)
 
 
-def _device(case: _Case) -> Iterator[Stop]:
-    now, before = case.observation.local.device, case.observation.baseline.device
-    moving = any(not isinstance(action, MEMORY_ONLY) for action in case.actions)
-    if None in (now, before) or now == before or not moving or case.intent.accept.device:
-        return
-    what = f"{case.intent.local_label} is on another file system than last time"
-    hint = "is a disk not mounted?"
-    yield Stop(Guard.DEVICE, Side.LOCAL, what, accept="device", hint=hint)
+def _device(case: _Case, side: Side) -> Iterator[Stop]:
+    if not case.intent.accept.device and disks.is_other(case.observation, side):
+        what = f"{case.intent.label(side)} is on another file system than last time"
+        hint = "is a disk not mounted?"
+        yield Stop(Guard.DEVICE, side, what, accept="device", hint=hint)
 
 
 def _files(count: int) -> str:

@@ -73,7 +73,7 @@ def load(connection: Connection, key: str, here: Here) -> tuple[Remembered, str 
     total = weight + contents.weigh_folders(dirs) + contents.weigh_hashes(memory)
     if total & rows.SUM_MASK != head.total:
         return Remembered(name=head.name), "was damaged"
-    baseline = Baseline(files, dirs, head.device, known=True)
+    baseline = Baseline(files, dirs, device=head.device, known=True)
     return Remembered(baseline, memory, head.filters, head.name, head.via_link), None
 
 

@@ -6,14 +6,16 @@ from any thread. Nothing here decides what is synced.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.run import ProjectRun, Run, Status
+from bm_sync.model.tree import Side
 from bm_sync.state import baselines, contents, database, history, open_conflicts
 from bm_sync.state.machine import Here, machine_id
 from bm_sync.state.past import Past
@@ -34,6 +36,8 @@ _SEEN = Reader.of(
     "key name local remote last_run last_time status converged files bytes message",
     mends=True,
 )
+
+_DISKS = "disks"  # a fact about a project
 
 
 class State:
@@ -254,6 +258,16 @@ class State:
         with self._db.writing() as connection:
             fact = (identity, name, value)
             insert(connection, "facts", "identity name value", [fact], "INSERT OR REPLACE")
+
+    def disks(self, key: str) -> Mapping[Side, Mapping[str, str]]:
+        """Return the names of the file systems that a project's folders lay on, by side."""
+        told = self.remote_fact(key, _DISKS)
+        found = json.loads(told) if isinstance(told, str) else {}
+        return {side: found[side] for side in Side if side in found}
+
+    def set_disks(self, key: str, found: Mapping[Side, Mapping[str, str]]) -> None:
+        """Remember which file systems a project's folders lie on."""
+        self.set_remote_fact(key, _DISKS, json.dumps(found, sort_keys=True))
 
     def export(self, wanted: Wanted) -> bytes:
         """Return all that is known of a project as a database of its own, for another machine."""

@@ -44,7 +44,7 @@ def add(parser: ArgumentParser) -> None:
         default=[],
         metavar="WHAT",
         help="let exactly this much through the guards: delete=N, overwrite=N, bytes=N, listing=N, "
-        "device",
+        "device, device=FOLDER",
     )
     add_acting(parser)
     add_jobs(parser)

@@ -154,6 +154,10 @@ def problem_lines(project: str, problems: Sequence[Problem], view: View) -> list
     ]
     rest = len(problems) - len(shown)
     said += [f"  … and {rest:,} more (--all-files)"] if rest else []
+    away = sorted({p.path for p in problems if p.kind is ProblemKind.DEVICE})
+    if away:
+        words = [word for path in away for word in ("--accept", f"device={path}")]
+        said += commands([("let this through", view.again(project, *words))])
     if view.applies and any(p.kind is ProblemKind.UNDELETABLE for p in problems):
         said.append("delete there what is not wanted any more, by whatever else reaches it, or")
         said += commands([("bring it back", view.command("apply", project, "--keep-deleted"))])
