@@ -189,6 +189,40 @@ def test_a_one_way_project_is_taken_back_at_its_destination_only(bench: Bench) -
     assert texts(bench.there) == source
 
 
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("moved_on", ["", "edited", "deleted", "renamed again", "old name taken"])
+def test_a_rename_in_a_mirror_is_taken_back_and_done_again_whatever_the_source_does(
+    bench: Bench, direction: str, moved_on: str
+) -> None:
+    bench.policy = {"mode": "mirror", "direction": direction}
+    source, target = (bench.here, bench.there) if direction == "up" else (bench.there, bench.here)
+    bench.write("d/a.md", "b.md", where=source)
+    assert bench.apply().exit == 0
+    before = texts(target)
+    (source / "d/a.md").rename(source / "moved.md")
+    assert bench.apply().exit == 0
+    after = texts(target)
+    assert sorted(after) == ["b.md", "moved.md"]
+    match moved_on:
+        case "edited":
+            bench.write("moved.md", text="edited at the source", where=source)
+        case "deleted":
+            (source / "moved.md").unlink()
+        case "renamed again":
+            (source / "moved.md").rename(source / "again.md")
+        case "old name taken":
+            bench.write("d/a.md", text="another file", where=source)
+        case _:
+            pass
+    stands = texts(source)
+    for expected in (before, after, before):
+        done = undone(bench)
+        assert (done.exit, done.problems) == (0, ())
+        assert (texts(target), texts(source)) == (expected, stands)
+    assert bench.apply().exit == 0
+    assert texts(target) == texts(source) == stands
+
+
 def test_a_guard_stops_an_undo_that_deletes_much(bench: Bench) -> None:
     bench.policy = {"guards": {"max_delete": 2}}
     bench.write("a.md")

@@ -126,17 +126,19 @@ async def _rename(items: Sequence[Move], hand: Hand, ledger: Ledger) -> None:
         if item.path in stamps and ledger.outcome(item) is Outcome.DONE:
             there = _there(item, hand.side, ledger)
             ledger.forget(item.old_path)
-            ledger.agree(item.path, agreed(hand.side, item.content, stamps[item.path], there))
+            if there is not None:
+                ledger.agree(item.path, agreed(hand.side, item.content, stamps[item.path], there))
 
 
-def _there(item: Move, side: Side, ledger: Ledger) -> Stamp:
-    """Return the stamp of the other side's file: it has the name already, or got it just now."""
+def _there(item: Move, side: Side, ledger: Ledger) -> Stamp | None:
+    """Return the stamp of the other side's file: it has the name already, or got it just now.
+
+    None where only one side is taken back and the other has no such file.
+    """
     row = ledger.put.get(item.path)
     if row is not None:
         return row.remote if side is Side.LOCAL else row.local
-    there = item.remote if side is Side.LOCAL else item.local
-    assert there is not None  # noqa: S101 - an invariant of the planner
-    return there
+    return item.remote if side is Side.LOCAL else item.local
 
 
 async def _restore(items: Sequence[Restore], hands: Hands, ledger: Ledger) -> None:

@@ -90,8 +90,9 @@ class Trash:
 class Move:
     """Rename `old_path` to `path` on `side`, because the other side did.
 
-    The stamp of `side` is the one at `old_path`, that of the other side the one at `path`. A rename
-    that is taken back is for both sides, and both stamps are those at `old_path`.
+    The stamp of `side` is the one at `old_path`, that of the other side the one at `path`. In a
+    rename that is taken back both stamps are those at `old_path`; a side that is not taken back,
+    the source of a mirror, may have none there.
     """
 
     kind: ClassVar[str] = "move"

@@ -256,13 +256,11 @@ def _rename_back(effect: Effect, work: Work, *, hidden: frozenset[str]) -> None:
             work.leave(new, side, "its old name has been taken after the run")
             return
     local, remote = work.stamp(new, Side.LOCAL), work.stamp(new, Side.REMOTE)
-    if local is None or remote is None:
-        work.leave(new, effect.side, "it was changed after the run")
-        return
     for side in work.sides:
-        size = (local if side is Side.LOCAL else remote).size
+        mine = local if side is Side.LOCAL else remote
+        assert mine is not None  # noqa: S101 - it is as the run left it
         work.actions.append(
-            Move(old, new, side, size, Reason.TAKEN_BACK, local, remote, content=content)
+            Move(old, new, side, mine.size, Reason.TAKEN_BACK, local, remote, content=content)
         )
 
 
