@@ -34,7 +34,7 @@ class Bench:
         self.here = self.folder / "notes"
         self.there = self.folder / "cloud" / "notes"
         self.state = self.folder / "state"
-        self.here.mkdir(parents=True)
+        self.here.mkdir(parents=True, exist_ok=True)
         env = {"HOME": str(self.folder / "home"), "PATH": os.environ["PATH"]}
         env["SECRET"] = servers.SECRET_KEY
         self.setup = Setup(env=env, state_dir=self.state, host="laptop")

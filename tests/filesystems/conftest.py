@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,12 @@ import pytest
 from filesystems.kinds import KINDS, Kind, mounted
 from pipeline_bench import Bench
 
-from bm_sync.model.report import Setup
-
 _numbers = itertools.count()
 
 
 @dataclass
 class Ground:
-    """A project, both sides of which lie on one file system; its state lies elsewhere."""
+    """A project, both sides of which lie on one file system; its manifest and state do not."""
 
     kind: Kind
     disk: Path
@@ -45,12 +42,11 @@ def disk(
 def ground(disk: tuple[Kind, Path], tmp_path: Path) -> Iterator[Ground]:
     kind, at = disk
     folder = at / f"t{next(_numbers)}"
-    folder.mkdir()
     with contextlib.ExitStack() as stack:
-        bench = Bench(folder)
-        bench.state = tmp_path / "state"
-        env = {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
-        bench.setup = Setup(env=env, state_dir=bench.state, host="laptop")
+        for name in ("notes", "cloud"):
+            (folder / name).mkdir(parents=True)
+            stack.enter_context(mounted(tmp_path / name, "mount", "--bind", folder / name))
+        bench = Bench(tmp_path)
         if kind.deep:
             for side in (bench.here, bench.there):
                 away = folder / f"away-{side.parent.name}"
