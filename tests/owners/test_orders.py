@@ -345,3 +345,61 @@ def test_a_watch_keeps_its_manifest_while_others_have_it_in_their_hands(machine:
         assert not here.ran.exists()
         os.chown(mine, ANNA.uid, ANNA.gid)
         watch.until(lambda _: here.ran.exists())
+
+
+def test_an_rclone_conf_of_another_user_is_not_read(machine: Machine) -> None:
+    here = desk(machine)
+    here.put(
+        ANNA,
+        "sync.yaml",
+        "version: 1\nremotes: {far: {rclone: theirs}}\n"
+        "projects: {notes: {local: ./notes, remote: far}}\n",
+    )
+    conf = f"[theirs]\ntype = alias\nremote = {here.folder}/shelf\n"
+    usual = machine.home(ANNA) / ".config/rclone/rclone.conf"
+    machine.write(ANNA, usual, conf)
+    assert machine.run(ANNA, "plan", cwd=here.folder).code == 0
+    for file, env in (
+        (usual, {}),
+        (machine.root / "own/rclone/rclone.conf", {"XDG_CONFIG_HOME": str(machine.root / "own")}),
+        (machine.root / "rclone.conf", {"RCLONE_CONFIG": str(machine.root / "rclone.conf")}),
+    ):
+        machine.write(ANNA, file, conf)
+        os.chown(file, MALLORY.uid, MALLORY.gid)
+        for words in (("plan",), ("import", "rclone", "-o", "-")):
+            done = machine.run(ANNA, *words, cwd=here.folder, **env)
+            assert f"{file} is not read: it belongs to" in done.out + done.err
+            assert done.code == 2
+        taken = machine.run(ANNA, "plan", cwd=here.folder, BM_SYNC_TRUST="20012", **env)
+        assert taken.code == 0
+        os.chown(file, ANNA.uid, ANNA.gid)
+        if file != usual:
+            file.unlink()
+
+
+def test_what_is_taken_over_belongs_to_who_takes_it_over(machine: Machine) -> None:
+    here = desk(machine)
+    theirs = machine.write(ANNA, machine.root / "memory/beside").parent
+    machine.write(ANNA, machine.root / "listings/beside")
+    machine.write(MALLORY, theirs / "config.json", '{"projects": {"main": "/tmp/main"}}')
+    done = machine.run(
+        ANNA, "import", "basic-memory", "--config-dir", str(theirs), "-o", "-", cwd=here.folder
+    )
+    assert (done.code, "config.json is not read: it belongs to" in done.err) == (2, True)
+    signing_in = machine.run(ANNA, "login", cwd=here.folder, BASIC_MEMORY_CONFIG_DIR=str(theirs))
+    assert "config.json is not read: it belongs to" in signing_in.err
+    text = "version: 1\nremotes: {shelf: {type: local, root: ./shelf}}\n"
+    here.put(ANNA, "sync.yaml", f"{text}projects: {{notes: {{local: ./notes, remote: shelf}}}}\n")
+    assert machine.run(ANNA, "apply", "--yes", cwd=here.folder).code == 0
+    assert machine.run(ANNA, "reset", "notes", "--yes", cwd=here.folder).code == 0
+    names = [
+        str(here.folder / side).strip("/").replace("/", "_") for side in ("notes", "shelf/notes")
+    ]
+    for side in ("path1", "path2"):
+        file = machine.root / "listings" / f"{'..'.join(names)}.{side}.lst"
+        machine.write(
+            MALLORY, file, "# bisync listing v1 from 2026-11-30T00:00:00.000000000+0000\n"
+        )
+    words = ("import", "bisync-state", "notes", "--workdir", str(machine.root / "listings"))
+    done = machine.run(ANNA, *words, cwd=here.folder)
+    assert (done.code, ".lst is not read: it belongs to" in done.err) == (2, True), done

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from bm_sync import files
 from bm_sync.cloud import keeping
 from bm_sync.cloud.faults import CloudError, SignInError, signed_out
 from bm_sync.cloud.logins import (
@@ -235,6 +236,8 @@ def _of_basic_memory(host: Host, env: Mapping[str, str], lock: Path) -> Account:
     if own.api_key and sendable(own.api_key):
         return Account(host, _by_key(own.api_key, "Basic Memory's config.json", host), None, lock)
     shelf = BasicMemoryLogin(data_dir(env) / TOKEN_FILE)
+    if shelf.file.is_file():
+        files.check(shelf.file, env)
     try:
         kept = shelf.read(host)
     except DamagedError as e:

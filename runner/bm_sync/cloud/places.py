@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bm_sync import files
 from bm_sync.errors import UsageError
 from bm_sync.paths import home_dir
 
@@ -72,13 +73,17 @@ def data_dir(env: Mapping[str, str]) -> Path:
 
 
 def declared(env: Mapping[str, str]) -> Declared:
-    """Return what `config.json` says; a missing or damaged one says nothing."""
+    """Return what `config.json` says; a missing or damaged one says nothing.
+
+    Raises OthersFileError for one that is in the hands of others: it says where tokens are sent.
+    """
     try:
-        with (data_dir(env) / "config.json").open("rb") as file:
-            said = json.loads(file.read(_MAX_CONFIG))
+        said = json.loads(files.read(data_dir(env) / "config.json", _MAX_CONFIG, env))
     except FileNotFoundError:
         return Declared()
-    except (OSError, ValueError, RecursionError):
+    except files.OthersFileError:
+        raise
+    except (OSError, ValueError, RecursionError, files.RefusedFileError):
         return Declared(readable=False)
     if not isinstance(said, dict):
         return Declared(readable=False)

@@ -30,7 +30,7 @@ def import_basic_memory(folder: Path | None, file: Path, setup: Setup) -> Propos
     from bm_sync.manifest.adopt import memory
     from bm_sync.manifest.adopt.proposal import propose
 
-    return propose(memory.read(folder or data_dir(setup.env)), file, setup)
+    return propose(memory.read(folder or data_dir(setup.env), setup.env), file, setup)
 
 
 def import_rclone(config: Path | None, file: Path, setup: Setup) -> Proposal:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bm_sync import files
 from bm_sync.engine.identity import joined
 from bm_sync.errors import UsageError
 from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Project
@@ -24,6 +25,7 @@ _SIGNS = re.compile(r"[\s\\/:?*]")
 _LOCAL = re.compile(r"local(\{[^}]*\})?__?")
 _FAILED = "-err"
 _SHOWN = 3
+_MOST_BYTES = 1 << 20  # of a lock file
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,8 @@ def _none(project: Project, folders: list[Path]) -> UsageError:
 def _refuse_running(session: Session) -> None:
     """Raise UsageError while the bisync that writes these listings is at work."""
     try:
-        text = session.lock.read_text("utf-8", "replace")
-    except OSError:
+        text = files.read(session.lock, _MOST_BYTES, {}, consent=True).decode("utf-8", "replace")
+    except (OSError, files.RefusedFileError):
         return
     pid = _pid(text)
     if pid is not None and Path(f"/proc/{pid}").exists():

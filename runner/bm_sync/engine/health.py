@@ -66,8 +66,9 @@ def publish_end(manifest: Manifest, run: Run, setup: Setup) -> None:
     with suppress(OSError, ValueError, AttributeError):
         said = json.loads(status_text(run, ()))
         with suppress(OSError, ValueError, AttributeError):
-            before = json.loads(file.read_text("utf-8"))
-            said["projects"] = before.get("projects", [])
+            if files.is_of(_STATUS, file):
+                before = json.loads(file.read_text("utf-8"))
+                said["projects"] = before.get("projects", [])
         _put(file, json.dumps(said) + "\n", _STATUS)
     figures = setup.metrics or manifest.metrics
     if figures is not None and files.is_of(_METRICS, figures):

@@ -6,9 +6,11 @@ guards. The listings are read and never changed; no file is touched on either si
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bm_sync import files
 from bm_sync.engine.bisync_find import find
 from bm_sync.engine.bisync_learn import Lesson, Listings, learn, untimed
 from bm_sync.engine.observe import Seen, observe
@@ -39,7 +41,8 @@ async def import_bisync_state(
         what = f"project {project.name} joins two remotes; the listings of bisync name a folder"
         raise UsageError(what)
     session = find(project, folder, site.setup.env)
-    local, remote = _read(session.local), _read(session.remote)
+    env = site.setup.env
+    local, remote = _read(session.local, env), _read(session.remote, env)
     seen = await observe(project, site)
     known = seen.remembered.baseline.known
     if known and not replace_memory:
@@ -60,14 +63,12 @@ async def import_bisync_state(
     )
 
 
-def _read(file: Path) -> Listing:
+def _read(file: Path, env: Mapping[str, str]) -> Listing:
     shown = ascii(str(file))[1:-1]
     try:
-        with file.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        listing = read(files.read(file, _MAX_BYTES, env))
     except OSError as e:
         raise UsageError(f"cannot read {shown}: {e.strerror}") from e
-    listing = read(data) if len(data) <= _MAX_BYTES else None
     if listing is None:
         raise UsageError(f"{shown} is no listing of rclone bisync")
     return listing

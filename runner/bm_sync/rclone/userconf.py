@@ -11,9 +11,12 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from bm_sync import files
 from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.model.config import NamedRemote
+from bm_sync.paths import home_dir
 from bm_sync.rclone.binary import Binary
 from bm_sync.rclone.remotes import Definition
 from bm_sync.secret import Secret
@@ -82,7 +85,38 @@ def _definition(name: str, section: Mapping[str, str]) -> Definition:
     return Definition(name, section.get("type", ""), options, obscure=False)
 
 
+def where(binary: Binary, env: Mapping[str, str]) -> Path | None:
+    """Return the rclone.conf that rclone reads, None where it reads none.
+
+    The order is that of rclone (fs/config.makeConfigPath, measured with 1.75.2).
+    """
+    if "RCLONE_CONFIG" in env:
+        return Path(env["RCLONE_CONFIG"]) if env["RCLONE_CONFIG"] not in {"", os.devnull} else None
+    home, config = home_dir(env), env.get("XDG_CONFIG_HOME")
+    places = (
+        binary.path.parent / "rclone.conf",
+        *([Path(config) / "rclone/rclone.conf"] if config else []),
+        home / ".config/rclone/rclone.conf",
+        home / ".rclone.conf",
+    )
+    return next((place for place in places if os.path.lexists(place)), None)
+
+
+def _check(binary: Binary, env: Mapping[str, str]) -> None:
+    """Hold the file to the rule of `files`; one that is missing rclone tells of."""
+    file = where(binary, env)
+    if file is None:
+        return
+    try:
+        files.check(file, env)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise UsageError(f"cannot read {file}: {e.strerror}") from e
+
+
 async def _dump(binary: Binary, env: Mapping[str, str]) -> Sections:
+    _check(binary, env)
     process = await asyncio.create_subprocess_exec(
         str(binary.path),
         "config",

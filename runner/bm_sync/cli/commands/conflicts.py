@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from bm_sync import files
 from bm_sync.cli import loop
 from bm_sync.cli.acting import act, add_acting, refuse_to_ask, typed
 from bm_sync.cli.answer import Answer, Io
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _VERBS = ("list", "show", "resolve")
 _SIDES = ("local", "remote", "both")
+_MOST_BYTES = 1 << 32  # of the right version, which is held in memory
 
 
 def add(parser: ArgumentParser) -> None:
@@ -113,7 +115,7 @@ def _choice(word: str | None, io: Io) -> Settle:
     if word in _SIDES:
         return Settle(Keep(word))
     try:
-        return Settle(Keep.FILE, outside(word, io).read_bytes())
+        return Settle(Keep.FILE, files.read_named(outside(word, io), _MOST_BYTES, {}, consent=True))
     except OSError as error:
         what = f"--keep {escape(word)} cannot be read: {error.strerror}"
         raise UsageError(what, hint="--keep takes local, remote, both, or a file") from error

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bm_sync import files
 from bm_sync.filters import rules as patterns
 from bm_sync.filters.matcher import Matcher
 from bm_sync.manifest.bmignore import NAME
@@ -39,9 +40,8 @@ def ignoring(folder: Path) -> Ignoring:
 def _text(file: Path) -> str | None:
     """Return the text of the file, None when there is none; what is wrong with it others tell."""
     try:
-        with file.open("rb") as stream:
-            return stream.read(MAX_BYTES).decode("utf-8", "surrogateescape")
-    except OSError:
+        return files.read(file, MAX_BYTES, {}, consent=True).decode("utf-8", "surrogateescape")
+    except (OSError, files.RefusedFileError):
         return None
 
 

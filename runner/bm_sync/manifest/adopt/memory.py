@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bm_sync import files
 from bm_sync.errors import UsageError
 from bm_sync.manifest.shown import quoted
 
@@ -48,13 +49,13 @@ class MemoryConfig:
     workspace: str | None
 
 
-def read(folder: Path) -> MemoryConfig:
+def read(folder: Path, env: Mapping[str, str]) -> MemoryConfig:
     """Return what the `config.json` in Basic Memory's data directory declares.
 
-    Raises UsageError when there is none, or it is damaged.
+    Raises UsageError when there is none, it is damaged, or others have it in their hands.
     """
     file = folder / CONFIG
-    said = _object(file)
+    said = _object(file, env)
     projects, cloud = _map(said, "projects", file), _map(said, "cloud_projects", file)
     modes = _map(said, "project_modes", file)
     names = dict.fromkeys((*projects, *cloud))
@@ -67,18 +68,15 @@ def read(folder: Path) -> MemoryConfig:
     )
 
 
-def _object(file: Path) -> Mapping[str, object]:
+def _object(file: Path, env: Mapping[str, str]) -> Mapping[str, object]:
     hint = "name Basic Memory's data directory with --config-dir"
     try:
-        with file.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        data = files.read(file, _MAX_BYTES, env)
     except FileNotFoundError as e:
         raise UsageError(f"there is no {file}", hint=hint) from e
     except OSError as e:
         raise UsageError(f"{file} cannot be read: {e.strerror}", hint=hint) from e
     mend = "let Basic Memory write it anew, or take a backup of it (config.json.bak)"
-    if len(data) > _MAX_BYTES:
-        raise UsageError(f"{file} is larger than 4 MiB", hint=mend)
     try:
         said = json.loads(data)
     except (ValueError, RecursionError):
