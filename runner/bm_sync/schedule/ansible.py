@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from bm_sync.model.schedule import Unit
 from bm_sync.schedule.jobs import Bundle
-from bm_sync.schedule.yaml_text import Value, document, listing
+from bm_sync.schedule.yaml_text import Value, Verbatim, document, listing
 
 _HEAD = "Made by: bm-sync schedule show --target ansible"
 _RUN: tuple[Value, ...] = ("{{ bm_sync_command }}",)
 _COPIES = "bm_sync/files/manifest/"
-_MANIFEST = "{{ bm_sync_folder }}/"
+_PATH = "bm_sync_path"  # below the manifest's folder, named by who wrote the manifest
+_PLACE = "{{ bm_sync_folder }}/{{ bm_sync_path }}"
 
 
 def units(bundle: Bundle) -> tuple[Unit, ...]:
@@ -87,29 +88,8 @@ def _tasks(main: str, bundle: Bundle) -> list[Value]:
         "when": "bm_sync_install",
     }
     folders = sorted({path.rpartition("/")[0] for path, _ in bundle.files} - {""})
-    made: list[Value] = [
-        {
-            "name": f"Make the folder {folder or 'of the manifest'}",
-            "ansible.builtin.file": {
-                "path": _MANIFEST + folder if folder else "{{ bm_sync_folder }}",
-                "state": "directory",
-                "mode": "0755",
-            },
-        }
-        for folder in ["", *folders]
-    ]
-    copied: list[Value] = [
-        {
-            "name": f"Put {path} in place",
-            "ansible.builtin.copy": {
-                "src": f"manifest/{path}",
-                "dest": f"{_MANIFEST}{path}",
-                "mode": "0644",
-            },
-            "notify": "Check the manifest",
-        }
-        for path, _ in bundle.files
-    ]
+    made = [_folder(folder) for folder in ["", *folders]]
+    copied = [_copy(path) for path, _ in bundle.files]
     flush: Value = {
         "name": "Check the manifest before timers are made of it",
         "ansible.builtin.meta": "flush_handlers",
@@ -117,16 +97,42 @@ def _tasks(main: str, bundle: Bundle) -> list[Value]:
     return [install, *made, *copied, flush, _timers(main)]
 
 
+def _folder(path: str) -> Value:
+    """Return the task that makes a folder below the manifest's, or that itself."""
+    made: dict[str, Value] = {
+        "name": Verbatim(f"Make the folder {path}") if path else "Make the folder of the manifest",
+        "ansible.builtin.file": {
+            "path": _PLACE if path else "{{ bm_sync_folder }}",
+            "state": "directory",
+            "mode": "0755",
+        },
+    }
+    return {**made, "vars": {_PATH: Verbatim(path)}} if path else made
+
+
+def _copy(path: str) -> Value:
+    return {
+        "name": Verbatim(f"Put {path} in place"),
+        "ansible.builtin.copy": {
+            "src": Verbatim(f"manifest/{path}"),
+            "dest": _PLACE,
+            "mode": "0644",
+        },
+        "vars": {_PATH: Verbatim(path)},
+        "notify": "Check the manifest",
+    }
+
+
 def _timers(main: str) -> Value:
     """Return the task that makes the timers; the command itself is idempotent and says so."""
     target = "{{ ['--target', bm_sync_target] if bm_sync_target else [] }}"
-    words = ["schedule", "install", "--json", "-f", f"{_MANIFEST}{main}"]
+    words: list[Value] = ["schedule", "install", "--json", "-f", _PLACE]
     return {
         "name": "Make the timers that the manifest declares",
         "ansible.builtin.command": {
             "argv": "{{ [bm_sync_command] + bm_sync_words + bm_sync_named }}",
         },
-        "vars": {"bm_sync_words": words, "bm_sync_named": target},
+        "vars": {"bm_sync_words": words, "bm_sync_named": target, _PATH: Verbatim(main)},
         "register": "bm_sync_made",
         "changed_when": (
             "((bm_sync_made.stdout | from_json).data.written"
@@ -140,9 +146,8 @@ def _handlers(main: str) -> list[Value]:
     return [
         {
             "name": "Check the manifest",
-            "ansible.builtin.command": {
-                "argv": [*_RUN, "validate", f"{_MANIFEST}{main}"],
-            },
+            "ansible.builtin.command": {"argv": [*_RUN, "validate", _PLACE]},
+            "vars": {_PATH: Verbatim(main)},
             "changed_when": False,
         }
     ]

@@ -165,7 +165,8 @@ def _pod(name: str, job: Job, bundle: Bundle, pods: Pods) -> dict[str, Value]:
             {
                 "name": "bm-sync",
                 "image": pods.image,
-                "command": list(job.words),
+                # $(NAME) would be a variable of the container, $$ is a dollar.
+                "command": [word.replace("$", "$$") for word in job.words],
                 "env": list(_env(name, bundle, pods)),
                 "securityContext": hardened,
                 "resources": _resources("100m", "128Mi", "512Mi"),

@@ -68,7 +68,7 @@ def _task(name: str, job: Job, bundle: Bundle) -> dict[str, object]:
     said: dict[str, object] = {
         "Name": "apply",
         "Driver": "raw_exec",
-        "Config": {"command": "/usr/bin/env", "args": list(job.words)},
+        "Config": {"command": "/usr/bin/env", "args": [_literal(word) for word in job.words]},
         "KillTimeout": 120 * _SECOND_NS,
         "Resources": {"CPU": 100, "MemoryMB": 256},
         "LogConfig": {"MaxFiles": 2, "MaxFileSizeMB": 5},
@@ -83,6 +83,14 @@ def _task(name: str, job: Job, bundle: Bundle) -> dict[str, object]:
             }
         ]
     return said
+
+
+def _literal(word: str) -> str:
+    """Return a word that Nomad takes as it is: a task's configuration is read as HCL templates.
+
+    Source: https://developer.hashicorp.com/nomad/docs/reference/hcl2/expressions#string-literals
+    """
+    return word.replace("${", "$${").replace("%{", "%%{")
 
 
 def _variables(name: str, names: Sequence[str]) -> str:

@@ -179,4 +179,5 @@ def _writable(machine: Machine, writable: Sequence[Path]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    return text.replace("%", "%%")
+    """Return a text for a line; a backslash at its end would take the next line to it."""
+    return text.replace("\\", "\\\\").replace("%", "%%")

@@ -13,6 +13,13 @@ from typing import TypeAlias
 
 Value: TypeAlias = "str | int | bool | Sequence[Value] | Mapping[str, Value] | None"
 
+
+class Verbatim(str):
+    """A text that Ansible takes as it is, whatever looks like a template in it (`!unsafe`)."""
+
+    __slots__ = ()
+
+
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -31,7 +38,7 @@ def listing(items: Sequence[Value], comments: Sequence[str] = ()) -> str:
 
 def _comments(said: Sequence[str]) -> Iterator[str]:
     for line in said:
-        yield f"# {line}".rstrip()
+        yield f"# {''.join(c if c.isprintable() else _char(c) for c in line)}".rstrip()
 
 
 def _lines(value: Mapping[str, Value], indent: str) -> Iterator[str]:
@@ -41,6 +48,8 @@ def _lines(value: Mapping[str, Value], indent: str) -> Iterator[str]:
 
 def _entry(head: str, value: Value, indent: str) -> Iterator[str]:
     match value:
+        case Verbatim():
+            yield f"{head} {_flow(value)}"
         case str() if "\n" in value and _fits_block(value):
             yield f"{head} |{'' if value.endswith(chr(10)) else '-'}"
             for line in value.removesuffix("\n").split("\n"):
@@ -79,6 +88,8 @@ def _fits_block(text: str) -> bool:
 
 def _flow(value: Value) -> str:
     match value:
+        case Verbatim():
+            return f"!unsafe {_quoted(value)}"
         case str():
             return _word(value)
         case Mapping():
@@ -92,6 +103,10 @@ def _flow(value: Value) -> str:
 def _word(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.casefold() not in _WORDS:
         return text
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
     return f'"{"".join(map(_char, text))}"'
 
 
