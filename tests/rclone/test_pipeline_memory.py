@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from pipeline_bench import Bench, everything, texts
 
-from bm_sync.engine import contents
+from bm_sync.engine import contents, disks
 from bm_sync.engine.jail import Jail
 from bm_sync.errors import StalePlanError
 from bm_sync.model.plan import Accept, Guard
 from bm_sync.model.run import Outcome, Status
-from bm_sync.model.tree import FileStamp
+from bm_sync.model.tree import Disk, FileStamp, Side
 
 
 @pytest.fixture
@@ -65,11 +64,11 @@ def test_a_local_folder_on_another_device_stops_the_run(
     bench.write("a.md", "b.md")
     bench.apply()
     bench.write("a.md", text="edited")
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_fsid=4711))
+    monkeypatch.setattr(disks, "_disk", lambda *_: Disk(("uuid:4711", "4711")))
     before = everything(bench.here), everything(bench.there)
     done = bench.apply()
     assert (done.status, done.exit) == (Status.STOPPED, 3)
-    assert [s.guard for s in done.stops] == [Guard.DEVICE]
+    assert [(s.guard, s.side) for s in done.stops] == [(Guard.DEVICE, side) for side in Side]
     assert (everything(bench.here), everything(bench.there)) == before
     assert bench.apply(Accept(device=True)).exit == 0
     assert bench.apply().exit == 0, "the new device is known now"
