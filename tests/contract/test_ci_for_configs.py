@@ -6,6 +6,7 @@ index and writing the comment. Everything else of it is held to the schema of Gi
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,9 @@ EXAMPLE = ROOT / "examples/github-actions"
 WORKFLOW = EXAMPLE / ".github/workflows/sync.yml"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
 REACHING_OUT = {"install", "comment"}
+BY_NAME = re.compile(
+    r"\b(?:pipx?|uv(?: pip| tool)?) install (?:-\S+ )*['\"]?bm-sync(?![\w-])(?! @)"
+)
 SLIP = MANIFEST.replace("projects:", "projekts:")
 
 
@@ -106,6 +110,46 @@ def test_the_workflow_is_what_github_takes(here: World) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     whole = yaml.safe_load(WORKFLOW.read_text("utf-8"))
     assert set(whole["jobs"]) == {"validate", "plan", "apply"}
+
+
+def test_only_the_step_that_needs_secrets_has_them() -> None:
+    whole = yaml.safe_load(WORKFLOW.read_text("utf-8"))
+    having = [
+        step.get("name", step.get("uses"))
+        for job in whole["jobs"].values()
+        for step in job["steps"]
+        if "secrets." in str(step)
+    ]
+    assert having == ["plan", "apply"]
+    assert str(whole).count("secrets.") == 4
+
+
+def test_nothing_is_installed_by_a_name_that_anybody_could_take() -> None:
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(ROOT / "runner").rglob("*.py")]
+    texts += [file for file in (ROOT / "examples").rglob("*") if file.is_file()]
+    found = [
+        f"{file.name}: {line.strip()}"
+        for file in texts
+        for line in file.read_text("utf-8", "replace").splitlines()
+        if BY_NAME.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_by_name"),
+    [
+        ("pip install bm-sync", True),
+        ("pip install -q --upgrade 'bm-sync[watch]'", True),
+        ("uv tool install bm-sync==1.2", True),
+        ("pipx install bm-sync", True),
+        ("pip install .", False),
+        ('pip install "$BM_SYNC"', False),
+        ("pip install 'bm-sync @ git+https://example.org/bm-sync@0123'", False),
+    ],
+)
+def test_an_installation_by_name_is_seen(line: str, *, is_by_name: bool) -> None:
+    assert (BY_NAME.search(line) is not None) == is_by_name
 
 
 @pytest.fixture

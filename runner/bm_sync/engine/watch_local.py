@@ -15,7 +15,7 @@ from pathlib import Path
 from bm_sync.engine.watch_news import Happening
 
 MISSING = "the package watchfiles is not installed"
-INSTALL = "pip install 'bm-sync[watch]'"
+INSTALL = "pip install 'watchfiles>=1.0'"
 _STEP_MS, _GROUP_MS = 50, 200
 _POLL_MS = 1000
 _TRY_AGAIN_S = 300.0

@@ -39,7 +39,7 @@ _OPTIONS: tuple[tuple[str, str, str, Value], ...] = (
     ("bm_sync_folder", "path", "Where the manifest lies on each machine.", "/etc/bm-sync"),
     ("bm_sync_command", "str", "What starts the program there.", "bm-sync"),
     ("bm_sync_install", "bool", "Whether to install it with pip before.", False),
-    ("bm_sync_package", "str", "What pip installs, such as bm-sync==1.2.", "bm-sync"),
+    ("bm_sync_package", "str", "What pip installs: git+URL@COMMIT.", ""),
     ("bm_sync_virtualenv", "path", "The virtual environment it goes to.", "/opt/bm-sync"),
     ("bm_sync_timers", "bool", "Whether to make the timers that the manifest declares.", True),
     (
