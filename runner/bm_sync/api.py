@@ -68,10 +68,11 @@ async def plan(
     """Plan the selected projects. Changes nothing anywhere."""
     projects = select(manifest, selection)
     async with peeking(setup, projects, manifest.state) as site:
-        from bm_sync.engine.prepare import Wants, plan_of, prepare_all
+        from bm_sync.engine.prepare import Wants, author, plan_of, prepare_all
 
-        prepared = await prepare_all(projects, site, Wants(accept, keep_deleted))
-        return plan_of(manifest, prepared, site.clock())
+        wants = Wants(accept, keep_deleted)
+        prepared = await prepare_all(projects, site, wants)
+        return plan_of(manifest, prepared, site.clock(), wants, author(setup))
 
 
 async def apply(  # noqa: PLR0913 - what to do, and whom to tell
@@ -108,6 +109,18 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
     return await reconcile.apply(manifest, projects, setup, prepare, watch)
 
 
+async def plan_saved(manifest: Manifest, saved: Plan, setup: Setup) -> Plan:
+    """Return what a saved plan would do now; raises StalePlanError as `apply_saved` does."""
+    from bm_sync.engine.saved import fitting, projects_of
+
+    projects = projects_of(manifest, saved)
+    async with peeking(setup, projects, manifest.state) as site:
+        from bm_sync.engine.prepare import plan_of
+
+        prepared = await fitting(saved, projects, site)
+        return plan_of(manifest, prepared, site.clock(), saved.wants, saved.author)
+
+
 async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
     manifest: Manifest,
     saved: Plan,
@@ -121,16 +134,21 @@ async def apply_saved(  # noqa: PLR0913 - what to do, and whom to tell
 ) -> Applied:
     """Carry out exactly a saved plan; raises StalePlanError when any of it no longer fits."""
     from bm_sync.engine import reconcile
-    from bm_sync.engine.saved import fitting
+    from bm_sync.engine.saved import fitting, projects_of
 
-    names = tuple(p.project for p in saved.projects)
-    projects = tuple(p for p in manifest.projects if p.name in names)
+    projects = projects_of(manifest, saved)
 
     async def prepare(mine: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
-        return await fitting(manifest, saved, mine, site)
+        return await fitting(saved, mine, site)
 
     watch = reconcile.Watch(
-        confirm, on_event, command, wait_s, attended=True, ignore_conditions=ignore_conditions
+        confirm,
+        on_event,
+        command,
+        wait_s,
+        attended=True,
+        ignore_conditions=ignore_conditions,
+        saved=saved.digest,
     )
     return await reconcile.apply(manifest, projects, setup, prepare, watch)
 

@@ -218,7 +218,6 @@ def test_what_is_merged_is_applied(runner: World, store: Server) -> None:
 
 def test_a_plan_is_printed_as_it_would_be_saved(here: World) -> None:
     printed = here.run("plan", "--format", "json", "--out", "today.plan")
-    saved = (here.root / "today.plan").read_text()
-    assert printed.out.replace('"sync.yaml"', f'"{here.root}/sync.yaml"') == saved
+    assert printed.out == (here.root / "today.plan").read_text()
     assert here.run("plan", "--format", "text").out == here.run("plan").out
     assert here.run("plan", "--format", "markdown").out.startswith("### bm-sync plan\n\n4 files")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import stat
 import subprocess
 from pathlib import Path
@@ -128,8 +130,14 @@ def test_a_saved_plan_is_private_whole_and_never_replaces_another_file(here: Wor
     assert here.run("plan", "--out", "today.plan").code == 0
     said = here.run("plan", "--out", "notes/a.md")
     assert (said.code, here.files("notes")["a.md"]) == (2, "notes/a.md\n")
-    shown, planned = here.run("show", "today.plan").out, here.run("plan").out
-    assert shown == planned.rsplit("save a plan and", 1)[0]
+    shown = here.run("show", "today.plan").out
+    head, _, plan = shown.partition("\n\n")
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    assert head.startswith(
+        f"plan for {here.root}/sync.yaml\nmade by {user} on {os.uname().nodename}"
+    )
+    assert plan.endswith("\nwhat it would do now: bm-sync apply today.plan --dry-run\n")
+    assert plan.rsplit("what it would", 1)[0] == here.run("plan").out.rsplit("save a plan and", 1)[0]
 
 
 def test_a_saved_plan_that_no_longer_fits_exits_8(here: World) -> None:
@@ -148,7 +156,7 @@ def test_a_saved_plan_is_applied_as_it_is(here: World) -> None:
     here.write("broken.plan", '{"kind": "plan", ')
     said = here.run("apply", "broken.plan")
     assert said.code == 2
-    assert "broken.plan is no saved plan" in said.err
+    assert "broken.plan is not a saved plan" in said.err
 
 
 @pytest.fixture

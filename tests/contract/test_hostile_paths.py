@@ -27,7 +27,7 @@ from bm_sync.model.config import FolderRemote
 from bm_sync.model.past import Effect, EffectKind, Undo
 from bm_sync.model.tree import Agreed, FileStamp, Side
 from bm_sync.plan import decode
-from bm_sync.plan.wire import digest
+from bm_sync.plan.wire import sealed
 from bm_sync.state.store import State
 from bm_sync.state.values import Change
 
@@ -304,16 +304,19 @@ def test_a_plan_that_was_tampered_with_is_refused(tmp_path: Path, canary: Canary
         assert "projects[0].actions[0].path is not a path inside a project" in led_out.err
     other = said('"project": "notes"', '"project": "other"', sealed=True)
     assert other.code == 8
-    assert "project 'other' joins other places now than in the plan" in other.err
+    assert "sync.yaml has no project 'other'" in other.err
     gone = said('"path": "a.md"', '"path": "never there.md"', sealed=True)
     assert gone.code == 8
+    assert (
+        "notes: never there.md: was deleted on the local side since the plan was made" in gone.err
+    )
     assert not (here.root / "shelf").exists()
     canary.unharmed()
 
 
 def seal(body: dict[str, object]) -> str:
     """Return the digest of a plan, as who knows how would forge it."""
-    return digest(decode.plan(body, version=1).projects)
+    return sealed(decode.plan(body, version=1)).digest
 
 
 def test_paths_in_the_state_that_lead_out_are_not_followed(tmp_path: Path, canary: Canary) -> None:

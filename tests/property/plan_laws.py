@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import replace
+from itertools import product
 from typing import TypeVar
 
 from property.plan_cases import NO_GUARDS, Case
-from property.plan_world import above
+from property.plan_world import World, above
 
 from bm_sync.model.config import Compare, Guards, Limit, Mode, Winner
 from bm_sync.model.plan import (
-    MEMORY_ONLY,
     Accept,
     Action,
     Copy,
@@ -23,11 +24,14 @@ from bm_sync.model.plan import (
     Move,
     Plan,
     ProjectPlan,
+    Reason,
     RemoveDir,
+    Restore,
     Trash,
 )
 from bm_sync.model.tree import Observation, ProblemKind, Side
-from bm_sync.plan import stale, wire
+from bm_sync.plan import wire
+from bm_sync.plan.fit import fit, narrowed
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.planner import make
 
@@ -407,21 +411,74 @@ def _bare(action: Action) -> Action:
 
 def plans_survive_being_saved(case: Case) -> None:
     seen, made = case.world.plan(case.intent)
-    plan = Plan("2026-11-22T07:15:00Z", "sync.yaml", "0" * 64, (made,), wire.digest((made,)))
+    plan = wire.sealed(Plan("2026-11-22T07:15:00Z", "/sync.yaml", "0" * 64, (made,)))
     assert wire.from_json(json.loads(json.dumps(wire.to_json(plan)))) == plan
-    assert stale.misfits(made, seen) == ()
+    found = fit(made, made, seen)
+    assert (found.misfits, found.left, found.taken) == ((), (), made.actions)
 
 
 def a_changed_world_makes_a_saved_plan_stale(case: Case) -> None:
     """Touch each file that an action is about: that action must say so."""
     world = case.world
     made = world.plan(case.intent)[1]
-    for action in made.actions:
+    for action in made.moves:
         for side in Side:
-            if not isinstance(action, MEMORY_ONLY) and action.path in world.place(side).files:
+            if action.path in world.place(side).files:
                 files = world.place(side).files
                 old = files[action.path]
                 files[action.path] = replace(old, content=old.content + "!", tick=old.tick + 1000)
-                what = stale.misfits(made, world.look())
+                seen, today = world.plan(case.intent)
+                what = fit(made, today, seen).misfits
                 assert any(sentence.startswith(f"{action.path}: ") for sentence in what)
                 files[action.path] = old
+
+
+def a_part_of_a_plan_is_as_safe_as_the_whole(case: Case) -> None:
+    """Take one action out of the plan, and one action alone: done as planned, or refused."""
+    before = deepcopy(case.world)
+    seen, today = case.world.plan(case.intent)
+    case.world.carry_out(today)
+    for action in today.moves:
+        alone = (action,)
+        others = tuple(a for a in today.actions if a is not action)
+        for part in (alone, others):
+            found = fit(replace(today, actions=part), today, seen)
+            if not found.misfits:
+                world = deepcopy(before)
+                world.carry_out(narrowed(today, found))
+                assert before.kept() <= world.kept()
+                _each_path_as_before_or_after(before, world, case.world)
+
+
+def _each_path_as_before_or_after(before: World, world: World, after: World) -> None:
+    for side in Side:
+        was, now, then = (w.contents(side) for w in (before, world, after))
+        for path in was.keys() | now.keys() | then.keys():
+            assert now.get(path) in (was.get(path), then.get(path)), path
+
+
+def what_today_would_not_do_is_never_taken(case: Case) -> None:
+    """Write every action that a plan can hold for every path: only today's own are taken."""
+    seen, today = case.world.plan(case.intent)
+    for action in _every_action(case.world):
+        for actions in ((action,), (*today.actions, action)):
+            found = fit(replace(today, actions=actions), today, seen)
+            assert found.misfits, action
+            assert set(narrowed(today, found).actions) <= set(today.actions)
+
+
+def _every_action(world: World) -> Iterator[Action]:
+    every = sorted({*world.local.files, *world.remote.files, "never/there"})
+    for path, side in product(every, Side):
+        stamps = [world.place(s).stamp(path) for s in Side]
+        here, there = stamps
+        other = every[(every.index(path) + 1) % len(every)]
+        yield MakeDir(path, side, Reason.NEW)
+        yield RemoveDir(path, side, Reason.DELETED)
+        yield Restore(path, side, side, other, 1, Reason.SETTLED, here, there)
+        if world.place(side).files.get(path) is not None:
+            yield Copy(path, side.other, 1, Reason.NEW, here, there, kept_as=other)
+            yield Trash(path, side, 1, Reason.DELETED, here, there, early=True)
+            yield KeepBoth(path, "git/hooks/x", side, 1, Reason.CONFLICT, here, there)
+        if here is not None and there is not None:
+            yield Move(other, path, side, 1, Reason.RENAMED, here, there)

@@ -23,13 +23,13 @@ from bm_sync.plan import (
     clash,
     conflict,
     diff,
+    fit,
     folders,
     guard,
     order,
     planner,
     policy,
     rename,
-    stale,
     steps,
     undeletable,
 )
@@ -275,7 +275,22 @@ MUTANTS = [
     Mutant(
         "a saved plan always fits",
         laws.a_changed_world_makes_a_saved_plan_stale,
-        ((stale, "_one_moved", lambda *_: iter(())),),
+        ((fit, "_why", lambda *_: ""),),
+    ),
+    Mutant(
+        "a saved plan may hold what today's does not",
+        laws.what_today_would_not_do_is_never_taken,
+        ((fit, "_bare", type),),
+    ),
+    Mutant(
+        "a saved plan may tear apart what belongs together",
+        laws.a_part_of_a_plan_is_as_safe_as_the_whole,
+        ((fit, "_torn", lambda *_: iter(())),),
+    ),
+    Mutant(
+        "a saved plan may tear apart what makes room",
+        laws.a_part_of_a_plan_is_as_safe_as_the_whole,
+        ((fit, "_is_wide", lambda _: False),),
     ),
     Mutant(
         "what cannot be deleted is deleted",

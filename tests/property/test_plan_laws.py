@@ -31,6 +31,8 @@ EVERY_MODE = [
     laws.what_was_asked_is_enough,
     laws.plans_survive_being_saved,
     laws.a_changed_world_makes_a_saved_plan_stale,
+    laws.a_part_of_a_plan_is_as_safe_as_the_whole,
+    laws.what_today_would_not_do_is_never_taken,
 ]
 TWO_WAY = [laws.two_way_converges, laws.changes_propagate, laws.conflicts_obey_the_policy]
 
@@ -60,6 +62,10 @@ def test_a_mirror_makes_the_destination_equal_and_keeps_what_it_replaces() -> No
 
 def test_names_that_differ_by_case_settle_without_loss() -> None:
     quick(given(twin_cases())(laws.names_that_differ_by_case_settle))()
+
+
+def test_a_part_of_a_plan_is_as_safe_as_the_whole_where_names_differ_by_case() -> None:
+    quick(given(twin_cases())(laws.a_part_of_a_plan_is_as_safe_as_the_whole))()
 
 
 @pytest.mark.parametrize("law", [*undeletable.WHEREVER, *undeletable.OWN], ids=_named)

@@ -46,8 +46,9 @@ from bm_sync.model.tree import (
     Side,
     Tree,
 )
-from bm_sync.plan import stale, wire
+from bm_sync.plan import wire
 from bm_sync.plan.diff import needs_mtime, questions
+from bm_sync.plan.fit import fit, narrowed
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.planner import make
 
@@ -515,7 +516,7 @@ def test_times_are_needed_only_for_conflicts_that_they_decide_or_name() -> None:
 
 
 def whole(made: ProjectPlan) -> Plan:
-    return Plan("2026-11-22T07:15:00Z", "sync.yaml", "0" * 64, (made,), wire.digest((made,)))
+    return wire.sealed(Plan("2026-11-22T07:15:00Z", "/sync.yaml", "0" * 64, (made,)))
 
 
 def test_a_plan_survives_json_with_names_that_are_not_utf_8() -> None:
@@ -525,13 +526,47 @@ def test_a_plan_survives_json_with_names_that_are_not_utf_8() -> None:
     assert wire.from_json(json.loads(text)) == whole(made)
 
 
+def misfits(saved: ProjectPlan, now: Observation) -> tuple[str, ...]:
+    return fit(saved, plan(now), now).misfits
+
+
 def test_a_saved_plan_that_no_longer_fits_says_where() -> None:
     local, remote = {"x": local_file("1")}, {"y": remote_file("2")}
     saved = plan(seen(local, remote))
-    assert stale.misfits(saved, seen(local, remote)) == ()
+    assert misfits(saved, seen(local, remote)) == ()
     changed = seen({"x": local_file("1", inode=7)}, remote)
-    assert stale.misfits(saved, changed) == (
-        "x: changed on the local side since the plan was made",
+    assert misfits(saved, changed) == ("x: changed on the local side since the plan was made",)
+
+
+def test_a_saved_plan_leaves_out_what_came_since() -> None:
+    local, remote = {"x": local_file("1")}, {"y": remote_file("2")}
+    saved = plan(seen(local, remote))
+    more = seen({**local, "d/z": local_file("3")}, remote)
+    found = fit(saved, plan(more), more)
+    assert (found.misfits, [a.path for a in found.left]) == ((), ["d/z"])
+    part = narrowed(plan(more), found)
+    assert kinds(part) == kinds(saved)
+    assert part.notes == ("1 more change came since the plan was made and is not part of it",)
+
+
+def test_a_saved_plan_that_leaves_out_the_copy_of_a_conflict_is_stale() -> None:
+    observation = seen({"x": local_file("mine")}, {"x": remote_file("yours")})
+    whole = plan(observation)
+    assert [a.kind for a in whole.actions] == ["keep-both", "copy"]
+    part = replace(whole, actions=whole.actions[1:])
+    (misfit,) = fit(part, whole, observation).misfits
+    assert misfit.startswith("x: today's plan has to keep the other version as x.conflict-")
+
+
+def test_a_saved_plan_that_leaves_out_what_makes_room_for_a_twin_of_the_name_is_stale() -> None:
+    base = agree({"Note": local_file("old")}, {"Note": remote_file("old")})
+    observation = seen({"note": local_file("new")}, {"Note": remote_file("old")}, base)
+    remote = replace(observation.remote, case_insensitive=True)
+    whole = plan(replace(observation, remote=remote))
+    assert kinds(whole) == [("trash", "Note"), ("copy", "note")]
+    part = replace(whole, actions=whole.actions[1:])
+    assert fit(part, whole, observation).misfits == (
+        "Note: today's plan has to delete it on the remote side, too",
     )
 
 
@@ -606,6 +641,6 @@ def test_a_saved_plan_knows_when_a_file_takes_a_new_name() -> None:
     renamed = {"new": local_file("text", inode=3)}
     saved = plan(seen(renamed, {"old": remote_file("text")}, base))
     taken = {"old": remote_file("text"), "new": remote_file("other")}
-    assert stale.misfits(saved, seen(renamed, taken, base)) == (
+    assert misfits(saved, seen(renamed, taken, base)) == (
         "new: came on the remote side since the plan was made",
     )

@@ -11,8 +11,8 @@ import pytest
 from property.strategies import agree, bucket, folder, intent, local_file, remote_file, seen
 
 from bm_sync.errors import UsageError
-from bm_sync.model.config import Guards, Limit, Policy
-from bm_sync.model.plan import MakeDir, Plan, ProjectPlan, Reason
+from bm_sync.model.config import Direction, Guards, Limit, Mode, Policy
+from bm_sync.model.plan import MakeDir, Plan, ProjectPlan, Reason, Totals
 from bm_sync.model.tree import FilterChange, Observation, Problem, ProblemKind, Side
 from bm_sync.paths import schema_file
 from bm_sync.plan import wire
@@ -54,7 +54,7 @@ def rich() -> Plan:
 
 
 def _plan(made: ProjectPlan) -> Plan:
-    return Plan("2026-11-22T07:15:00Z", "sync.yaml", "0" * 64, (made,), wire.digest((made,)))
+    return wire.sealed(Plan("2026-11-22T07:15:00Z", "/sync.yaml", "0" * 64, (made,)))
 
 
 def test_the_sample_holds_every_kind_of_action() -> None:
@@ -153,7 +153,9 @@ def test_a_plan_that_was_edited_is_refused_by_its_digest() -> None:
 
 
 def test_a_plan_that_makes_a_project_on_the_cloud_comes_back_the_same() -> None:
-    made = replace(rich().projects[0], actions=(MakeDir("", Side.REMOTE, Reason.FOLDER),), stops=())
+    actions = (MakeDir("", Side.REMOTE, Reason.FOLDER),)
+    made = ProjectPlan("p", "k", Mode.PUSH, Direction.UP, "~/p", "cloud:p", actions)
+    made = replace(made, totals=Totals(folders=1))
     plan = _plan(made)
     obj = json.loads(json.dumps(wire.to_json(plan)))
     assert wire.from_json(obj) == plan

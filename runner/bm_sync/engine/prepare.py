@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -35,26 +36,30 @@ from bm_sync.model.config import (
     Project,
     Remote,
 )
-from bm_sync.model.plan import Accept, Guard, MakeDir, Plan, ProjectPlan, Reason, Stop, Totals
+from bm_sync.model.plan import (
+    Author,
+    Guard,
+    MakeDir,
+    Plan,
+    ProjectPlan,
+    Reason,
+    Stop,
+    Totals,
+)
+from bm_sync.model.plan import Wants as Wants  # noqa: PLC0414 - told here too
+from bm_sync.model.setup import Setup
 from bm_sync.model.tree import Root, Side
 from bm_sync.plan import disks, planner
 from bm_sync.plan.intent import Intent
-from bm_sync.plan.wire import digest
+from bm_sync.plan.wire import sealed
 from bm_sync.rclone.faults import Fault, RcloneError
 
 if TYPE_CHECKING:
     from bm_sync.engine.lease import Lease
 
-
 _NEAR = 0.6  # how alike a name has to be, 0 to 1, to be offered instead
-
-
-@dataclass(frozen=True, slots=True)
-class Wants:
-    """What the caller asks of a plan."""
-
-    accept: Accept = Accept()
-    keep_deleted: bool = False
+NOTHING_SPECIAL = Wants()
+NOBODY = Author()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,15 @@ class Prepared:
     """A project with its plan; `seen` is None when there is nothing to reconcile or it failed.
 
     `partial`: the plan is not all that the project needs, so carrying it out does not bring both
-    sides together. `lease` is what has to be held while it writes to the remote. `looked_s` is how
-    long it took to look.
+    sides together. `behind`: it is a part of today's plan that was chosen by a saved one. `lease` is
+    what has to be held while it writes to the remote. `looked_s` is how long it took to look.
     """
 
     project: Project
     plan: ProjectPlan
     seen: Seen | None = None
     partial: bool = False
+    behind: bool = False
     lease: Lease | None = None
     looked_s: float = 0.0
 
@@ -187,7 +193,7 @@ def intent(project: Project, site: Site, wants: Wants) -> Intent:
         accept=wants.accept,
         keep_deleted=wants.keep_deleted,
         host=project.source.remote.name if project.source else site.setup.host,
-        now=site.clock().strftime("%Y%m%dT%H%M"),
+        now=(wants.at or site.clock()).strftime("%Y%m%dT%H%M"),
         local_label=local_label(project, site.home),
         remote_label=remote_label(project),
         remote_name=project.remote.name if project.remote else "",
@@ -310,7 +316,31 @@ def by_name(prepared: Sequence[Prepared]) -> Mapping[str, Prepared]:
     return {p.project.name: p for p in prepared}
 
 
-def plan_of(manifest: Manifest, prepared: Sequence[Prepared], created: datetime) -> Plan:
+def plan_of(
+    manifest: Manifest,
+    prepared: Sequence[Prepared],
+    created: datetime,
+    wants: Wants = NOTHING_SPECIAL,
+    author: Author = NOBODY,
+) -> Plan:
     """Return the plan of a run from those of its projects."""
-    projects = tuple(p.plan for p in prepared)
-    return Plan(iso(created), str(manifest.file), manifest.digest, projects, digest(projects))
+    return sealed(
+        Plan(
+            created=iso(created),
+            manifest=str(manifest.file.absolute()),
+            manifest_digest=manifest.digest,
+            projects=tuple(p.plan for p in prepared),
+            wants=wants,
+            author=author,
+        )
+    )
+
+
+def author(setup: Setup) -> Author:
+    """Return who makes a plan here: the name of the effective user, and of the machine."""
+    uid = os.geteuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    return Author(user, setup.host)

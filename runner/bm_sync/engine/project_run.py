@@ -71,7 +71,7 @@ class ProjectRunner:
             ended,
             local=self._plan.local,
             remote=self._plan.remote,
-            converging=not self._prepared.partial,
+            converging=not (self._prepared.partial or self._prepared.behind),
         )
         record = partial(self._site.state.end_project, self._run)
         if self._site.around is not None and not self._interrupted:

@@ -61,6 +61,8 @@ class Watch:
     ignore_conditions: bool = False
     opening: Opening = open_rclone
     """What lends the run its rclone; a run by itself has one of its own."""
+    saved: str | None = None
+    """The digest of the saved plan that is carried out, for the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ async def apply(
                 if shared is not None:
                     prepared = shared.leased(prepared)
                 plan = plan_of(manifest, prepared, run.started)
+                plan = replace(plan, digest=watch.saved or plan.digest)
                 if not watch.confirm(plan):
                     held = tuple(locks.refused.values())
                     return Applied(plan, None, state.repaired, held=held)

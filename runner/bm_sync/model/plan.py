@@ -6,6 +6,7 @@ The actions are those of `model.action` and are found here too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from bm_sync.model.action import (
@@ -32,6 +33,7 @@ __all__ = [
     "Action",
     "Adopt",
     "AdoptDir",
+    "Author",
     "Clash",
     "Copy",
     "Forget",
@@ -47,6 +49,7 @@ __all__ = [
     "Stop",
     "Totals",
     "Trash",
+    "Wants",
 ]
 
 
@@ -113,6 +116,26 @@ class Accept:
     empty_side: bool = False
     listing: int | None = None
     devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What the caller asks of a plan.
+
+    `at` is the time that names of conflict copies may need, None for now.
+    """
+
+    accept: Accept = Accept()
+    keep_deleted: bool = False
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who made a plan: the user's login name and what the machine is called."""
+
+    user: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +210,14 @@ class ProjectPlan:
 class Plan:
     """The plans of all selected projects.
 
-    `digest` covers every action with its stamps.
+    `manifest` is an absolute path. `digest` covers everything else that stands here, every action
+    with its stamps included; anybody can make it, so it tells damage and not who wrote the plan.
     """
 
     created: str
     manifest: str
     manifest_digest: str
     projects: tuple[ProjectPlan, ...]
-    digest: str
+    digest: str = ""
+    wants: Wants = Wants()
+    author: Author = Author()

@@ -5,9 +5,8 @@ Raises UsageError with the place (`projects[0].actions[3].path`). Does not check
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from bm_sync.model import plan as model
 from bm_sync.model.config import Direction, Loser, Mode, Origin
@@ -23,11 +22,14 @@ from bm_sync.model.tree import (
 from bm_sync.plan import reading
 from bm_sync.plan.reading import HINT as HINT  # noqa: PLC0414 - told here too
 from bm_sync.plan.reading import Reader
-
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+from bm_sync.plan.totals import totals
 
 T = TypeVar("T")
 
+_digest = reading.matching(r"[0-9a-f]{64}", "a SHA-256 in hex")
+_manifest = reading.matching(r"/[^\0]{0,4095}", "an absolute path")
+_name = reading.matching(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}", "a name that a project may have")
+_accept = reading.matching(r"(?:delete|overwrite|bytes)=\d{1,19}|device", "what --accept takes")
 _side = reading.word(Side)
 _reason = reading.word(model.Reason)
 _origin = reading.record(Origin, file=reading.text, line=reading.number, column=reading.number)
@@ -171,7 +173,7 @@ _stop = reading.record(
     side=_side,
     what=reading.text,
     paths=reading.each(reading.path),
-    accept=reading.or_none(reading.text),
+    accept=reading.or_none(_accept),
     origin=_origin,
     hint=reading.or_none(reading.text),
 )
@@ -179,9 +181,17 @@ _COUNTS = ("up", "down", "delete_local", "delete_remote", "move", "conflicts", "
 _totals = reading.record(
     model.Totals, **dict.fromkeys((*_COUNTS, "bytes_up", "bytes_down"), reading.size)
 )
+
+
+def _counted(*, actions: tuple[model.Action, ...], **rest: Any) -> model.ProjectPlan:  # noqa: ANN401
+    """Return a project with its totals counted from its actions, whatever the file says."""
+    counted = totals(actions, conflicts=len(rest["clashes"]))
+    return model.ProjectPlan(**{**rest, "actions": actions, "totals": counted})
+
+
 _project = reading.record(
-    model.ProjectPlan,
-    project=reading.text,
+    _counted,
+    project=_name,
     key=reading.text,
     mode=reading.word(Mode),
     direction=reading.word(Direction),
@@ -200,31 +210,47 @@ _project = reading.record(
     notes=reading.each(reading.text),
     failure=reading.or_none(reading.text),
     failure_hint=reading.or_none(reading.text),
-    failure_exit=reading.number,
+    failure_exit=reading.code,
 )
 
 
-def _digest(value: object, where: str) -> str:
-    if not _DIGEST.fullmatch(reading.text(value, where)):
-        raise reading.off(where, "is not a SHA-256 in hex")
-    return cast("str", value)
+_author = reading.record(model.Author, user=reading.text, host=reading.text)
+_wants = reading.record(
+    model.Wants,
+    accept=reading.record(
+        model.Accept,
+        **dict.fromkeys(("delete", "overwrite", "bytes"), reading.or_none(reading.size)),
+        device=reading.flag,
+    ),
+    keep_deleted=reading.flag,
+)
+
+
+def _projects(value: object, where: str) -> tuple[model.ProjectPlan, ...]:
+    found = reading.each(_project)(value, where)
+    if len({project.project for project in found}) != len(found):
+        raise reading.off(where, "names a project twice")
+    return found
 
 
 def plan(obj: object, *, version: int) -> model.Plan:
-    """Return a plan as it was written, its digest unchecked."""
+    """Return a plan as it was written but for its totals, its digest unchecked."""
+    if isinstance(obj, dict) and (obj.get("version") != version or obj.get("kind") != "plan"):
+        raise reading.off("", f"is not a plan of version {version}")
     found = reading.members(
         obj,
         "",
         {
             "version": reading.number,
             "kind": reading.text,
-            "created": reading.text,
-            "manifest": reading.text,
-            "manifest_digest": reading.text,
+            "created": reading.moment,
+            "author": _author,
+            "manifest": _manifest,
+            "manifest_digest": _digest,
+            "wants": _wants,
             "digest": _digest,
-            "projects": reading.each(_project),
+            "projects": _projects,
         },
     )
-    if found.pop("version") != version or found.pop("kind") != "plan":
-        raise reading.off("", f"is no plan of version {version}")
+    del found["version"], found["kind"]
     return model.Plan(**found)

@@ -6,7 +6,7 @@ Judged on the whole plan before the first byte moves. Nothing is taken out of a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bm_sync.model.config import Limit, Mode
 from bm_sync.model.plan import (
@@ -15,12 +15,13 @@ from bm_sync.model.plan import (
     Forget,
     Guard,
     KeepBoth,
+    ProjectPlan,
     Restore,
     Stop,
     Trash,
 )
 from bm_sync.model.tree import Observation, Root, Side
-from bm_sync.plan import barrier, disks
+from bm_sync.plan import barrier, disks, undeletable
 from bm_sync.plan.change import rows
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.totals import totals
@@ -67,6 +68,19 @@ class _Case:
     @property
     def all_overwrites(self) -> int:
         return sum(len(self.overwrites(side)) for side in Side)
+
+
+def judged(plan: ProjectPlan, observation: Observation, intent: Intent) -> ProjectPlan:
+    """Return a plan with its totals counted and every guard that refuses it.
+
+    This is the last step of making any plan: what is added to its actions later is not judged.
+    """
+    withheld = undeletable.withheld(plan.problems)
+    return replace(
+        plan,
+        totals=totals(plan.actions, conflicts=len(plan.clashes)),
+        stops=stops(plan.actions, observation, intent, withheld),
+    )
 
 
 def stops(

@@ -5,12 +5,14 @@ Raises UsageError with the place (`projects[0].actions[3].path`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from bm_sync import layout
-from bm_sync.errors import UsageError
+from bm_sync.errors import Exit, UsageError
 
 HINT = "make a new one: bm-sync plan --out FILE"
 _MAX_TEXT = 65_536
@@ -70,6 +72,32 @@ def number(value: object, where: str) -> int:
     return value
 
 
+def matching(pattern: str, what: str) -> Reader[str]:
+    """Read a text that is all of a pattern; `what` says what it should be."""
+    form = re.compile(pattern, re.ASCII)
+
+    def read(value: object, where: str) -> str:
+        found = text(value, where)
+        if not form.fullmatch(found):
+            raise off(where, f"is not {what}")
+        return found
+
+    return read
+
+
+_moment = matching(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "a time such as 2026-11-22T07:15:00Z")
+
+
+def moment(value: object, where: str) -> str:
+    """Read a time in UTC as records write it, to the second."""
+    found = _moment(value, where)
+    try:
+        datetime.fromisoformat(found)
+    except ValueError as error:
+        raise off(where, "is not a day of the calendar") from error
+    return found
+
+
 def size(value: object, where: str) -> int:
     """Read a number of bytes or files."""
     if number(value, where) < 0:
@@ -93,6 +121,14 @@ def none(value: object, where: str) -> None:
 def or_none(read: Reader[T]) -> Reader[T | None]:
     """Read null, or what `read` reads."""
     return lambda value, where: None if value is None else read(value, where)
+
+
+def code(value: object, where: str) -> int:
+    """Read an exit code of this program."""
+    found = number(value, where)
+    if found not in set(Exit):
+        raise off(where, "is not an exit code")
+    return found
 
 
 def word(kind: type[E]) -> Reader[E]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -26,35 +26,52 @@ Json = dict[str, Any]
 def to_json(plan: Plan) -> Json:
     """Return a plan as values that JSON can hold."""
     return {
-        "version": VERSION,
-        "kind": "plan",
-        "created": plan.created,
-        "manifest": plan.manifest,
-        "manifest_digest": plan.manifest_digest,
+        **_head(plan),
         "digest": plan.digest,
         "projects": [_project(project) for project in plan.projects],
     }
 
 
 def from_json(obj: object) -> Plan:
-    """Return the plan that `to_json` wrote.
+    """Return the plan that `to_json` wrote, its totals counted anew from its actions.
 
     Raises UsageError when anything is off: another version, an unknown key, a path that leaves the
     root, a digest that does not fit.
     """
     plan = decode.plan(obj, version=VERSION)
-    if digest(plan.projects) != plan.digest:
+    if sealed(plan).digest != plan.digest:
         raise UsageError("the saved plan was changed after it was written", hint=decode.HINT)
     return plan
 
 
-def digest(projects: tuple[ProjectPlan, ...]) -> str:
-    """Return the SHA-256 over the canonical JSON of the projects, in hex."""
+def sealed(plan: Plan) -> Plan:
+    """Return a plan with the digest of everything else that it holds."""
+    return replace(plan, digest=digest(plan.projects, head=_head(plan)))
+
+
+def digest(projects: tuple[ProjectPlan, ...], *, head: Json | None = None) -> str:
+    """Return the SHA-256 over the canonical JSON of a plan's head and projects, in hex."""
     state = hashlib.sha256()
-    for project in projects:
-        text = json.dumps(_project(project), sort_keys=True, separators=(",", ":"))
+    for part in (head or {}, *map(_project, projects)):
+        text = json.dumps(part, sort_keys=True, separators=(",", ":"))
         state.update(text.encode("ascii") + b"\n")
     return state.hexdigest()
+
+
+def _head(plan: Plan) -> Json:
+    """Return what a plan says of itself, beside its projects."""
+    return {
+        "version": VERSION,
+        "kind": "plan",
+        "created": plan.created,
+        "author": _fields(plan.author),
+        "manifest": plan.manifest,
+        "manifest_digest": plan.manifest_digest,
+        "wants": {
+            "accept": _fields(plan.wants.accept),
+            "keep_deleted": plan.wants.keep_deleted,
+        },
+    }
 
 
 def _project(project: ProjectPlan) -> Json:

@@ -99,10 +99,9 @@ def _saved(found: Targets, file: Path, args: Namespace, io: Io) -> Answer:
             "bm-sync plan --out FILE",
         )
     saved = read_plan(file)
-    manifest = found.manifest or (None if args.manifest else Path(saved.manifest))
-    here = context(args, io, Targets(manifest=manifest))
+    here = context(args, io, found)
     if args.dry_run:
-        return plan_answer(saved, here.view)
+        return plan_answer(loop.run(api.plan_saved(here.manifest, saved, here.setup)), here.view)
     return act(
         lambda question, watcher: api.apply_saved(
             here.manifest,

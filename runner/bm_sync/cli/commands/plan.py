@@ -78,7 +78,7 @@ def _following(args: Namespace, here: Context, names: tuple[str, ...], plan: Pla
     if not any(project.moves and not project.stops for project in plan.projects):
         return None
     file = "today.plan" if args.out is None else str(args.out)
-    do_it = here.view.command("apply", file, manifest=False)
+    do_it = here.view.command("apply", file)
     if args.out is not None:
         return f"apply exactly this: {do_it}"
     words = [*names, *(word for tag in args.tag for word in ("--tag", tag))]

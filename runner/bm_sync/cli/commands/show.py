@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import load, manifest_file, read, view
+from bm_sync.cli.render.view import View
 from bm_sync.cli.target import targets
 from bm_sync.errors import UsageError
 from bm_sync.manifest import show
@@ -34,10 +37,7 @@ def run(args: Namespace, io: Io) -> Answer:
     if found.saved is not None:
         if args.origins:
             raise UsageError("--origins is for a manifest; a saved plan names the lines itself")
-        from bm_sync.cli.plans import plan_answer
-        from bm_sync.cli.saved import read_plan
-
-        return plan_answer(read_plan(found.saved), view(args, io))
+        return _saved(found.saved, view(args, io))
     file = manifest_file(args, io, found.manifest)
     if args.origins:
         from bm_sync.manifest import origins
@@ -46,3 +46,12 @@ def run(args: Namespace, io: Io) -> Answer:
         return Answer(text=partial(origins.text, loaded), data=partial(origins.data, loaded))
     manifest = load(file, args, io)
     return Answer(text=partial(show.text, manifest), data=partial(show.data, manifest))
+
+
+def _saved(file: Path, here: View) -> Answer:
+    from bm_sync.cli.plans import plan_answer
+    from bm_sync.cli.render.plan import saved_text
+    from bm_sync.cli.saved import read_plan
+
+    plan = read_plan(file)
+    return replace(plan_answer(plan, here), text=partial(saved_text, plan, here, str(file)))

@@ -25,6 +25,7 @@ _POLICY_GUARDS = frozenset(
 
 def labelled(blocks: Sequence[Block]) -> list[str]:
     """Return blocks with the project's name before the first line and the rest indented."""
+    blocks = [(escape(label), said) for label, said in blocks]
     edge = max((width(label) for label, _ in blocks), default=0) + 2
     return [
         (left(f"{label}:", edge) if number == 0 else " " * edge) + line
@@ -84,7 +85,8 @@ def stop_lines(project: str, stops: Sequence[Stop], view: View) -> list[str]:
 
 
 def _stop(stop: Stop, view: View) -> list[str]:
-    by = f" by {stop.guard.value} ({stop.origin})" if stop.guard in _POLICY_GUARDS else ""
+    said_in = escape(str(stop.origin))
+    by = f" by {stop.guard.value} ({said_in})" if stop.guard in _POLICY_GUARDS else ""
     said = [f"{view.paint('stopped', 'red')}{by}: {escape(stop.what)}"]
     if stop.paths:
         said.append(where(stop.paths))

@@ -21,10 +21,10 @@ from bm_sync.cli.render.groups import (
     together_by_cause,
 )
 from bm_sync.cli.render.run import status_words
-from bm_sync.cli.render.text import columns, count, escape, lines
+from bm_sync.cli.render.text import age, columns, count, escape, lines
 from bm_sync.cli.render.view import View
 from bm_sync.model.config import Direction, Mode
-from bm_sync.model.plan import Plan, ProjectPlan
+from bm_sync.model.plan import Plan, ProjectPlan, Wants
 from bm_sync.model.run import Status, stopped_status
 
 
@@ -40,12 +40,37 @@ def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
     )
 
 
+def saved_text(plan: Plan, view: View, file: str) -> str:
+    """Return a plan that was read from `file`: who made it for which manifest, then the plan.
+
+    All of it is what the file says; only applying it, or a dry run, holds it to a manifest.
+    """
+    made = f"{plan.author.user or 'somebody'} on {plan.author.host or 'some machine'}"
+    head = [
+        f"plan for {escape(plan.manifest)}",
+        f"made by {escape(made)}, {age(plan.created, view.now)} ({plan.created})",
+    ]
+    asked = _asked(plan.wants)
+    head += [f"made with {asked}"] if asked else []
+    now = view.command("apply", file, "--dry-run")
+    return f"{lines(head)}\n{plan_text(plan, view, following=f'what it would do now: {now}')}"
+
+
+def _asked(wants: Wants) -> str:
+    accept = wants.accept
+    figures = {"delete": accept.delete, "overwrite": accept.overwrite, "bytes": accept.bytes}
+    words = [f"{name}={figure}" for name, figure in figures.items() if figure is not None]
+    words += ["device"] if accept.device else []
+    said = [f"--accept {','.join(words)}"] if words else []
+    return " ".join(said + (["--keep-deleted"] if wants.keep_deleted else []))
+
+
 def summary(projects: Sequence[ProjectPlan], view: View) -> list[str]:
     """Return one aligned line for each project."""
     counts = packed([cells(project.totals) for project in projects])
     rows = [
         (
-            project.project,
+            escape(project.project),
             project.mode.value,
             escape(project.local),
             arrow(project.mode, project.direction),
@@ -118,7 +143,7 @@ def project_words(project: ProjectPlan, view: View) -> Block | None:
 def _files(project: ProjectPlan, view: View) -> list[str]:
     if not project.moves:
         return []
-    head = view.paint(f"{project.project}:", "bold")
+    head = view.paint(f"{escape(project.project)}:", "bold")
     return [head, *capped([action_row(action) for action in project.moves], view.cap)]
 
 

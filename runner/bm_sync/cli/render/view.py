@@ -54,7 +54,7 @@ class View:
         return self.verb == ("apply",)
 
     def command(self, *words: str, manifest: bool = True) -> str:
-        """Return a command line ready to paste; a saved plan knows its manifest by itself."""
+        """Return a command line ready to paste; `manifest` says whether it reads one."""
         named = self.named if manifest else ()
         return "bm-sync " + " ".join(quoted(word) for word in (*words, *named, *self.around))
 
