@@ -445,7 +445,7 @@ def a_part_of_a_plan_is_as_safe_as_the_whole(case: Case) -> None:
             found = fit(replace(today, actions=part), today, seen)
             if not found.misfits:
                 world = deepcopy(before)
-                world.carry_out(narrowed(today, found))
+                world.carry_out(narrowed(today, found, seen, case.intent))
                 assert before.kept() <= world.kept()
                 _each_path_as_before_or_after(before, world, case.world)
 
@@ -464,7 +464,7 @@ def what_today_would_not_do_is_never_taken(case: Case) -> None:
         for actions in ((action,), (*today.actions, action)):
             found = fit(replace(today, actions=actions), today, seen)
             assert found.misfits, action
-            assert set(narrowed(today, found).actions) <= set(today.actions)
+            assert set(narrowed(today, found, seen, case.intent).actions) <= set(today.actions)
 
 
 def _every_action(world: World) -> Iterator[Action]:

@@ -544,7 +544,7 @@ def test_a_saved_plan_leaves_out_what_came_since() -> None:
     more = seen({**local, "d/z": local_file("3")}, remote)
     found = fit(saved, plan(more), more)
     assert (found.misfits, [a.path for a in found.left]) == ((), ["d/z"])
-    part = narrowed(plan(more), found)
+    part = narrowed(plan(more), found, more, intent())
     assert kinds(part) == kinds(saved)
     assert part.notes == ("1 more change came since the plan was made and is not part of it",)
 

@@ -43,7 +43,7 @@ class Holder:
 def needs_lease(prepared: Prepared) -> bool:
     """Return whether a project may be carried out only under a lease."""
     plan, seen = prepared.plan, prepared.seen
-    if prepared.project.policy.lease is Terms.NONE or seen is None or seen.absent:
+    if prepared.project.policy.lease is Terms.NONE or seen is None or seen.observation.absent:
         return False
     if plan.failure is not None or plan.stops:
         return False

@@ -34,9 +34,8 @@ class Seen:
 
     `local_root` is set unless the near side is another remote, which is `near` then.
     `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
-    hash its sides are compared by. `absent`: the cloud has no such project. `fresh` are versions
-    that neither side holds yet, by path: merged, or given by a person. `roots`: which folders stood
-    there.
+    hash its sides are compared by. `fresh` are versions that neither side holds yet, by path:
+    merged, or given by a person. `roots`: which folders stood there.
     """
 
     project: Project
@@ -51,7 +50,6 @@ class Seen:
     algorithm: str
     bad_patterns: tuple[BadPattern, ...] = ()
     hashed: HashMemory = field(default_factory=dict)
-    absent: bool = False
     fresh: Mapping[str, bytes] = field(default_factory=dict)
     near: Store | None = None
     roots: Mapping[Path, Identity] = field(default_factory=dict)
@@ -121,10 +119,12 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
     hidden = _hidden_rows(remembered.baseline, matcher, local, remote, large)
     change = _filter_change(remembered, matcher, local, remote, hidden)
     baseline = _with_disks(_without_rows(remembered.baseline, hidden), key, site)
+    absent = listed is not None and listed.place.absent
+    seen = Observation(local, remote, baseline, change, absent=absent)
     return Seen(
         project=project,
         key=key,
-        observation=disks.hold(Observation(local, remote, baseline, change)),
+        observation=disks.hold(seen),
         remembered=remembered,
         matcher=matcher,
         via_link=near.via_link,
@@ -132,7 +132,6 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
         remote_folder=far.folder,
         store=far.store,
         algorithm=_algorithm(far.store, near.store),
-        absent=listed is not None and listed.place.absent,
         bad_patterns=bad,
         near=near.store,
         roots={**far.roots, **_known(near.folder, near.identity)},

@@ -23,7 +23,6 @@ from bm_sync.engine.identity import local_label, project_key, remote_label
 from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
-from bm_sync.engine.roots import CREATED, with_roots
 from bm_sync.engine.site import Site
 from bm_sync.engine.team import refuse_mirror
 from bm_sync.errors import BmSyncError, Exit, PinnedError, worst
@@ -37,6 +36,7 @@ from bm_sync.model.config import (
     Remote,
 )
 from bm_sync.model.plan import (
+    Accept,
     Author,
     Guard,
     MakeDir,
@@ -44,12 +44,12 @@ from bm_sync.model.plan import (
     ProjectPlan,
     Reason,
     Stop,
-    Totals,
 )
 from bm_sync.model.plan import Wants as Wants  # noqa: PLC0414 - told here too
 from bm_sync.model.setup import Setup
-from bm_sync.model.tree import Root, Side
-from bm_sync.plan import disks, planner
+from bm_sync.model.tree import Baseline, Observation, Root, Side, Tree
+from bm_sync.plan import disks, guard, planner
+from bm_sync.plan.folders import CREATED
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import sealed
 from bm_sync.rclone.faults import Fault, RcloneError
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 _NEAR = 0.6  # how alike a name has to be, 0 to 1, to be offered instead
 NOTHING_SPECIAL = Wants()
 NOBODY = Author()
+NOTHING_SEEN = Observation(Tree(files={}), Tree(files={}), Baseline())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class Prepared:
     """A project with its plan; `seen` is None when there is nothing to reconcile or it failed.
 
     `partial`: the plan is not all that the project needs, so carrying it out does not bring both
-    sides together. `behind`: it is a part of today's plan that was chosen by a saved one. `lease` is
-    what has to be held while it writes to the remote. `looked_s` is how long it took to look.
+    sides together. `behind`: a saved plan chose it, and more is to do today. `lease` is what has to
+    be held while it writes to the remote. `looked_s` is how long it took to look.
     """
 
     project: Project
@@ -118,7 +119,7 @@ async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
         seen, plan = await _believed(project, site, intent(project, site, wants))
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
-    plan = with_roots(_found_near(plan, seen), seen)
+    plan = _found_near(plan, seen)
     notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
     plan = noted(replace(plan, notes=plan.notes + notes), project.policy.engine)
     if project.policy.lease is not config.Lease.NONE:
@@ -270,7 +271,8 @@ async def _cloud_only(project: Project, site: Site) -> ProjectPlan:
         return replace(plan, notes=("cloud only: no local copy",))
     action = MakeDir("", Side.REMOTE, Reason.FOLDER)
     note = CREATED if cloud else "cloud only: the folder will be made on the remote"
-    return replace(plan, actions=(action,), totals=Totals(folders=1), notes=(note,))
+    plan = replace(plan, actions=(action,), notes=(note,))
+    return guard.judged(plan, NOTHING_SEEN, intent(project, site, Wants()))
 
 
 async def _stands(project: Project, remote: Remote, site: Site) -> bool:

@@ -163,7 +163,7 @@ class ProjectRunner:
         if seen is None:
             await self._make_remote()
             return
-        if seen.absent and self._plan.moves:
+        if seen.observation.absent and self._plan.moves:
             await self._make_project()
         scope = self._scope(seen)
         hands = self._hands(seen, scope)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from bm_sync.engine.deadline import within
 from bm_sync.engine.observe import Seen, observe
-from bm_sync.engine.prepare import Prepared, blank, failed
+from bm_sync.engine.prepare import Prepared, Wants, blank, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, walk
 from bm_sync.errors import BmSyncError
@@ -29,8 +29,10 @@ from bm_sync.model.config import (
     Project,
     Rule,
 )
-from bm_sync.model.plan import ProjectPlan, Reason, RemoveDir, Totals, Trash
+from bm_sync.model.plan import Accept, ProjectPlan, Reason, RemoveDir, Trash
 from bm_sync.model.tree import File, ObjectStamp, Root, Side, Tree
+from bm_sync.plan import guard
+from bm_sync.plan.intent import Intent
 
 _MOST_RULES = 10
 
@@ -49,7 +51,10 @@ async def prepare_all(projects: Sequence[Project], site: Site) -> tuple[Prepared
 
 
 async def prepare(project: Project, site: Site) -> Prepared:
-    """Look at both sides of a project and plan what goes from its remote."""
+    """Look at both sides of a project and plan what goes from its remote.
+
+    That it deletes is what is asked for, so all that is listed is accepted; see `cli` for consent.
+    """
     kept = _why_kept(project)
     if kept is not None:
         return Prepared(project, replace(blank(project, site), notes=(kept,)), partial=True)
@@ -60,7 +65,8 @@ async def prepare(project: Project, site: Site) -> Prepared:
             found = _ignored(await _everything(seen, site), seen.matcher)
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
-    return Prepared(project, _plan(blank(project, site), seen, found), seen, partial=True)
+    wants = intent(project, site, Wants(Accept(delete=len(found.files))))
+    return Prepared(project, _plan(blank(project, site), seen, found, wants), seen, partial=True)
 
 
 def _why_kept(project: Project) -> str | None:
@@ -159,7 +165,7 @@ def _above(path: str) -> list[str]:
     return ["/".join(parts[:n]) for n in range(1, len(parts))]
 
 
-def _plan(plan: ProjectPlan, seen: Seen, found: _Ignored) -> ProjectPlan:
+def _plan(plan: ProjectPlan, seen: Seen, found: _Ignored, wants: Intent) -> ProjectPlan:
     synced = seen.remembered.baseline.files
     trash = tuple(
         Trash(
@@ -173,14 +179,14 @@ def _plan(plan: ProjectPlan, seen: Seen, found: _Ignored) -> ProjectPlan:
         for path, (file, _) in found.files.items()
     )
     folders = tuple(RemoveDir(path, Side.REMOTE, Reason.IGNORED) for path in found.dirs)
-    return replace(
+    plan = replace(
         plan,
         actions=(*trash, *folders),
-        totals=Totals(delete_remote=len(trash), folders=len(folders)),
         notes=_by_rule([rule for _, rule in found.files.values()]),
         files_local=len(seen.observation.local.files),
         files_remote=len(seen.observation.remote.files),
     )
+    return guard.judged(plan, seen.observation, wants)
 
 
 def _by_rule(rules: Sequence[Rule]) -> tuple[str, ...]:

@@ -12,12 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.prepare import Prepared, Wants, intent, prepare_all
+from bm_sync.engine.prepare import NOTHING_SEEN, Prepared, Wants, intent, prepare_all
 from bm_sync.engine.site import Site
 from bm_sync.errors import StalePlanError
 from bm_sync.model.config import Engine, Manifest, Project
 from bm_sync.model.plan import Plan, ProjectPlan
-from bm_sync.plan import guard
 from bm_sync.plan.fit import fit, narrowed
 
 _AGAIN = "make a new plan: bm-sync plan --out FILE"
@@ -82,12 +81,9 @@ def _fitted(
         return now, (today.failure,)
     if saved.failure is not None:
         return now, (f"it could not be planned then: {saved.failure}",)
-    found = fit(saved, today, now.seen.observation if now.seen else None)
-    plan = narrowed(today, found)
-    if now.seen is not None and found.left:
-        plan = guard.judged(plan, now.seen.observation, intent(now.project, site, wants))
-    stops = {s.what: s for s in (*today.stops, *plan.stops)}
-    plan = replace(plan, stops=tuple(stops.values()))
+    observation = now.seen.observation if now.seen else NOTHING_SEEN
+    found = fit(saved, today, observation)
+    plan = narrowed(today, found, observation, intent(now.project, site, wants))
     misfits = [*_other_policy(saved, today), *found.misfits, *_other_stops(saved, plan)]
     if found.left and now.project.policy.engine is Engine.BISYNC:
         misfits.append("more has changed since, and rclone bisync carries out all or nothing")

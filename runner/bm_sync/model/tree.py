@@ -190,6 +190,7 @@ class Observation:
     """Everything the planner may know about a project.
 
     `merges`: paths that both sides changed and that merge cleanly, where the policy merges.
+    `absent`: the cloud has no such project.
     """
 
     local: Tree
@@ -197,6 +198,7 @@ class Observation:
     baseline: Baseline
     filter_change: FilterChange = FilterChange()
     merges: Mapping[str, Merged] = field(default_factory=dict)
+    absent: bool = False
 
     def tree(self, side: Side) -> Tree:
         """Return the tree of a side."""

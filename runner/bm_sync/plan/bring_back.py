@@ -14,7 +14,6 @@ from bm_sync.model.tree import Observation, Problem, ProblemKind, Side, Stamp
 from bm_sync.plan import barrier, guard, steps, undo_folders
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
-from bm_sync.plan.totals import totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +47,20 @@ def make(
     else:
         actions += [_restore(wanted, side, wanted.kept, observation) for side in sides]
     undo_folders.settle(actions, problems, observation, (), sides)
-    planned = ordered(actions)
-    return ProjectPlan(
+    plan = ProjectPlan(
         project=project,
         key=key,
         mode=intent.policy.mode,
         direction=intent.policy.direction,
         local=intent.local_label,
         remote=intent.remote_label,
-        actions=planned,
+        actions=ordered(actions),
         problems=tuple(problems),
-        stops=guard.stops(planned, observation, intent),
-        totals=totals(planned, conflicts=0),
         files_local=len(observation.local.files),
         files_remote=len(observation.remote.files),
         notes=() if two_way else ("it comes back here only: the next apply goes on from that",),
     )
+    return guard.judged(plan, observation, intent)
 
 
 def _left(wanted: Wanted, what: str) -> Problem:

@@ -24,9 +24,10 @@ from bm_sync.model.plan import (
     Trash,
 )
 from bm_sync.model.tree import Observation, Side, Stamp
-from bm_sync.plan import steps
+from bm_sync.plan import guard, steps
 from bm_sync.plan.barrier import ancestors
 from bm_sync.plan.case import fold
+from bm_sync.plan.intent import Intent
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Fit:
     misfits: tuple[str, ...] = ()
 
 
-def fit(saved: ProjectPlan, today: ProjectPlan, observation: Observation | None) -> Fit:
+def fit(saved: ProjectPlan, today: ProjectPlan, observation: Observation) -> Fit:
     """Hold a saved plan to today's, action by action; `observation` only words the reasons.
 
     What only the memory learns is today's, whatever the saved plan says of it.
@@ -60,8 +61,13 @@ def fit(saved: ProjectPlan, today: ProjectPlan, observation: Observation | None)
     return Fit(tuple(_with_memory(today, set(taken), left)), tuple(left), tuple(misfits))
 
 
-def narrowed(today: ProjectPlan, found: Fit) -> ProjectPlan:
-    """Return today's plan with what a saved plan takes of it, not judged by the guards yet."""
+def narrowed(
+    today: ProjectPlan, found: Fit, observation: Observation, intent: Intent
+) -> ProjectPlan:
+    """Return today's plan with what a saved plan takes of it, judged by the guards.
+
+    What stops the whole of it stops a part of it, too.
+    """
     if not found.left:
         return today
     names = {name for action in found.taken for name in _names(action)}
@@ -69,7 +75,10 @@ def narrowed(today: ProjectPlan, found: Fit) -> ProjectPlan:
     more = len(found.left)
     note = f"{more} more {'change' if more == 1 else 'changes'} came since the plan was made"
     notes = (*today.notes, f"{note} and {'is' if more == 1 else 'are'} not part of it")
-    return replace(today, actions=found.taken, clashes=clashes, notes=notes)
+    part = replace(today, actions=found.taken, clashes=clashes, notes=notes)
+    part = guard.judged(part, observation, intent, reconciling=True)
+    stops = {stop.what: stop for stop in (*part.stops, *today.stops)}
+    return replace(part, stops=tuple(stops.values()))
 
 
 def _with_memory(
@@ -158,13 +167,12 @@ def _is_wide(action: Action) -> bool:
             return False
 
 
-def _why(action: Action, observation: Observation | None) -> str:
+def _why(action: Action, observation: Observation) -> str:
     """Say why an action is not one of today's: what it was decided on has changed, or never was."""
-    if observation is not None:
-        for path, side, before in _decided_on(action):
-            now = steps.stamp(observation.tree(side).files.get(path))
-            if now != before:
-                return f"{path}: {_how(before, now)} on the {side} side since the plan was made"
+    for path, side, before in _decided_on(action):
+        now = steps.stamp(observation.tree(side).files.get(path))
+        if now != before:
+            return f"{path}: {_how(before, now)} on the {side} side since the plan was made"
     return f"{action.path}: today's plan would not {_verb(action)}"
 
 

@@ -21,10 +21,12 @@ from bm_sync.model.plan import (
     RemoveDir,
     Trash,
 )
-from bm_sync.model.tree import Side
+from bm_sync.model.tree import Root, Side
 from bm_sync.plan import steps
 from bm_sync.plan.barrier import ancestors, folders_of
 from bm_sync.plan.scene import Draft, Scene
+
+CREATED = "the project will be made on the cloud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,21 @@ def settle(scene: Scene, draft: Draft) -> None:
             emptied = folders_of(iter(flows[side].leave))
             open_ = [f for f in emptied if not draft.barrier.folder(f)]
             _remove(scene, draft, side, _removable(scene, side, open_, flows[side]))
+
+
+def make_roots(scene: Scene, draft: Draft) -> None:
+    """Begin with making the roots of a project on Basic Memory Cloud that are missing.
+
+    Declaring such a project is enough: it is made on the cloud, and its folder here.
+    """
+    observation = scene.observation
+    comes = any(isinstance(a, Copy) and a.to is Side.LOCAL for a in draft.actions)
+    if observation.absent:
+        draft.actions.append(MakeDir("", Side.REMOTE, Reason.FOLDER))
+        draft.notes.append(CREATED)
+    unknown = scene.intent.makes_roots and not observation.baseline.known
+    if unknown and observation.local.root is Root.MISSING and not comes:
+        draft.actions.append(MakeDir("", Side.LOCAL, Reason.FOLDER))
 
 
 def _flow(actions: list[Action], side: Side) -> _Flow:

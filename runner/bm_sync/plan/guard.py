@@ -70,36 +70,23 @@ class _Case:
         return sum(len(self.overwrites(side)) for side in Side)
 
 
-def judged(plan: ProjectPlan, observation: Observation, intent: Intent) -> ProjectPlan:
+def judged(
+    plan: ProjectPlan, observation: Observation, intent: Intent, *, reconciling: bool = False
+) -> ProjectPlan:
     """Return a plan with its totals counted and every guard that refuses it.
 
-    This is the last step of making any plan: what is added to its actions later is not judged.
+    This is the last step of making any plan: what is added to its actions later is not judged. A
+    plan that is `reconciling` brings both sides together: a side that it reads from has to be
+    there. Taking a run back, say, needs no source.
     """
     withheld = undeletable.withheld(plan.problems)
+    case = _Case(plan.actions, observation, intent, withheld, reconciling=reconciling)
+    found = [stop for side in Side for stop in _side_stops(case, side)]
     return replace(
         plan,
         totals=totals(plan.actions, conflicts=len(plan.clashes)),
-        stops=stops(plan.actions, observation, intent, withheld),
+        stops=(*found, *_max_bytes(case), *(s for side in Side for s in _device(case, side))),
     )
-
-
-def stops(
-    actions: Sequence[Action],
-    observation: Observation,
-    intent: Intent,
-    withheld: Mapping[Side, tuple[str, ...]] | None = None,
-    *,
-    reconciling: bool = False,
-) -> tuple[Stop, ...]:
-    """Return every guard that refuses the plan.
-
-    `withheld` are paths that should be deleted on a side and cannot be. A plan that is
-    `reconciling` brings both sides together: a side that it reads from has to be there. Taking a
-    run back, say, needs no source.
-    """
-    case = _Case(actions, observation, intent, withheld or {}, reconciling=reconciling)
-    found = [stop for side in Side for stop in _side_stops(case, side)]
-    return (*found, *_max_bytes(case), *(stop for side in Side for stop in _device(case, side)))
 
 
 def _side_stops(case: _Case, side: Side) -> Iterator[Stop]:

@@ -27,7 +27,6 @@ from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
 from bm_sync.plan.policy import Agree, Contest, Drop, Leave, Lose, Take, verdict
 from bm_sync.plan.scene import Draft, Scene
-from bm_sync.plan.totals import totals
 
 
 def make(project: str, key: str, observation: Observation, intent: Intent) -> ProjectPlan:
@@ -66,6 +65,7 @@ def _decide(scene: Scene, draft: Draft) -> None:
     undeletable.settle(scene, draft)
     rename.recognise(scene, draft)
     folders.settle(scene, draft)
+    folders.make_roots(scene, draft)
 
 
 def _carried(
@@ -90,28 +90,19 @@ def _carried(
 
 def _finish(project: str, key: str, scene: Scene, draft: Draft) -> ProjectPlan:
     observation, intent = scene.observation, scene.intent
-    actions = ordered(draft.actions)
-    clashes = tuple(sorted(draft.clashes, key=lambda clash: clash.path))
-    return ProjectPlan(
+    plan = ProjectPlan(
         project=project,
         key=key,
         mode=intent.policy.mode,
         direction=intent.policy.direction,
         local=intent.local_label,
         remote=intent.remote_label,
-        actions=actions,
-        clashes=clashes,
+        actions=ordered(draft.actions),
+        clashes=tuple(sorted(draft.clashes, key=lambda clash: clash.path)),
         problems=tuple(sorted(draft.problems, key=lambda p: (p.path, p.side, p.kind))),
-        stops=guard.stops(
-            actions,
-            observation,
-            intent,
-            undeletable.withheld(draft.problems),
-            reconciling=True,
-        ),
         filter_change=observation.filter_change,
-        totals=totals(actions, conflicts=len(clashes)),
         files_local=len(observation.local.files),
         files_remote=len(observation.remote.files),
         notes=tuple(draft.notes),
     )
+    return guard.judged(plan, observation, intent, reconciling=True)

@@ -14,7 +14,6 @@ from bm_sync.plan import guard, planner, steps
 from bm_sync.plan.content import known
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
-from bm_sync.plan.totals import totals
 
 
 class Keep(StrEnum):
@@ -64,16 +63,14 @@ def make(
         clashes = tuple(c for c in planned.clashes if c.path == path)
     else:
         actions = _kept_beside(observation, choice)
-    done = ordered(actions)
-    return replace(
+    plan = replace(
         planned,
-        actions=done,
+        actions=ordered(actions),
         clashes=clashes,
         problems=tuple(problems),
-        stops=guard.stops(done, observation, intent),
-        totals=totals(done, conflicts=len(clashes)),
         notes=(),
     )
+    return guard.judged(plan, observation, intent)
 
 
 def _refusal(observation: Observation, intent: Intent, choice: Choice) -> str | None:

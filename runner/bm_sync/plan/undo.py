@@ -18,7 +18,6 @@ from bm_sync.plan import barrier, guard, steps, undo_folders
 from bm_sync.plan.content import known, same
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
-from bm_sync.plan.totals import totals
 
 _FILES = (EffectKind.PUT, EffectKind.GONE)
 
@@ -75,22 +74,20 @@ def make(
     for effect in renames.values():
         _rename_back(effect, work, hidden=past.hidden)
     undo_folders.settle(work.actions, work.problems, observation, past.effects, sides)
-    actions = ordered(work.actions)
-    return ProjectPlan(
+    plan = ProjectPlan(
         project=project,
         key=key,
         mode=intent.policy.mode,
         direction=intent.policy.direction,
         local=intent.local_label,
         remote=intent.remote_label,
-        actions=actions,
+        actions=ordered(work.actions),
         problems=tuple(sorted(work.problems, key=lambda p: (p.path, p.side))),
-        stops=guard.stops(actions, observation, intent),
-        totals=totals(actions, conflicts=0),
         files_local=len(observation.local.files),
         files_remote=len(observation.remote.files),
         notes=_notes(past, source),
     )
+    return guard.judged(plan, observation, intent)
 
 
 def unsure(effects: Iterable[Effect], observation: Observation) -> dict[Side, frozenset[str]]:
