@@ -137,7 +137,8 @@ def test_a_saved_plan_is_private_whole_and_never_replaces_another_file(here: Wor
         f"plan for {here.root}/sync.yaml\nmade by {user} on {os.uname().nodename}"
     )
     assert plan.endswith("\nwhat it would do now: bm-sync apply today.plan --dry-run\n")
-    assert plan.rsplit("what it would", 1)[0] == here.run("plan").out.rsplit("save a plan and", 1)[0]
+    planned = here.run("plan").out
+    assert plan.rsplit("what it would", 1)[0] == planned.rsplit("save a plan and", 1)[0]
 
 
 def test_a_saved_plan_that_no_longer_fits_exits_8(here: World) -> None:

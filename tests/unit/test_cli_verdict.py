@@ -15,7 +15,7 @@ def test_a_plan_exits_0_or_with_exit_code_10_when_there_is_something_to_do() -> 
     assert plan_exit(plan(NOTES, RESEARCH), pending=False) is Exit.OK
     assert plan_exit(plan(NOTES, RESEARCH), pending=True) is Exit.PENDING
     assert plan_exit(plan(RESEARCH), pending=True) is Exit.OK
-    assert plan_exit(plan(PROBLEMS), pending=True) is Exit.PENDING
+    assert plan_exit(plan(PROBLEMS), pending=True) is Exit.FAILED
 
 
 def test_a_stop_or_a_waiting_conflict_exits_3_and_a_failure_with_its_own_code() -> None:

@@ -413,7 +413,8 @@ def test_a_new_project_with_nothing_on_either_side_stops_where_its_folder_is_mis
     nowhere = Observation(Tree({}, root=Root.MISSING), bucket({}), Baseline())
     (stop,) = plan(nowhere).stops
     assert stop.what == "/home/me/notes is missing, and cloud:notes holds no files"
-    assert plan(nowhere, replace(intent(), makes_roots=True)).in_sync
+    made = plan(nowhere, replace(intent(), makes_roots=True))
+    assert (made.stops, kinds(made)) == ((), [("make-dir", "")])
     assert plan(Observation(Tree({}), bucket({}), Baseline())).in_sync
 
 

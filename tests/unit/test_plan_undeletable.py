@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from property.strategies import agree, intent, local_file, remote_file, seen
 
-from bm_sync.engine.prepare import project_exit
 from bm_sync.errors import Exit
 from bm_sync.model.config import Direction, Guards, Limit, Mode, Policy
 from bm_sync.model.plan import Guard, ProjectPlan
@@ -41,7 +40,7 @@ def test_a_deletion_waits_with_a_reason_and_all_else_goes_on() -> None:
     assert "stays there" in made.problems[0].what
     assert [(a.kind, a.path) for a in made.actions] == [("copy", "c")]
     assert made.totals.delete_remote == 0
-    assert project_exit(made) is Exit.STOPPED
+    assert made.exit is Exit.STOPPED
     assert not made.in_sync
 
 
@@ -93,7 +92,7 @@ def test_who_only_adds_is_not_concerned(mode: Mode) -> None:
     del local["a"]
     made = plan(seen(local, remote, before), Policy("p", mode=mode, guards=LOOSE))
     assert told(made) == []
-    assert project_exit(made) is Exit.OK
+    assert made.exit is Exit.OK
 
 
 def test_a_mirror_says_what_is_surplus() -> None:
@@ -110,7 +109,7 @@ def test_a_failure_beside_it_is_more_serious() -> None:
     remote["d/e"] = remote_file("beside an object of its folder's name")
     made = plan(seen(local, remote, before))
     assert told(made) == ["a"]
-    assert project_exit(made) is Exit.FAILED
+    assert made.exit is Exit.FAILED
 
 
 def test_deletions_that_wait_count_for_no_limit_but_an_emptied_folder_still_stops() -> None:

@@ -10,21 +10,16 @@ from bm_sync.errors import Exit, worst
 from bm_sync.model.plan import Plan, ProjectPlan, Stop
 from bm_sync.model.report import ProjectCheck
 from bm_sync.model.run import Outcome, Run
+from bm_sync.model.tree import Problem
 
 
 def plan_exit(plan: Plan, *, pending: bool) -> Exit:
-    """Return the most serious code; with `pending` (`--exit-code`) 10 when anything is to do."""
-    codes = [_plan_code(project) for project in plan.projects]
-    if pending and any(not project.in_sync for project in plan.projects):
-        codes.append(Exit.PENDING)
-    return worst(codes)
+    """Return the code of a plan; with `pending` (`--exit-code`) 10 when all that is wrong is work.
 
-
-def _plan_code(project: ProjectPlan) -> Exit:
-    if project.failure:
-        return Exit(project.failure_exit or Exit.FAILED)
-    waits = any(clash.winner is None for clash in project.clashes)
-    return Exit.STOPPED if project.stops or waits else Exit.OK
+    Without it the code is the one that an apply would end with, as far as it can be known before.
+    """
+    to_do = pending and any(not project.in_sync for project in plan.projects)
+    return worst([plan.exit, *([Exit.PENDING] if to_do else [])])
 
 
 def plan_failures(plan: Plan, view: View) -> tuple[Failure, ...]:
@@ -36,6 +31,12 @@ def _plan_failures(project: ProjectPlan, view: View) -> Iterator[Failure]:
     if project.failure:
         yield Failure(project.failure, project.failure_hint, project=project.project)
     yield from _stops(project.project, project.stops, view)
+    yield from _problems(project.project, project.problems)
+
+
+def _problems(project: str, problems: Sequence[Problem]) -> Iterator[Failure]:
+    for problem in problems:
+        yield Failure(f"{problem.path}: {problem.what}", project=project)
 
 
 def _stops(project: str, stops: Sequence[Stop], view: View) -> Iterator[Failure]:
@@ -55,8 +56,7 @@ def _run_failures(run: Run, view: View) -> Iterator[Failure]:
         if project.message and project.exit:
             yield Failure(project.message, project.hint, project=name)
         yield from _stops(name, project.stops, view)
-        for problem in project.problems:
-            yield Failure(f"{problem.path}: {problem.what}", project=name)
+        yield from _problems(name, project.problems)
         for done in project.actions:
             if done.outcome is not Outcome.DONE:
                 cause = done.detail or done.outcome.value

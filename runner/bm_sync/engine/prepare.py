@@ -25,7 +25,7 @@ from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site
 from bm_sync.engine.team import refuse_mirror
-from bm_sync.errors import BmSyncError, Exit, PinnedError, worst
+from bm_sync.errors import BmSyncError, PinnedError
 from bm_sync.model import config
 from bm_sync.model.config import (
     CloudRemote,
@@ -294,23 +294,6 @@ async def _stands(project: Project, remote: Remote, site: Site) -> bool:
             return False
         raise
     return True
-
-
-def plan_exit(plan: Plan) -> Exit:
-    """Return the exit code that the troubles of a plan deserve; OK when there are none."""
-    return worst([project_exit(p) for p in plan.projects])
-
-
-def project_exit(plan: ProjectPlan) -> Exit:
-    """Return the exit code of one project's plan, as far as it can be told before it is done."""
-    if plan.failure is not None:
-        return Exit(plan.failure_exit)
-    if plan.stops:
-        return Exit.STOPPED
-    if plan.broken:
-        return Exit.FAILED
-    waits = bool(plan.problems) or any(c.winner is None for c in plan.clashes)
-    return Exit.STOPPED if waits else Exit.OK
 
 
 def by_name(prepared: Sequence[Prepared]) -> Mapping[str, Prepared]:

@@ -22,7 +22,7 @@ from bm_sync.engine.journal import bug, cannot_prune
 from bm_sync.engine.keepers import keepers_of, near_keeper
 from bm_sync.engine.ledger import Ledger
 from bm_sync.engine.observe import Seen
-from bm_sync.engine.prepare import Prepared, project_exit
+from bm_sync.engine.prepare import Prepared
 from bm_sync.engine.record import iso, record, record_part
 from bm_sync.engine.retention_edge import may_be_due
 from bm_sync.engine.scope import Hand, Scope
@@ -278,7 +278,7 @@ class ProjectRunner:
 
     def _verdict(self, outcomes: list[Outcome]) -> tuple[Status, Exit]:
         """Return how the project ended, the most serious cause first."""
-        planned = project_exit(self._plan)
+        planned = self._plan.exit
         missed = bool(self._plan.broken) or self._ledger.missed()
         waits = planned is Exit.STOPPED or bool(self._ledger.waiting)
         causes = (

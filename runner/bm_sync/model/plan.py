@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bm_sync.errors import Exit, worst
 from bm_sync.model.action import (
     MEMORY_ONLY,
     Action,
@@ -200,10 +201,26 @@ class ProjectPlan:
         return not (self.stops or self.failure)
 
     @property
+    def waits(self) -> bool:
+        """Return whether something waits for a person: a conflict, a deletion that cannot be."""
+        undecided = any(c.winner is None for c in self.clashes)
+        return undecided or any(p.kind is ProblemKind.UNDELETABLE for p in self.problems)
+
+    @property
     def in_sync(self) -> bool:
         """Return whether nothing would move and nothing is in the way."""
-        waiting = any(c.winner is None for c in self.clashes)
-        return not (self.moves or waiting or self.problems or self.stops or self.failure)
+        return not (self.moves or self.waits or self.problems or self.stops or self.failure)
+
+    @property
+    def exit(self) -> Exit:
+        """Return the code that `plan` and `apply` both end with, if all goes as planned."""
+        if self.failure is not None:
+            return Exit(self.failure_exit or Exit.FAILED)
+        if self.stops:
+            return Exit.STOPPED
+        if self.broken:
+            return Exit.FAILED
+        return Exit.STOPPED if self.waits else Exit.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +238,8 @@ class Plan:
     digest: str = ""
     wants: Wants = Wants()
     author: Author = Author()
+
+    @property
+    def exit(self) -> Exit:
+        """Return the code of the most serious project, see `ProjectPlan.exit`."""
+        return worst([project.exit for project in self.projects])

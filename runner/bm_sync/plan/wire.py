@@ -92,10 +92,8 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
     match value:
         case Enum():
             found = value.value
-        case FileStamp():
-            found = {"kind": "file", **value._asdict()}
-        case ObjectStamp():
-            found = {"kind": "object", **value._asdict()}
+        case FileStamp() | ObjectStamp():
+            found = {"kind": decode.KIND_OF_STAMP[type(value)], **value._asdict()}
         case tuple():
             found = [_value(item) for item in value]
         case _ if is_dataclass(value):

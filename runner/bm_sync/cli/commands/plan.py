@@ -18,7 +18,6 @@ from bm_sync.cli.saved import write_plan
 from bm_sync.cli.selection import add_plan_options, add_targets, select
 from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import names_and_manifest
-from bm_sync.cli.verdict import plan_exit
 from bm_sync.errors import Exit
 from bm_sync.model.plan import Plan
 
@@ -86,5 +85,5 @@ def _following(args: Namespace, here: Context, names: tuple[str, ...], plan: Pla
     words += ["--shard", str(args.shard)] if args.shard else []
     words += ["--keep-deleted"] if args.keep_deleted else []
     save_it = here.view.command("plan", *words, "--out", file)
-    joint = " && " if plan_exit(plan, pending=False) is Exit.OK else "; "
+    joint = " && " if plan.exit is Exit.OK else "; "
     return f"save a plan and apply exactly that: {save_it}{joint}{do_it}"

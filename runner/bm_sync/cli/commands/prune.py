@@ -18,7 +18,7 @@ from bm_sync.cli.render.prune import gone_text, list_text, number_of_files
 from bm_sync.cli.render.text import escape
 from bm_sync.cli.selection import add_jobs, add_targets, add_wait, select
 from bm_sync.cli.target import Targets, names_and_manifest
-from bm_sync.cli.verdict import plan_exit, plan_failures, run_failures
+from bm_sync.cli.verdict import plan_failures, run_failures
 from bm_sync.errors import Exit, LockedError, UsageError, worst
 from bm_sync.model.plan import Accept, Plan
 from bm_sync.plan.wire import to_json
@@ -135,7 +135,7 @@ def _listed(plan: Plan, args: Namespace, here: Context, found: Targets) -> Answe
     return Answer(
         text=partial(list_text, plan, here.view, following=following),
         data=partial(to_json, plan),
-        exit=plan_exit(plan, pending=False),
+        exit=plan.exit,
         errors=plan_failures(plan, here.view),
     )
 

@@ -6,6 +6,7 @@ A line for each project, what needs a word, the files, the total, the next comma
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from bm_sync.cli.render.counts import cells, in_words, moved_bytes, packed, together
 from bm_sync.cli.render.files import action_row, capped
@@ -57,10 +58,17 @@ def saved_text(plan: Plan, view: View, file: str) -> str:
 
 
 def _asked(wants: Wants) -> str:
-    accept = wants.accept
-    figures = {"delete": accept.delete, "overwrite": accept.overwrite, "bytes": accept.bytes}
-    words = [f"{name}={figure}" for name, figure in figures.items() if figure is not None]
-    words += ["device"] if accept.device else []
+    words = []
+    for field in fields(wants.accept):
+        match getattr(wants.accept, field.name):
+            case None | False:
+                pass
+            case True:
+                words.append(field.name)
+            case tuple() as folders:
+                words += [f"device={escape(folder)}" for folder in folders]
+            case figure:
+                words.append(f"{field.name}={figure}")
     said = [f"--accept {','.join(words)}"] if words else []
     return " ".join(said + (["--keep-deleted"] if wants.keep_deleted else []))
 
