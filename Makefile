@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all fuzz kills shards reference backends bench lint clean
+.PHONY: help demo test test-all fuzz kills races shards reference backends bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -40,6 +40,9 @@ fuzz: $(VENV)/.developing ## Give every reader odd values for ten minutes; FUZZ_
 
 kills: $(VENV)/.developing ## Kill runs at random moments; KILLS=300 says how often
 	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash tests/remotes_pair -k "hundreds or many_kills"
+
+races: $(VENV)/.developing ## Have another user swap folders while runs go on; RACES=100 says how often
+	BM_SYNC_RACES=$(RACES) nice -n 10 $(BIN)/python -m pytest -q -s tests/places -k hundreds
 
 shards: $(VENV)/.developing ## Kill shards at one store; ROUNDS=20 says how many rounds
 	BM_SYNC_SHARD_ROUNDS=$(ROUNDS) nice -n 10 $(BIN)/python -m pytest -q -s tests/shard -k many_rounds

@@ -62,7 +62,7 @@ class Installation:
     def words(self, user: User, *words: str) -> list[str]:
         """Return the command line that runs the product as `user`."""
         start = "from bm_sync.cli.main import main; raise SystemExit(main())"
-        return [*_becoming(user), self.python, "-c", start, *words]
+        return [*becoming(user), self.python, "-c", start, *words]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Machine:
         """Run shell commands as `user`; `bm-sync` is the product."""
         start = " ".join(f"'{word}'" for word in self.installation.words(ROOT)[-3:])
         done = subprocess.run(
-            [*_becoming(user), "bash", "-c", f'bm-sync() {{ {start} "$@"; }}\n{script}'],
+            [*becoming(user), "bash", "-c", f'bm-sync() {{ {start} "$@"; }}\n{script}'],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -173,7 +173,7 @@ class Running:
             time.sleep(0.05)
 
 
-def _becoming(user: User) -> list[str]:
+def becoming(user: User) -> list[str]:
     """Return what to put before a command line; setpriv itself would start a program as root.
 
     Its `env` has no right of root any more, so that what it starts must be open to the user.
@@ -218,7 +218,7 @@ def _python(packages: Path) -> str:
     fixed = (f"/usr/bin/{version}", f"/usr/local/bin/{version}", "/usr/bin/python3")
     for python in dict.fromkeys([sys.executable, *filter(None, found), *fixed]):
         done = subprocess.run(
-            [*_becoming(MALLORY), python, "-c", _TRY],
+            [*becoming(MALLORY), python, "-c", _TRY],
             env={"PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"},
             cwd="/",
             capture_output=True,

@@ -1,8 +1,9 @@
 """Swaps what lies in a folder for links to another one, over and over, until it is told to end.
 
-Arguments: the folder whose inside is swapped, the folder that the links lead to, and a seed. It
-runs by itself, as any user, with nothing but the standard library; what it moves away it puts back,
-unless something new stands there. Prints how often it swapped something.
+Arguments: the folder that the links lead to, a seed, how many of the folders are swapped
+themselves, and the folders whose inside is swapped. One thing at a time, so that the attacker is
+never led outside itself. It runs by itself, as any user, with nothing but the standard library;
+what it moves away it puts back, unless something new stands there. Prints how often it swapped.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ _DWELL_S = (0.0, 0.0, 0.0005, 0.002, 0.01, 0.05)
 class Attack:
     """One attacker."""
 
-    def __init__(self, root: str, outside: str, seed: str) -> None:
-        self.root, self.outside = Path(root), Path(outside)
+    def __init__(self, outside: str, seed: str, whole: str, *roots: str) -> None:
+        self.outside = Path(outside)
+        self.roots = [Path(root) for root in roots]
+        self.wholes = self.roots[: int(whole)]
+        self.root = self.roots[0]
         self.chance = random.Random(seed)  # noqa: S311 - a moment, no secret
         self.swaps = 0
         self.ended = False
@@ -34,6 +38,7 @@ class Attack:
     def run(self) -> None:
         """Swap until the end is asked for."""
         while not self.ended:
+            self.root = self.chance.choice(self.roots)
             act = self.chance.choice((self.home, self.folder, self.folder, self.file, self.whole))
             with contextlib.suppress(OSError):
                 act()
@@ -41,7 +46,7 @@ class Attack:
 
     def whole(self) -> None:
         """Swap the folder itself."""
-        self.swap(self.root, self.outside)
+        self.swap(self.chance.choice(self.wholes), self.outside)
 
     def folder(self) -> None:
         """Swap a folder in it, at any depth."""
@@ -95,7 +100,7 @@ def _rename(old: Path, new: Path) -> Path:
 
 def main() -> None:
     """Run until SIGTERM."""
-    attack = Attack(*sys.argv[1:4])
+    attack = Attack(*sys.argv[1:])
 
     def end(*_: object) -> None:
         attack.ended = True

@@ -1,0 +1,91 @@
+"""Others swap folders for links while files go up and down: nothing comes from outside, or goes.
+
+BM_SYNC_RACES=100 plays so many rounds for each kind of remote and prints what it counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import two_users
+from crash.places import Place, place
+from machine.shores import FolderShore
+from places.yard import Players, Yard
+
+RACES = int(os.environ.get("BM_SYNC_RACES", "0"))
+KINDS = ("folder", "s3", "webdav")
+_ROUNDS = 3
+
+
+@contextlib.contextmanager
+def _yard(kind: str, home: Path, players: Players) -> Iterator[Yard]:
+    ground = home.parent / "ground"
+    (ground / "notes").mkdir(parents=True)
+    if kind == "folder":
+        shelf = ground / "shelf"
+        shore = FolderShore(shelf / "notes", shelf)
+        there = Place({"type": "local", "root": str(shelf)}, shore, None, None)
+        attacked = (ground / "notes", shelf / "notes", shelf)
+        yield Yard(home, ground, there, players, attacked)
+        return
+    with place(kind, home) as remote:
+        yield Yard(home, ground, remote, players, (ground / "notes",))
+
+
+def _play(yard: Yard, rounds: int) -> dict[int, int]:
+    """Return how many of the runs that were disturbed ended with which code."""
+    counted: Counter[int] = Counter()
+    yard.edit(0)
+    assert yard.apply().code == 0
+    for number in range(1, rounds + 1):
+        yard.edit(number)
+        before = yard.versions()
+        with yard.under_attack(number):
+            counted[yard.apply().code] += 1
+        yard.nothing_escaped()
+        lost = before - yard.versions()
+        assert not lost, f"lost: {[data[:20] for data in lost]}"
+    before = yard.versions()
+    yard.ends_well()
+    yard.nothing_escaped()
+    assert before <= yard.versions()
+    return counted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_leads_a_run_out_of_a_folder_that_others_may_write(
+    tmp_path: Path, kind: str
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with _yard(kind, home, Players()) as yard:
+        _play(yard, _ROUNDS)
+        assert yard.swaps > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_user_does_not_lead_a_run_out_of_a_folder_that_both_may_write(
+    machine: two_users.Machine, kind: str
+) -> None:
+    with _yard(kind, machine.home(two_users.ANNA), Players(machine)) as yard:
+        _play(yard, _ROUNDS)
+        assert yard.swaps > 0
+
+
+@pytest.mark.skipif(not RACES, reason="make races asks for it")
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("kind", KINDS)
+def test_hundreds_of_races_lead_no_run_out_of_its_folder(
+    machine: two_users.Machine, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _yard(kind, machine.home(two_users.ANNA), Players(machine)) as yard:
+        codes = _play(yard, RACES)
+        with capsys.disabled():
+            print(
+                f"\n{kind}: {RACES} runs ended {dict(codes)}, {yard.swaps} swaps, nothing escaped"
+            )  # noqa: T201
