@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 KILLS ?= 300
 ROUNDS ?= 20
+RACES ?= 100
 SOURCES := $(shell find runner schemas -type f -not -name '*.pyc' 2>/dev/null)
 
 # The first interpreter that is new enough; make PYTHON=... names another.

@@ -85,7 +85,6 @@ def test_hundreds_of_races_lead_no_run_out_of_its_folder(
 ) -> None:
     with _yard(kind, machine.home(two_users.ANNA), Players(machine)) as yard:
         codes = _play(yard, RACES)
+        told = f"{kind}: {RACES} runs ended {dict(codes)}, {yard.swaps} swaps, nothing escaped"
         with capsys.disabled():
-            print(
-                f"\n{kind}: {RACES} runs ended {dict(codes)}, {yard.swaps} swaps, nothing escaped"
-            )  # noqa: T201
+            print(f"\n{told}")  # noqa: T201

@@ -162,10 +162,9 @@ class FolderHand:
 
     async def recheck(self) -> None:
         """Raise BmSyncError when the folder is not where it was any more; see `Staging.check`."""
-        for jail in (self._staging.home, self.jail):
-            if not jail.stands():
-                raise replaced(jail.root)
         self._staging.check()
+        if not self.jail.stands():
+            raise replaced(self.jail.root)
 
     def _staged(self, item: Restore) -> Errand | None:
         """Copy a kept version into staging; settle the action when that cannot be done."""

@@ -106,6 +106,15 @@ class Lending:
             fs = self._rclone.local(self._jail.root, descriptor=folder if direct else None)
             yield self._opened_here(fs.at(self._inside))
 
+    async def content(self, path: str, algorithm: str) -> str | None:
+        """Return the content of a file in an algorithm that rclone knows."""
+        async with self.lend([path]) as fs:
+            features = replace(await self._rclone.features(fs), hash=algorithm)
+            found = await self._rclone.list_some(
+                fs, [path], features=features, mtime=False, content=True
+            )
+        return found[path].content if path in found else None
+
     def _opened_here(self, fs: Fs) -> Fs:
         return replace(fs, opener=lambda path: self._jail.open(self._place(path)))
 

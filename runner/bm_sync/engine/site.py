@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -130,12 +130,7 @@ class Site:
 
     async def hash_by_rclone(self, jail: Jail, path: str, algorithm: str) -> str | None:
         """Return the content of a file of this machine in an algorithm that only rclone knows."""
-        async with Lending(jail, self.rclone).lend([path]) as fs:
-            features = replace(await self.rclone.features(fs), hash=algorithm)
-            found = await self.rclone.list_some(
-                fs, [path], features=features, mtime=False, content=True
-            )
-        return found[path].content if path in found else None
+        return await Lending(jail, self.rclone).content(path, algorithm)
 
     async def patiently(self, retry: Retry, attempt: Callable[[], Awaitable[T]]) -> T:
         """Ask something again while its failure may pass by itself."""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bm_sync import layout
 from bm_sync.engine import primitives
-from bm_sync.engine.jail import BlockedError, Jail, movable, others_write
+from bm_sync.engine.jail import BlockedError, Jail, movable, others_write, replaced
 from bm_sync.engine.placing import Spot, own
 from bm_sync.engine.scope import Scope
 from bm_sync.errors import BmSyncError
@@ -107,7 +107,9 @@ class Staging:
             primitives.flush(folder)
 
     def check(self) -> None:
-        """Raise BmSyncError when somebody has moved the folder of ours away meanwhile."""
+        """Raise BmSyncError when somebody has moved the side or the folder of ours meanwhile."""
+        if not self.home.stands():
+            raise replaced(self.home.root)
         if self._own.stands():
             return
         with self._own.held() as folder:
@@ -123,6 +125,9 @@ class Staging:
         opened = self._opened
         if opened is not None:
             _remove(opened.above, self._name)
+            if opened.above is self._aside:
+                with suppress(OSError):  # another project's files lie in it
+                    self._aside.root.rmdir()
             self._forget()
             self._remove_home()
 
