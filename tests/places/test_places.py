@@ -329,7 +329,7 @@ def test_a_staging_folder_of_another_user_is_not_used(
 
 
 def test_bisync_keeps_out(bench: Bench) -> None:
-    """It opens files by name, so it is refused where others may write (the name is short for it)."""
+    """Where others may write it is refused; a long name of this test would be refused as well."""
     bench.policy = {"engine": "bisync"}
     bench.write("sub/a.md")
     assert bench.apply().exit == 0
