@@ -305,3 +305,34 @@ def _are_choices(option: Option, text: str) -> bool:
     known = {word.casefold() for word in option.choices}
     parts = text.split(",") if option.type == "Bits" else [text]
     return all(part.strip().casefold() in known for part in parts if part.strip())
+
+
+# Where the libraries of a service look for credentials in the environment, by the beginning of the
+# variables' names: AWS SDK, azidentity, golang.org/x/oauth2/google, ncw/swift, oci-go-sdk.
+_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "s3": ("AWS_",),
+    "azureblob": ("AZURE_", "MSI_", "IDENTITY_"),
+    "azurefiles": ("AZURE_", "MSI_", "IDENTITY_"),
+    "gcs": ("GOOGLE_", "GCE_", "CLOUDSDK_"),
+    "google cloud storage": ("GOOGLE_", "GCE_", "CLOUDSDK_"),
+    "drive": ("GOOGLE_", "GCE_", "CLOUDSDK_"),
+    "swift": ("OS_", "ST_"),
+    "qingstor": ("QINGSTOR_", "QS_"),
+    "oos": ("OCI_",),
+    "oracleobjectstorage": ("OCI_",),
+}
+_ALWAYS = frozenset(("oos", "oracleobjectstorage"))  # it looks there unless it is told otherwise
+_TAKES_CREDENTIALS = frozenset((Mark.ENVIRONMENT, Mark.PROGRAM))
+
+
+def variables(backend: str, options: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return how the variables begin that a remote takes credentials from; none for most."""
+    prefixes = _VARIABLES.get(backend)
+    if prefixes is None:
+        return frozenset()
+    known = table().get("gcs" if backend == "google cloud storage" else backend, {})
+    taken = any(
+        name in known and _TAKES_CREDENTIALS & known[name].marks and not known[name].is_off(value)
+        for name, value in options
+    )
+    return frozenset(prefixes) if taken or backend in _ALWAYS else frozenset()

@@ -5,6 +5,7 @@ A secret is read when a remote is connected and never written anywhere.
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -13,22 +14,31 @@ from typing import assert_never
 
 from bm_sync import files
 from bm_sync.errors import SecretError
+from bm_sync.masking import MASK, forms, merged, secret_parts, without
 from bm_sync.model.config import SecretRef
 from bm_sync.paths import home_dir
 
 MAX_BYTES = 64 * 1024
 COMMAND_TIMEOUT_S = 30.0
-MASK = "********"
-_SHORTEST = 4  # shorter values are no secrets, and masking them would garble every text
 
 
 class Secret:
     """A text that does not show itself; `reveal` is the one way to it."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_pattern", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._pattern: re.Pattern[str] | None = None
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Return what matches the secret in a text, in all its forms (`masking.forms`)."""
+        if self._pattern is None:
+            found = "|".join(map(re.escape, forms(self._text)))
+            # Servers and rclone change the case of what they normalise.
+            self._pattern = re.compile(found or r"(?!)", re.IGNORECASE)
+        return self._pattern
 
     def reveal(self) -> str:
         """Return the secret itself."""
@@ -72,12 +82,11 @@ def resolve(ref: SecretRef, env: Mapping[str, str]) -> Secret:
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """Return `text` with every secret replaced by a mask, longest first."""
-    values = {s.reveal() for s in secrets}
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= _SHORTEST:
-            text = text.replace(value, MASK)
-    return text
+    """Return `text` without the secrets, however they are written, and without what looks so."""
+    spans = secret_parts(text)
+    for secret in {s.reveal(): s for s in secrets}.values():
+        spans += [found.span() for found in secret.pattern.finditer(text)]
+    return without(text, merged(spans)) if spans else text
 
 
 def _of_env(ref: SecretRef, env: Mapping[str, str]) -> str:

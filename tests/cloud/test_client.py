@@ -24,10 +24,10 @@ from bm_sync.cloud.faults import SubscriptionError
 from bm_sync.cloud.places import Host
 from bm_sync.cloud.unanswered import unanswered
 from bm_sync.errors import BmSyncError, Exit, NotSignedInError
+from bm_sync.masking import MASK
 from bm_sync.model.cloud import chosen, named
 from bm_sync.model.config import CloudRemote
 from bm_sync.model.origin import Origin
-from bm_sync.secret import MASK
 
 ALWAYS = 1000
 HOST = Host("https://cloud.example.com", "https://auth.example.com", "c")

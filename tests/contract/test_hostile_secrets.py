@@ -1,7 +1,9 @@
 """No secret leaves its place: a search of everything that every command says, keeps and starts.
 
 The secrets are canaries: an S3 key, a WebDAV password from a file, an SFTP password written plainly
-into the manifest, keys that the store refuses, an API key of the cloud and what the cloud mints.
+into the manifest, keys that the store refuses, an API key of the cloud and what the cloud mints; an
+address that is secret and that rclone writes otherwise, a connection string, the account of a
+service with its private key, a password in rclone.conf, and keys that nobody asked for.
 """
 
 from __future__ import annotations
@@ -11,18 +13,27 @@ import contextlib
 import json
 import os
 import subprocess
+import sysconfig
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
+import pytest
 import servers
 import standin_server
-from cli_outside import START
+from cli_outside import START, World
 
+RCLONE = Path(sysconfig.get_path("scripts")) / "rclone"
 REFUSED = "canary-key-that-the-store-refuses"
 IN_URL = "canary-password-in-a-url"
+IN_PATH = "Canary Capability 1234567890"
+IN_QUERY = "canary+of/a=query-1234567890"
+ACCOUNT_KEY = base64.b64encode(b"canary of an account key, thirty").decode()
+PRIVATE_LINE = "MIICanaryOfAPrivateKey0123456789abcdefghijklmnopqrstuvwxyz012345"
+OF_THE_CALLER = "canary-of-the-caller-who-has-AWS-keys"
+IN_CONF = "canary-password-in-rclone-conf"
 COMMANDS = (
     ("plan",),
     ("plan", "--json"),
@@ -61,6 +72,8 @@ class Search:
         for secret in self.secrets:
             plain = secret.encode()
             forms = {plain, base64.b64encode(plain), quote(secret).encode(), plain.hex().encode()}
+            forms |= {quote(secret, safe="").encode(), quote_plus(secret).encode()}
+            forms |= {form.lower() for form in forms}
             forms.add(base64.b64encode(f"{servers.USER}:{secret}".encode()))
             if any(form in data for form in forms):
                 self.found.append(f"{secret} in {where}")
@@ -172,6 +185,13 @@ def declare(home: Path, stores: Mapping[str, servers.Server], storage: str) -> N
         for name, (kind, options) in kinds.items()
     }
     remotes["cloud"] = {"type": "basic-memory-cloud", "storage": storage}
+    remotes |= odd_remotes(home)
+    remotes["conf"] = {"rclone": "mine"}
+    obscured = subprocess.check_output([RCLONE, "obscure", IN_CONF], text=True).strip()
+    conf = home / ".config/rclone/rclone.conf"
+    conf.parent.mkdir(parents=True)
+    own = f"url = http://127.0.0.1:{stores['dav'].port}\nuser = {servers.USER}"
+    conf.write_text(f"[mine]\ntype = webdav\nvendor = other\n{own}\npass = {obscured}\n")
     projects = {n: {"local": f"./{n}", "remote": n, "path": f"{n}-notes"} for n in remotes}
     body = {
         "version": 1,
@@ -186,6 +206,33 @@ def declare(home: Path, stores: Mapping[str, servers.Server], storage: str) -> N
     for name in projects:
         (home / name).mkdir()
         (home / name / "a.md").write_text("a\n")
+
+
+def odd_remotes(home: Path) -> dict[str, object]:
+    """Return remotes whose secrets have parts, at a port where nobody listens."""
+    account = {
+        "type": "service_account",
+        "client_email": "x@example.org",
+        "private_key_id": "1",
+        "private_key": f"-----BEGIN PRIVATE KEY-----\n{PRIVATE_LINE}\n-----END-----\n",
+        "token_uri": "http://127.0.0.1:9/token",
+    }
+    (home / "account.json").write_text(json.dumps(account))
+    (home / "account.json").chmod(0o600)
+    file = {"file": "./account.json"}
+    gcs: dict[str, object] = {"service_account_credentials": file, "bucket_policy_only": True}
+    return {
+        "capability": {"type": "webdav", "options": {"url": {"env": "CAPABILITY"}}},
+        "account": {"type": "azureblob", "options": {"connection_string": {"env": "CONNECTION"}}},
+        "service": {"type": "gcs", "options": gcs, "root": "bucket"},
+    }
+
+
+CAPABILITY = f"HTTP://127.0.0.1:9/Dav/{IN_PATH}/?token={quote_plus(IN_QUERY)}"
+CONNECTION = (
+    f"DefaultEndpointsProtocol=http;AccountName=canary;AccountKey={ACCOUNT_KEY};"
+    "BlobEndpoint=http://127.0.0.1:9/canary;"
+)
 
 
 def minted(facts: Path) -> Iterator[str]:
@@ -206,12 +253,15 @@ def test_no_secret_is_anywhere_but_in_its_place(
     stores = {"s3": serve_s3, "dav": serve_webdav, "sftp": serve_sftp}
     with standin_server.running(tmp_path / "cloud") as cloud:
         env = cloud.env(home, key=True)
-        env["S3_SECRET"] = servers.SECRET_KEY
+        env |= {"S3_SECRET": servers.SECRET_KEY, "AWS_SECRET_ACCESS_KEY": OF_THE_CALLER}
+        env |= {"CAPABILITY": CAPABILITY, "CONNECTION": CONNECTION}
         env["PYTHONPATH"] = os.pathsep.join(p for p in os.sys.path if p)  # type: ignore[attr-defined]
         declare(home, stores, cloud.storage)
         desk = Desk(home, env)
         api_key = env["BASIC_MEMORY_CLOUD_API_KEY"]
-        search = Search({servers.SECRET_KEY, servers.PASSWORD, REFUSED, IN_URL, api_key})
+        known = {servers.SECRET_KEY, servers.PASSWORD, REFUSED, IN_URL, api_key, OF_THE_CALLER}
+        known |= {IN_PATH, IN_QUERY, ACCOUNT_KEY, PRIVATE_LINE, IN_CONF, CAPABILITY, CONNECTION}
+        search = Search(known)
         codes = {words: desk.run(search, *words) for words in COMMANDS}
         told = subprocess.run(
             [*START, "history", "--json"], cwd=home, env=env, capture_output=True, check=True
@@ -224,9 +274,86 @@ def test_no_secret_is_anywhere_but_in_its_place(
         desk.run(search, "-vv", "apply")
         facts = home / ".local" / "state" / "bm-sync" / "cloud"
         search.secrets |= set(minted(facts))
-        own = dict.fromkeys((home / "sync.yaml", home / "dav-password", facts), "its place")
+        names = ("sync.yaml", "dav-password", "account.json", ".config/rclone/rclone.conf")
+        own = dict.fromkeys((*(home / name for name in names), facts), "its place")
         search.tree(home, own)
     assert codes[("apply",)] != 0, "two remotes refuse"
     assert (tmp_path / "home" / "bucket").is_dir()
     assert len(search.secrets) >= 6, "the cloud has given keys"
     assert search.found == []
+
+
+CANARY = "canary-9f3b7e21c5d84a60"
+DECLARED = "version: 1\nremotes:\n  r: {remote}\nprojects:\n  p: {project}\n"
+FINE = {"remote": "{type: local, root: ./shelf}", "project": "{local: ./p, remote: r}"}
+WRITTEN = {
+    "a remote on the fly": {"remote": f"{{rclone: ':s3,secret_access_key={CANARY}:'}}"},
+    "options in a remote": {"remote": f"{{rclone: 'mine,pass=\"{CANARY}\":'}}"},
+    "options in a type": {"remote": f"{{type: 's3,secret_access_key={CANARY}'}}"},
+    "a connection string": {"remote": f"{{type: 'AccountName=a;AccountKey={CANARY};x'}}"},
+    "a root on the fly": {"remote": f"{{type: s3, root: ':webdav,pass={CANARY}:x'}}"},
+    "a path on the fly": {"project": f"{{local: ./p, remote: r, path: ':s3,token={CANARY}:'}}"},
+    "a folder on the fly": {"project": f"{{local: 's3,token={CANARY}:x', remote: r}}"},
+    "a remote in an option": {
+        "remote": f"{{type: alias, options: {{remote: ':s3,secret_access_key={CANARY}:x'}}}}"
+    },
+    "a URL with a slash in its password": {
+        "remote": f"{{type: webdav, options: {{url: 'https://u:/{CANARY}@h', provder: x}}}}"
+    },
+    "a signed URL": {
+        "remote": f"{{type: webdav, options: {{url: 'https://h/?sig={CANARY}', provder: x}}}}"
+    },
+    "a type from the environment": {"remote": "{type: '${DEPLOY_TOKEN}'}"},
+    "a remote's name from the environment": {"project": "{local: ./p, remote: '${DEPLOY_TOKEN}'}"},
+    "a path from the environment": {"project": "{local: ./p, remote: r, path: '${OTHER}/../x'}"},
+    "a folder from the environment": {"project": "{local: './${OTHER}', remote: r}"},
+    "a policy from the environment": {"project": "{local: ./p, remote: r, policy: '${OTHER}'}"},
+    "a port from the environment": {
+        "remote": "{type: sftp, options: {host: h, port: '${OTHER}', user: '${OTHER}'}}"
+    },
+}
+SHOWN = (
+    *(("validate", "--format", form) for form in ("text", "json", "github", "sarif")),
+    *(("validate", "--json"), ("show",), ("show", "--json"), ("show", "--origins")),
+    *(("plan",), ("plan", "--json"), ("plan", "--format", "markdown"), ("status",), ("ls", "p")),
+)
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_what_looks_secret_is_masked_wherever_it_is_written(tmp_path: Path, case: str) -> None:
+    here = World(tmp_path)
+    here.write("sync.yaml", DECLARED.format(**{**FINE, **WRITTEN[case]}))
+    found = []
+    for words in SHOWN:
+        said = here.run(*words, DEPLOY_TOKEN=CANARY, OTHER=CANARY)
+        assert said.code != 70, said.err
+        found += [words for text in (said.out, said.err) if CANARY in text or CANARY[7:] in text]
+    assert found == []
+
+
+def test_a_mask_does_not_tell_how_long_the_secret_is(tmp_path: Path) -> None:
+    here = World(tmp_path)
+    texts = []
+    for secret in ("short-1", CANARY * 3):
+        options = f"{{provder: x, secret_access_key: {secret}}}"
+        text = DECLARED.format(**{**FINE, "remote": f"{{type: s3, options: {options}}}"})
+        here.write("sync.yaml", text)
+        texts.append([here.run("validate", "--format", f).out for f in ("text", "json", "github")])
+    assert texts[0] == texts[1]
+
+
+def test_only_the_number_of_patterns_of_a_file_is_shown(tmp_path: Path) -> None:
+    here = World(tmp_path / "mine")
+    (tmp_path / "private").write_text(f"root:{CANARY}\n[:{CANARY}\n*.tmp\n")
+    here.write("own.ignore", "*.bak\n")
+    filters = f"filters: {{f: {{ignore_files: ['{tmp_path}/private', own.ignore]}}}}\n"
+    project = "{local: ./p, remote: r, filters: [f]}"
+    here.write("sync.yaml", DECLARED.format(**{**FINE, "project": project}) + filters)
+    here.write("p/a.md")
+    for words in (*SHOWN, ("show", "--rules"), ("show", "--rules", "--json"), ("why", "p/a.md")):
+        said = here.run(*words)
+        assert CANARY not in said.out + said.err, words
+    shown = here.run("show", "--json").json["data"]["projects"]["p"]["filters"]["ignore_files"]
+    assert [file["patterns"] for file in shown] == [2, 1]
+    assert "bak" not in here.run("show").out
+    assert '"*.bak"' in here.run("show", "--rules").out

@@ -21,7 +21,7 @@ FILES = {path.relative_to(TOP).as_posix(): path for path in sorted(TOP.rglob("*.
 # Lowest first. A room may import itself and the rooms below; those of one layer not each other.
 LAYERS = (
     {"__init__"},
-    {"errors", "parallel", "paths", "layout"},
+    {"errors", "masking", "parallel", "paths", "layout"},
     {"files"},
     {"model"},
     {"backends", "secret", "filters"},

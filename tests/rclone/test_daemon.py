@@ -17,6 +17,7 @@ import pytest
 import servers
 
 from bm_sync.errors import Exit, RcloneMissingError
+from bm_sync.model.config import BUILT_IN, BackendRemote
 from bm_sync.rclone.binary import Binary, find
 from bm_sync.rclone.client import Rclone
 from bm_sync.rclone.daemon import Daemon, DaemonSettings
@@ -113,26 +114,56 @@ def test_no_secret_is_in_the_arguments_of_the_process_or_in_its_log(
             command = of_process(rclone.pid, "cmdline")
             assert b"rcd" in command
             assert b"canary" not in command
-            assert stat.S_IMODE(log.stat().st_mode) == 0o600
-            assert "canary" not in log.read_text()
         finally:
             await rclone.stop()
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+        assert "401 Unauthorized" in log.read_text(), "rclone says so in its log"
+        assert "canary" not in log.read_text()
 
     asyncio.run(run())
 
 
+USERS = {"RCLONE_TRANSFERS": "99", "CANARY": "1", "AWS_SECRET_ACCESS_KEY": "mine", "AZURE_X": "y"}
+
+
 def test_variables_of_the_user_do_not_reach_rclone(tmp_path: Path) -> None:
     async def run() -> bytes:
-        env = {**os.environ, "RCLONE_TRANSFERS": "99", "CANARY": "1", "AWS_PROFILE": "mine"}
+        env = {**os.environ, **USERS, "HTTPS_PROXY": "http://proxy.example"}
         async with servers.rclone_in(tmp_path, env) as rclone:
             await rclone.start()
             return of_process(rclone.pid, "environ")
 
     seen = asyncio.run(run())
-    assert b"RCLONE_TRANSFERS" not in seen
-    assert b"CANARY" not in seen
-    assert b"AWS_PROFILE=mine" in seen
+    for name in USERS:
+        assert name.encode() not in seen
+    assert b"HTTPS_PROXY=http://proxy.example" in seen
     assert b"RCLONE_CONFIG=/dev/null" in seen
+
+
+@pytest.mark.parametrize(
+    ("env_auth", "sees"),
+    [({"env_auth": "true"}, True), ({"env_auth": "false"}, False), ({}, False)],
+)
+def test_rclone_sees_credentials_of_the_environment_only_for_a_remote_that_takes_them(
+    tmp_path: Path, env_auth: dict[str, str], *, sees: bool
+) -> None:
+    options = tuple({"provider": "Other", "endpoint": "http://127.0.0.1:9", **env_auth}.items())
+    remote = BackendRemote("s", "s3", options, "bucket", BUILT_IN)
+
+    async def run() -> tuple[bytes, bytes]:
+        env = {**os.environ, **USERS}
+        async with servers.rclone_in(tmp_path, env) as rclone:
+            rclone.launch()
+            await rclone.connect(remote, env)
+            late = of_process(rclone.pid, "environ")
+        async with servers.rclone_in(tmp_path, env) as rclone:
+            rclone.expect([remote])
+            await rclone.connect(BackendRemote("m", "memory", (), "", BUILT_IN), env)
+            return late, of_process(rclone.pid, "environ")
+
+    for seen in asyncio.run(run()):
+        assert (b"AWS_SECRET_ACCESS_KEY=mine" in seen) is sees
+        assert b"AZURE_X" not in seen
 
 
 def test_when_it_is_killed_the_next_use_starts_another_that_knows_the_remotes(

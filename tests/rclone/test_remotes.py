@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bm_sync.errors import SecretError, UsageError
+from bm_sync.masking import MASK
 from bm_sync.model.config import BackendRemote, NamedRemote, Origin, SecretRef
 from bm_sync.rclone.binary import find
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.names import from_standard, to_standard
 from bm_sync.rclone.remotes import declared, local_fs
-from bm_sync.secret import MASK, Secret, redact, resolve
+from bm_sync.secret import Secret, redact, resolve
 
 HERE = Origin("sync.yaml", 7, 3)
 CANARY = "canary-secret-value"
@@ -221,6 +222,85 @@ token = {{"access_token":"{CANARY}"}}
     assert (tmp_path / "rclone.conf").read_bytes() == before
     names = [p.name for p in (serve_webdav.folder / "secret place").iterdir()]
     assert "sub" not in names
+
+
+def s3_variables(name: str, served: servers.Server) -> dict[str, str]:
+    """Return variables of the environment that declare a remote, as rclone reads them."""
+    said = {"type": "s3", **dict(served.options)}
+    return {f"RCLONE_CONFIG_{name.upper()}_{option.upper()}": v for option, v in said.items()}
+
+
+@pytest.mark.parametrize("name", ["store", "Store", "my-store"])
+def test_a_remote_that_only_the_environment_declares_is_found_as_rclone_finds_it(
+    tmp_path: Path, serve_s3: servers.Server, name: str
+) -> None:
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], **s3_variables(name, serve_s3)}
+    assert serve_s3.folder is not None
+    (serve_s3.folder / servers.BUCKET / "of-the-environment").touch()
+
+    async def run() -> set[str]:
+        async with servers.rclone_in(tmp_path, env) as rclone:
+            fs = await rclone.connect(NamedRemote("mine", name, servers.BUCKET, HERE), env)
+            listing = await rclone.list_tree(fs, features=await rclone.features(fs))
+            return {e.path for e in listing.entries}
+
+    rclone = str(find(None, os.environ).path)
+    words = [rclone, "lsf", f"{name}:{servers.BUCKET}"]
+    seen = subprocess.check_output(words, env=env, text=True, stderr=subprocess.DEVNULL)
+    assert asyncio.run(run()) >= {"of-the-environment"} <= set(seen.split())
+
+
+def test_the_environment_is_stronger_than_rclone_conf_and_one_remote_than_all(
+    tmp_path: Path, serve_s3: servers.Server
+) -> None:
+    text = "[store]\ntype = s3\nprovider = Other\nendpoint = http://127.0.0.1:9\n"
+    said = s3_variables("store", serve_s3)
+    of_all = "RCLONE_S3_SECRET_ACCESS_KEY"
+    own = "RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY"
+    known = conf(tmp_path, text) | {k: v for k, v in said.items() if not k.endswith("_TYPE")}
+    weak = {**known, of_all: known[own]}
+    del weak[own]
+
+    async def lists(env: dict[str, str]) -> bool:
+        async with servers.rclone_in(tmp_path, env) as rclone:
+            remote = NamedRemote("mine", "store", servers.BUCKET, HERE)
+            try:
+                await rclone.ping(await rclone.connect(remote, env))
+            except RcloneError:
+                return False
+            return True
+
+    assert asyncio.run(lists(known))
+    assert asyncio.run(lists(weak)), "what is said for all remotes of a backend counts"
+    assert not asyncio.run(lists({**weak, own: "wrong"})), "what is said for this one is stronger"
+
+
+def test_rclone_conf_may_be_named_relative_to_where_the_user_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = conf(tmp_path, f"[here]\ntype = alias\nremote = {tmp_path}\n")
+    monkeypatch.chdir(tmp_path)
+    env["RCLONE_CONFIG"] = "rclone.conf"
+
+    async def run() -> None:
+        async with servers.rclone_in(tmp_path, env) as rclone:
+            await rclone.ping(await rclone.connect(NamedRemote("mine", "here", "", HERE), env))
+
+    asyncio.run(run())
+
+
+def test_a_remote_of_the_manifest_may_build_on_one_of_rclone_conf(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/note").touch()
+    env = conf(tmp_path, f"[disk]\ntype = alias\nremote = {tmp_path}\n")
+
+    async def run() -> list[str]:
+        async with servers.rclone_in(tmp_path, env) as rclone:
+            fs = await rclone.connect(remote("alias", "", remote="disk:deep"), env)
+            listing = await rclone.list_tree(fs, features=await rclone.features(fs))
+            return [e.path for e in listing.entries]
+
+    assert asyncio.run(run()) == ["note"]
 
 
 def test_an_encrypted_rclone_conf_is_read_by_rclone_s_own_password_command(tmp_path: Path) -> None:

@@ -82,8 +82,11 @@ def test_a_file_name_is_escaped_in_text() -> None:
     assert told.startswith("a\\x1b[31m\\x0ab\\u202e\\udcff:1:1: error")
 
 
-def test_json_has_every_field() -> None:
-    assert json.loads(formats.as_json([ERROR, WARNING])) == [asdict(ERROR), asdict(WARNING)]
+def test_json_has_every_field_but_where_the_caret_of_a_text_stands() -> None:
+    said = [asdict(d) for d in (ERROR, WARNING)]
+    for each in said:
+        del each["caret"]
+    assert json.loads(formats.as_json([ERROR, WARNING])) == said
 
 
 def unescaped(text: str) -> str:

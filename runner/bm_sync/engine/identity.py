@@ -12,6 +12,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from bm_sync.masking import veiled
 from bm_sync.model.config import (
     CLOUD_TYPE,
     BackendRemote,
@@ -131,6 +132,10 @@ def joined(root: str, path: str) -> str:
 
 def remote_label(project: Project) -> str:
     """Return the remote root as a person reads it: `b2:team/archive`."""
+    return veiled(_remote_label(project), project.veil)
+
+
+def _remote_label(project: Project) -> str:
     match project.remote:
         case None:
             return "-"
@@ -148,5 +153,5 @@ def local_label(project: Project, home: Path) -> str:
     if project.local is None:
         return "-"
     if project.local != home and project.local.is_relative_to(home):
-        return f"~/{project.local.relative_to(home)}"
-    return str(project.local)
+        return veiled(f"~/{project.local.relative_to(home)}", project.veil)
+    return veiled(str(project.local), project.veil)

@@ -11,7 +11,7 @@ from typing import Protocol
 from bm_sync import layout
 from bm_sync.engine.routed import Routed
 from bm_sync.errors import RcloneMissingError
-from bm_sync.model.config import FolderRemote, Project
+from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Project
 from bm_sync.model.setup import Setup
 from bm_sync.rclone import binary, runtime
 
@@ -73,6 +73,8 @@ def make_rclone(setup: Setup, limit: int | None, log: Path | None) -> Routed:
 
 def wake(rclone: Routed, projects: Sequence[Project]) -> None:
     """Let rclone start when a remote of the projects needs it for listing."""
+    sides = [side for p in projects for side in (p.remote, p.source and p.source.remote)]
+    rclone.expect({s for s in sides if isinstance(s, BackendRemote | NamedRemote)})
     if any(p.remote and not isinstance(p.remote, FolderRemote) for p in projects):
         with suppress(RcloneMissingError):
             rclone.launch()

@@ -26,6 +26,7 @@ from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site
 from bm_sync.engine.team import refuse_mirror
 from bm_sync.errors import BmSyncError, PinnedError
+from bm_sync.masking import Veil, veiled
 from bm_sync.model import config
 from bm_sync.model.config import (
     CloudRemote,
@@ -98,6 +99,28 @@ async def prepare_all(
 
 async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     """Observe and plan one project, within the time that its policy allows."""
+    prepared = await _observed(project, site, wants)
+    return (
+        replace(prepared, plan=_veiled(prepared.plan, project.veil)) if project.veil else prepared
+    )
+
+
+def _veiled(plan: ProjectPlan, veil: Veil) -> ProjectPlan:
+    """Return a plan whose sentences do not tell what the environment put into the manifest."""
+
+    def shown(text: str | None) -> str | None:
+        return None if text is None else veiled(text, veil)
+
+    return replace(
+        plan,
+        stops=tuple(replace(s, what=veiled(s.what, veil), hint=shown(s.hint)) for s in plan.stops),
+        notes=tuple(veiled(note, veil) for note in plan.notes),
+        failure=shown(plan.failure),
+        failure_hint=shown(plan.failure_hint),
+    )
+
+
+async def _observed(project: Project, site: Site, wants: Wants) -> Prepared:
     if project.name in site.unfetched:
         return Prepared(project, failed(project, site, site.unfetched[project.name]))
     began = time.monotonic()

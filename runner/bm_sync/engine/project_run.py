@@ -28,6 +28,7 @@ from bm_sync.engine.retention_edge import may_be_due
 from bm_sync.engine.scope import Hand, Scope
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, LockedError
+from bm_sync.masking import veiled
 from bm_sync.model.config import CloudRemote, Engine, FolderRemote
 from bm_sync.model.plan import MakeDir
 from bm_sync.model.run import (
@@ -256,12 +257,15 @@ class ProjectRunner:
             problems=plan.problems,
             stops=plan.stops,
             retries=ledger.retries,
-            message=plan.failure or (self._error.what if self._error else None),
-            hint=plan.failure_hint or (self._error.hint if self._error else None),
+            message=plan.failure or (self._veiled(self._error.what) if self._error else None),
+            hint=plan.failure_hint or (self._veiled(self._error.hint) if self._error else None),
             exit=int(code),
             files=len(sizes),
             bytes=sum(sizes.values()),
         )
+
+    def _veiled(self, text: str | None) -> str | None:
+        return None if text is None else veiled(text, self._prepared.project.veil)
 
     def _sizes(self) -> dict[str, int]:
         """Return the size of every local file as it is after the run."""

@@ -58,6 +58,7 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         fleet=_fleet(checked, remotes, tuple(p.project for p in placed), around),
         state=_state(checked, remotes, here, around),
         uses=uses,
+        veil=around.report.veils,
     )
 
 

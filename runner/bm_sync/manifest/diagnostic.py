@@ -6,13 +6,14 @@ Secrets that stand in the text are masked here, before anything is shown.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.errors import UsageError
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
-from bm_sync.manifest.secret_names import starred
-from bm_sync.manifest.shown import MASK, cut, escaped
+from bm_sync.manifest.shown import cut, escaped
+from bm_sync.masking import MASK, SHORTEST, Veil, forms, merged, secret_parts, veil, veiled, without
 from bm_sync.model.diagnostic import Diagnostic
 
 MOST = 200
@@ -51,6 +52,7 @@ class Report:
         self._found: dict[tuple[str, int, int, str, str], Diagnostic] = {}
         self._masked_spots: list[Spot] = []
         self._masked_words: set[str] = set()
+        self._veiled: set[tuple[str, str]] = set()
 
     @property
     def failed(self) -> bool:
@@ -91,9 +93,18 @@ class Report:
         self._masked_spots.append(spot)
 
     def mask_word(self, word: str) -> None:
-        """Never show `word`, wherever it stands."""
-        if len(word) > 3:  # noqa: PLR2004 - shorter words would blot out half the text
-            self._masked_words |= {word, cut(word)}
+        """Never show `word`, wherever it stands and however it is written."""
+        if len(word) >= SHORTEST:
+            self._masked_words |= {*forms(word), cut(word)}
+
+    def veil(self, value: str, shown: str) -> None:
+        """Show `shown` in the place of a value that the environment put in."""
+        self._veiled |= {(value, shown), (escaped(value), shown), (cut(value), shown)}
+
+    @property
+    def veils(self) -> Veil:
+        """Return what is shown in the place of values of the environment."""
+        return veil(self._veiled)
 
     def is_masked(self, spot: Spot) -> bool:
         """Whether what stands at `spot` must not be shown."""
@@ -103,7 +114,7 @@ class Report:
         """Return a text without the words that must not be shown."""
         for word in sorted(self._masked_words, key=len, reverse=True):
             text = text.replace(word, MASK)
-        return text
+        return veiled(text, self.veils)
 
     def finish(self) -> tuple[Diagnostic, ...]:
         """Return all problems, sorted by file and position, secrets masked."""
@@ -140,31 +151,44 @@ class Report:
 
     def _shown(self, d: Diagnostic) -> Diagnostic:
         key = self._key(d.file)
-        return Diagnostic(
+        line, caret = (d.line_text, d.caret) if key is None else self._masked_line(d, key)
+        return replace(
+            d,
             code=str(d.code),
-            severity=d.severity,
             what=self.masked(d.what),
-            file=d.file,
-            line=d.line,
-            column=d.column,
-            length=d.length,
-            line_text=d.line_text if key is None else self._masked_line(d.line, key),
+            # a mask is always as long, so that no figure tells how long a secret is
+            length=d.length if caret is None else max(min(d.length, caret[1] - caret[0]), 1),
+            line_text=line,
             hint=None if d.hint is None else self.masked(d.hint),
+            caret=caret,
         )
 
-    def _masked_line(self, line: int, file: str) -> str:
-        """Return a source line with secrets as stars, so that columns stay where they are."""
-        text = self.source(line, file)
+    def _masked_line(self, d: Diagnostic, file: str) -> tuple[str, tuple[int, int] | None]:
+        """Return the source line with masks for secrets, and where its caret stands then."""
+        text = self.source(d.line, file)
         if len(text) > LONGEST_LINE:
-            return ""
+            return "", None
+        spans = secret_parts(text, yaml=True)
         for spot in self._masked_spots:
-            if spot.file == file and spot.line <= line <= spot.end_line:
-                begin = spot.column - 1 if line == spot.line else 0
-                end = spot.end_column - 1 if line == spot.end_line else len(text)
-                text = text[:begin] + "*" * (end - begin) + text[end:]
+            if spot.file == file and spot.line <= d.line <= spot.end_line:
+                begin = spot.column - 1 if d.line == spot.line else 0
+                spans.append((begin, spot.end_column - 1 if d.line == spot.end_line else len(text)))
         for word in self._masked_words:
-            text = text.replace(word, "*" * len(word))
-        return starred(text)
+            spans += [found.span() for found in re.finditer(re.escape(word), text)]
+        spans = merged(spans)
+        ends = (d.column - 1, d.column - 1 + d.length)
+        return without(text, spans), (_moved(ends[0], spans), _moved(ends[1], spans, is_end=True))
+
+
+def _moved(at: int, spans: list[tuple[int, int]], *, is_end: bool = False) -> int:
+    """Return where a place of a line lies once each span is a mask; in one: its begin, or end."""
+    shift = 0
+    for begin, end in spans:
+        if end <= at:
+            shift += len(MASK) - (end - begin)
+        elif begin < at or (begin == at and not is_end):
+            return begin + shift + (len(MASK) if is_end else 0)
+    return at + shift
 
 
 def _split(text: str) -> list[str]:

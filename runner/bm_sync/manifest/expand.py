@@ -14,6 +14,7 @@ from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 from bm_sync.manifest.verbatim import verbatim
+from bm_sync.masking import is_public
 
 VARIABLE_PREFIX = "BM_SYNC_VAR_"  # an environment variable of this name and NAME sets `vars.NAME`
 MAX_DEPTH = 50
@@ -119,6 +120,8 @@ class _Expander:
             )
         found = self.env.get(name)
         if found is not None and (found or default is None):
+            if not is_public(name, found):
+                self.report.veil(found, f"${{{name}}}")
             return found
         if default is not None or self.nobody_knows:
             return f"${{{name}}}" if default is None else default

@@ -14,7 +14,7 @@ from bm_sync.manifest.places import absolute, is_system, wrong_file
 from bm_sync.manifest.policies import known_names
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 from bm_sync.manifest.values import Surroundings, group, size, words
-from bm_sync.model.config import FilterSet, Links, Rule
+from bm_sync.model.config import FilterSet, IgnoreFile, Links, Rule
 from bm_sync.model.diagnostic import Diagnostic
 
 MAX_BYTES = 1024 * 1024
@@ -28,6 +28,7 @@ class Filters:
     around: Surroundings
     _rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
     _shared: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
+    _files: dict[str, tuple[IgnoreFile, ...]] = field(default_factory=dict)
     _sets: dict[tuple[str, ...], FilterSet] = field(default_factory=dict)
 
     def check_all(self) -> None:
@@ -69,6 +70,7 @@ class Filters:
             rules=tuple(rule for name in names for rule in self._rules_of(name)),
             max_size=_bytes(limit),
             links=Links(str(links.value)) if isinstance(links, Scalar) else Links.SKIP,
+            files=tuple(file for name in names for file in self._files.get(name, ())),
         )
 
     def _rules_of(self, name: str) -> tuple[Rule, ...]:
@@ -89,30 +91,27 @@ class Filters:
     def _shared_of(self, name: str) -> tuple[Rule, ...]:
         if name not in self._shared:
             said = words(group(self.declared, name), "ignore_files")
-            self._shared[name] = tuple(rule for scalar in said for rule in self._file(scalar))
+            read = [found for scalar in said if (found := self._file(scalar)) is not None]
+            self._shared[name] = tuple(rule for _, rules in read for rule in rules)
+            self._files[name] = tuple(file for file, _ in read)
         return self._shared[name]
 
-    def _file(self, said: Scalar) -> tuple[Rule, ...]:
+    def _file(self, said: Scalar) -> tuple[IgnoreFile, tuple[Rule, ...]] | None:
         """Read an ignore file; its bad patterns match nothing, as for git, and are told."""
-        shown = str(said.value)
+        shown, own = str(said.value), self.around.is_own(absolute(said, self.around))
         content = self._unwritten(said)
         if content is not None:
             shown = bmignore.SAID_BY
         else:
             content = self._read(said)
         if content is None:
-            return ()
+            return None
         good, bad = patterns.parse(content, shown, "")
         lines = content.split("\n")
         for b in bad:
             line = lines[b.origin.line - 1].removesuffix("\r")
-            what = _sentence(b.what, line)
-            self.around.report.elsewhere(
-                Diagnostic(
-                    Code.PATTERN, "warning", what, shown, b.origin.line, 1, max(len(line), 1), line
-                )
-            )
-        return good
+            self.around.report.elsewhere(_never_matches(b, line, shown, own=own))
+        return IgnoreFile(shown, len(good), own), good
 
     def _unwritten(self, said: Scalar) -> str | None:
         """Return what stands for Basic Memory's ignore file while there is none yet."""
@@ -162,6 +161,16 @@ def _wrong_pattern(pattern: str) -> tuple[str, str | None] | None:
         return what, "write one pattern for each item of the list"
     wrong = patterns.check(pattern)
     return None if wrong is None else (_sentence(wrong, pattern), None)
+
+
+def _never_matches(bad: patterns.BadPattern, line: str, file: str, *, own: bool) -> Diagnostic:
+    """Return the warning of a bad pattern; of a file that lies elsewhere no line is shown."""
+    at = (file, bad.origin.line, 1)
+    if own:
+        what = _sentence(bad.what, line)
+        return Diagnostic(Code.PATTERN, "warning", what, *at, max(len(line), 1), line)
+    said = bad.what.removeprefix("The pattern ").rstrip(".")
+    return Diagnostic(Code.PATTERN, "warning", f"the pattern in this line {escaped(said)}", *at)
 
 
 def _sentence(wrong: str, pattern: str) -> str:

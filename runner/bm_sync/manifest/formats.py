@@ -42,7 +42,7 @@ def text(diagnostics: Sequence[Diagnostic]) -> str:
 
 def as_data(diagnostics: Sequence[Diagnostic]) -> list[dict[str, str | int | None]]:
     """Return problems as JSON knows them."""
-    return [asdict(d) for d in diagnostics]
+    return [{k: v for k, v in asdict(d).items() if k != "caret"} for d in diagnostics]
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
@@ -94,7 +94,8 @@ def _block(d: Diagnostic) -> str:
         return head if d.hint is None else f"{head}\n    {d.hint}"
     # A tab and an escaped character are not one column wide, so the caret is set below the
     # same text as it is shown.
-    before, marked = d.line_text[: d.column - 1], d.line_text[d.column - 1 :][: d.length]
+    begin, end = d.caret or (d.column - 1, d.column - 1 + d.length)
+    before, marked = d.line_text[:begin], d.line_text[begin:end]
     indent = len(_visible(before))
     width = max(len(_visible(marked)), 1)
     hint = f" {d.hint}" if d.hint else ""

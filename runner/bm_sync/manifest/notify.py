@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence
 from bm_sync.manifest.options import secret_ref
-from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.shown import did_you_mean, listed, quoted
 from bm_sync.manifest.values import Surroundings, duration_s, group, text, words
+from bm_sync.masking import looks_secret
 from bm_sync.model.config import OptionValue
 from bm_sync.model.notices import (
     TEMPLATE_FACTS,

@@ -14,10 +14,10 @@ from bm_sync.backends import Mark, Option, misfit
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Entry, Mapping, Scalar, Spot, kind
 from bm_sync.manifest.places import absolute, wrong_file, wrong_place
-from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.secrets import has_password, only_variable
 from bm_sync.manifest.shown import did_you_mean, listed, nearest, quoted
 from bm_sync.manifest.values import Surroundings, group
+from bm_sync.masking import looks_secret
 from bm_sync.model.config import OptionValue, SecretRef
 from bm_sync.model.uses import Taken, Use
 

@@ -13,10 +13,10 @@ from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.loader import Loaded
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
 from bm_sync.manifest.policies import Policies
-from bm_sync.manifest.secret_names import looks_secret
 from bm_sync.manifest.show import Json
-from bm_sync.manifest.shown import MASK, escaped, without_password
+from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.values import Surroundings, group
+from bm_sync.masking import MASK, looks_secret, without_secrets
 from bm_sync.model.origin import BUILT_IN
 
 _Path = tuple[str, ...]
@@ -55,7 +55,7 @@ def _values(loaded: Loaded) -> dict[str, Json]:
 def _variable(name: str, said: Node, around: Surroundings) -> Json:
     if not isinstance(said, Scalar) or looks_secret(name) or around.report.is_masked(said.spot):
         return MASK
-    return escaped(without_password(around.report.masked(str(said.value))))
+    return escaped(without_secrets(around.report.masked(str(said.value))))
 
 
 def _leaves(value: Json, path: _Path) -> Iterator[tuple[_Path, Json]]:

@@ -111,6 +111,7 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         hooks=rooms.hooks.used(node.entries.get("hooks"), remote=not alone) if rooms.hooks else (),
         conditions=_conditions(node, rooms),
         source=near.source,
+        veil=around.report.veils,
     )
     at = _spot(node, "path") or entry.key.spot
     wrong = wrong_cloud_path(project)

@@ -7,16 +7,16 @@ from collections.abc import Mapping as AbstractMapping
 
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence
-from bm_sync.manifest.secret_names import looks_secret
+from bm_sync.masking import looks_secret, secret_parts
 
-_URL_WITH_PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")
+_URL = re.compile(r"\w+://\S+")
 _ONE_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def has_password(url: str) -> bool:
-    """Whether a URL says a password, as in `https://user:password@host`."""
-    return bool(_URL_WITH_PASSWORD.search(url))
+    """Whether a URL says a secret: `https://user:password@host`, `https://host/?token=…`."""
+    return any(secret_parts(found[0]) for found in _URL.finditer(url))
 
 
 def only_variable(scalar: Scalar) -> str | None:
@@ -52,8 +52,8 @@ def _mask_entry(
     name: str, value: Scalar, variables: AbstractMapping[str, Entry], report: Report
 ) -> None:
     if isinstance(value.value, str):
-        for password in _URL_WITH_PASSWORD.findall(value.value):
-            report.mask_word(password)
+        for begin, end in secret_parts(value.value):
+            report.mask_word(value.value[begin:end])
     if not looks_secret(name) or value.value is None or isinstance(value.value, bool):
         return
     _mask_scalar(value, report)

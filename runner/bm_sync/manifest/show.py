@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from bm_sync.manifest.secret_names import looks_secret
-from bm_sync.manifest.shown import MASK, escaped, without_password
+from bm_sync.manifest.shown import escaped
+from bm_sync.masking import MASK, Veil, looks_secret, veiled, without_secrets
 from bm_sync.model.config import (
     CLOUD_TYPE,
     BackendRemote,
     CloudRemote,
     FilterSet,
     FolderRemote,
+    IgnoreFile,
     Limit,
     Manifest,
     NamedRemote,
@@ -38,9 +39,12 @@ if TYPE_CHECKING:
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
-def data(manifest: Manifest) -> dict[str, Json]:
-    """Return the manifest as JSON knows it: sizes in bytes, durations in seconds."""
-    return {
+def data(manifest: Manifest, *, rules: bool = False) -> dict[str, Json]:
+    """Return the manifest as JSON knows it: sizes in bytes, durations in seconds.
+
+    `rules`: with the patterns of the ignore files that lie in the manifest's folder.
+    """
+    said: dict[str, Json] = {
         "version": 1,
         "file": escaped(str(manifest.file)),
         "digest": manifest.digest,
@@ -50,17 +54,31 @@ def data(manifest: Manifest) -> dict[str, Json]:
         "notify": [_target(target) for target in manifest.notify],
         "fleet": None if manifest.fleet is None else escaped(manifest.fleet.label),
         **_state(manifest.state),
-        "projects": {project.name: _project(project) for project in manifest.projects},
+        "projects": {p.name: _project(p, rules=rules) for p in manifest.projects},
         "elsewhere": {
-            each.project.name: {**_project(each.project), "reason": each.reason}
+            each.project.name: {**_project(each.project, rules=rules), "reason": each.reason}
             for each in manifest.elsewhere
         },
     }
+    return {key: _veiled(value, manifest.veil) for key, value in said.items()}
 
 
-def text(manifest: Manifest) -> str:
-    """Return the manifest as text in the form of YAML."""
-    return "\n".join(_lines(data(manifest), "")) + "\n"
+def _veiled(value: Json, veil: Veil) -> Json:
+    """Return a value without what the environment put in and must not be shown."""
+    match value:
+        case str():
+            return veiled(value, veil)
+        case list():
+            return [_veiled(inside, veil) for inside in value]
+        case dict():
+            return {key: _veiled(inside, veil) for key, inside in value.items()}
+        case _:
+            return value
+
+
+def text(manifest: Manifest, *, rules: bool = False) -> str:
+    """Return the manifest as text in the form of YAML; `rules` as for `data`."""
+    return "\n".join(_lines(data(manifest, rules=rules), "")) + "\n"
 
 
 def _remote(remote: Remote) -> Json:
@@ -87,10 +105,10 @@ def _remote(remote: Remote) -> Json:
 def _option(name: str, value: OptionValue) -> Json:
     if isinstance(value, SecretRef):
         return {value.kind: escaped(value.value)}
-    return MASK if looks_secret(name) and value else escaped(without_password(value))
+    return MASK if looks_secret(name) and value else escaped(without_secrets(value))
 
 
-def _project(project: Project) -> dict[str, Json]:
+def _project(project: Project, *, rules: bool) -> dict[str, Json]:
     return {
         "placement": project.placement.value,
         "local": None if project.local is None else escaped(str(project.local)),
@@ -99,7 +117,7 @@ def _project(project: Project) -> dict[str, Json]:
         "path": None if project.remote is None else project.path,
         "tags": list(project.tags),
         "policy": _policy(project.policy),
-        "filters": _filters(project.filters),
+        "filters": _filters(project.filters, rules=rules),
         "schedule": _schedule(project.schedule),
         "hooks": [_hook(hook) for hook in project.hooks],
         "conditions": _conditions(project.conditions),
@@ -166,10 +184,19 @@ def _limit(limit: Limit) -> Json:
     }
 
 
-def _filters(filters: FilterSet) -> Json:
+def _ignore_file(file: IgnoreFile, filters: FilterSet, *, rules: bool) -> Json:
+    """Return a file of patterns; the manifest may name any file of this machine, so no lines."""
+    said: dict[str, Json] = {"file": escaped(file.file), "patterns": file.patterns}
+    if rules and file.own:
+        lines = [_rule(rule) for rule in filters.shared if rule.origin.file == file.file]
+        said["rules"] = lines
+    return said
+
+
+def _filters(filters: FilterSet, *, rules: bool) -> Json:
     return {
         "gitignore": filters.gitignore,
-        "ignore_files": [_rule(rule) for rule in filters.shared],
+        "ignore_files": [_ignore_file(file, filters, rules=rules) for file in filters.files],
         "exclude": [_rule(rule) for rule in filters.rules],
         "max_size": filters.max_size,
         "links": filters.links.value,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bm_sync.masking import without_secrets
+
 _HOSTILE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-MASK = "***"
 _LONGEST = 60
+_LOOKED_AT = 2000  # of a value; more of it is not shown anyway
 _LONGEST_GUESS = 64
-_URL_PASSWORD = re.compile(r"(://[^/@\s:]*:)[^/@\s]+(?=@)")
 
 
 def escaped(text: str) -> str:
@@ -21,20 +22,15 @@ def escaped(text: str) -> str:
 
 def quoted(value: object) -> str:
     """Return a value as an error message names it: 'in quotes', escaped and not too long."""
-    text = str(value)
+    text = without_secrets(str(value)[:_LOOKED_AT])
     short = cut(text)
     ellipsis = "" if short == text else "…"
-    return f"'{escaped(without_password(short))}{ellipsis}'"
+    return f"'{escaped(short)}{ellipsis}'"
 
 
 def cut(text: str) -> str:
     """Return as much of a text as a message shows."""
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1]
-
-
-def without_password(text: str) -> str:
-    """Return `text` with the passwords of URLs masked."""
-    return _URL_PASSWORD.sub(rf"\g<1>{MASK}", text)
 
 
 def listed(words: Iterable[str], last: str = "or") -> str:

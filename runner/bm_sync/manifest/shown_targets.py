@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
 
-from bm_sync.manifest.shown import MASK, escaped
+from bm_sync.manifest.shown import escaped
+from bm_sync.masking import MASK
 from bm_sync.model.config import OptionValue, SecretRef
 from bm_sync.model.notices import NAMES, Desktop, Email, Ntfy, Ping, Slack, Target, Webhook
 

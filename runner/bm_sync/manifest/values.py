@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
@@ -61,6 +62,11 @@ class Surroundings:
     def folder_of(self, spot: Spot) -> Path:
         """Return where relative paths begin that are said at `spot`."""
         return self.folders.get(spot.file, self.folder)
+
+    def is_own(self, path: Path) -> bool:
+        """Whether a file lies in the manifest's folder, wherever links lead."""
+        real = Path(os.path.realpath(path))
+        return Path(os.path.realpath(self.folder)) in real.parents
 
     def told(self, place: Spot, here: Spot) -> str:
         """Return a place as a message about `here` names it: `line 5`, or `team.yaml:5`."""

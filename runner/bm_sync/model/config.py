@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from bm_sync.masking import Veil
 from bm_sync.model.origin import BUILT_IN, Origin
 from bm_sync.model.policy import (
     Compare,
@@ -55,6 +56,7 @@ __all__ = [
     "FilterSet",
     "FolderRemote",
     "Guards",
+    "IgnoreFile",
     "KeepVersions",
     "Lease",
     "Limit",
@@ -92,12 +94,21 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoreFile:
+    """A file that `ignore_files` names, as it is written there; `own`: it lies by the manifest."""
+
+    file: str
+    patterns: int
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FilterSet:
     """The filters of a project, merged in the order they are named.
 
     `shared` are the rules of `ignore_files` (weakest), then come the project's .gitignore files
     when `gitignore` is set, then `rules`, the manifest's own `exclude` (strongest). Within each the
-    last match wins.
+    last match wins. `files` are where `shared` comes from.
     """
 
     gitignore: bool = False
@@ -105,6 +116,7 @@ class FilterSet:
     rules: tuple[Rule, ...] = ()
     max_size: int | None = None
     links: Links = Links.SKIP
+    files: tuple[IgnoreFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +220,8 @@ class Project:
     """One declared project.
 
     `path` is below the remote's root, slash-separated, "" for the root itself. `source` is set,
-    and `local` None, when its near side is another remote.
+    and `local` None, when its near side is another remote. `veil` are values of the environment
+    that are not shown, each with what stands for it.
     """
 
     name: str
@@ -223,6 +236,7 @@ class Project:
     hooks: tuple[Hook, ...] = ()
     conditions: Conditions | None = None
     source: Source | None = None
+    veil: Veil = ()
 
     @property
     def placement(self) -> Placement:
@@ -249,7 +263,8 @@ class Manifest:
     more files than one; `file` is as the user named it. `metrics` is the file that every run leaves
     its figures in. `hooks` run around a whole run, `notify` is told of it. `files` are all that it
     was read from, itself first. `fleet` is where each machine leaves how it stands, `state` where
-    the memory of projects lies when no machine owns it. `uses` are what it takes from this machine.
+    the memory of projects lies when no machine owns it. `uses` are what it takes from this machine,
+    `veil` are values of the environment that are not shown.
     """
 
     file: Path
@@ -264,3 +279,4 @@ class Manifest:
     fleet: Fleet | None = None
     state: StateHome | None = None
     uses: tuple[Use, ...] = ()
+    veil: Veil = ()

@@ -13,7 +13,8 @@ class Diagnostic:
     """A slip in a manifest.
 
     Lines and columns count from 1; `length` is the caret's width. `line_text` is the source line as
-    it stands, secrets masked. `severity` is "error" or "warning".
+    it stands, secrets masked; `caret` is where the place stands in it, from 0, begin and end, where
+    masks have moved it. `severity` is "error" or "warning".
     """
 
     code: str
@@ -25,3 +26,4 @@ class Diagnostic:
     length: int = 1
     line_text: str = ""
     hint: str | None = None
+    caret: tuple[int, int] | None = None

@@ -12,15 +12,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync.backends import variables
+from bm_sync.errors import BmSyncError
 from bm_sync.layout import PARTIAL
 from bm_sync.model.config import BackendRemote, NamedRemote
-from bm_sync.rclone import contents, userconf
+from bm_sync.rclone import contents
 from bm_sync.rclone.binary import Binary
 from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs, renewing
 from bm_sync.rclone.calls import Calls
@@ -41,6 +43,7 @@ from bm_sync.rclone.remotes import (
 from bm_sync.rclone.renewal import Renew
 from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
+from bm_sync.rclone.userconf import UserConf
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
 from bm_sync.secret import Secret
 
@@ -69,9 +72,11 @@ class Rclone:
         self._session = Session(settings, partial_suffix)
         self._calls = Calls(self._session)
         self.closing = AsyncExitStack()  # for what lives as long as one command
+        self._userconf = UserConf(binary)
         self._names: dict[Hashable, str] = {}
         self._members: dict[str, tuple[str, ...]] = {}  # of unions, by the daemon's name
         self._sees_descriptors: bool | None = None
+        self._expected: tuple[BackendRemote | NamedRemote, ...] = ()
 
     def launch(self) -> None:
         """Begin to start the daemon, without waiting for it; raises RcloneMissingError."""
@@ -139,16 +144,41 @@ class Rclone:
         Secrets are read now. Nothing is asked of the remote yet. Raises SecretError, UsageError
         (values that cannot be said), RcloneError (the backend is unknown).
         """
+        await self._look_ahead(env)
+        definitions = await self._definitions(remote, env)
+        await self._session.need(frozenset().union(*(d.variables for d in definitions)))
+        for definition in definitions:
+            await self._session.define(definition)
+        self._members[definitions[0].name] = members(definitions)
+        return declared_fs(remote, definitions[0].name, definitions[0].type)
+
+    def expect(self, remotes: Collection[BackendRemote | NamedRemote]) -> None:
+        """Say what will be connected, so that rclone starts with all that these need."""
+        self._expected = tuple(remotes)
+
+    async def _look_ahead(self, env: Mapping[str, str]) -> None:
+        """Learn what the remotes need that are to come; one that cannot be told says so itself."""
+        expected, self._expected = self._expected, ()
+        needed: frozenset[str] = frozenset()
+        for remote in expected:
+            with suppress(BmSyncError):
+                if isinstance(remote, NamedRemote):
+                    found = await self._userconf.definitions(remote, env)
+                else:
+                    said = ((k, v) for k, v in remote.options if isinstance(v, str))
+                    needed |= variables(remote.type, said)
+                    found = await self._userconf.wrapped(remote, env)
+                needed |= frozenset().union(*(d.variables for d in found))
+        await self._session.need(needed)
+
+    async def _definitions(
+        self, remote: BackendRemote | NamedRemote, env: Mapping[str, str]
+    ) -> tuple[Definition, ...]:
+        """Return what the daemon has to know, the remote itself first."""
         if isinstance(remote, NamedRemote):
-            sections = await userconf.definitions(remote, self._binary, env)
-            name, kind = sections[0].name, sections[0].type
-        else:
-            name, kind = self._name_of(remote), remote.type
-            sections = (declared(remote, name, env),)
-        for section in sections:
-            await self._session.define(section)
-        self._members[name] = members(sections)
-        return declared_fs(remote, name, kind)
+            return await self._userconf.definitions(remote, env)
+        own = declared(remote, self._name_of(remote), env)
+        return (own, *await self._userconf.wrapped(remote, env))
 
     async def connect_bucket(
         self, bucket: Bucket, renew: Callable[[RcloneError], Awaitable[Bucket | None]]

@@ -1,7 +1,8 @@
 """Run one `rclone rcd` on a private unix socket, and end it.
 
 The daemon dies with this process, even when that is killed (Linux). It sees none of the user's
-RCLONE_* variables and no configuration file: remotes come over the socket, into memory.
+RCLONE_* variables and no configuration file: remotes come over the socket, into memory. Of the
+environment it sees what it needs, and no credentials but those that a remote takes from there.
 """
 
 from __future__ import annotations
@@ -46,41 +47,32 @@ _FLAGS = (
     "--rc-server-write-timeout=168h",  # a call answers when its transfer has ended
     "--use-json-log=false",
 )
+# What rclone may see of the environment: where things lie, how the network is reached. Credentials
+# are added for the remotes that take them from there (`backends.variables`).
 _KEPT = frozenset(
-    (
-        "PATH",
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "TMPDIR",
-        "LANG",
-        "LC_ALL",
-        "SSH_AUTH_SOCK",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "KRB5CCNAME",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "NO_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "no_proxy",
-    )
+    """
+    PATH HOME USER LOGNAME TMPDIR LANG LC_ALL LC_CTYPE XDG_CACHE_HOME SSH_AUTH_SOCK SSL_CERT_FILE
+    SSL_CERT_DIR KRB5CCNAME KRB5_CONFIG HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy
+    https_proxy all_proxy no_proxy
+    """.split()  # noqa: SIM905 - twenty names are read better as text
 )
-_KEPT_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "OS_")  # what `env_auth = true` of a backend reads
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonSettings:
-    """How the daemon is to run; `bandwidth` is bytes per second."""
+    """How the daemon is to run; `bandwidth` is bytes per second.
+
+    `variables` are how those of the environment begin that remotes take credentials from. What
+    rclone logs goes to `log_file`, through `masked`.
+    """
 
     binary: Binary
     base: Path
     env: Mapping[str, str]
     log_file: Path | None = None
     bandwidth: int | None = None
+    variables: frozenset[str] = frozenset()
+    masked: Callable[[str], str] = str
 
 
 class Daemon:
@@ -103,17 +95,14 @@ class Daemon:
         """
         import sh  # a quiet run over folder remotes never comes here
 
-        log = self.settings.log_file or self.home.path / "rcd.log"
         limit = [f"--bwlimit={self.settings.bandwidth}B"] if self.settings.bandwidth else []
         try:
-            os.close(os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
             with warnings.catch_warnings():
                 # Python 3.12 warns of every fork beside threads; the child only calls exec
                 warnings.simplefilter("ignore", DeprecationWarning)
                 self._process = sh.Command(str(self.settings.binary.path))(
                     "rcd",
                     f"--rc-addr=unix://{self.home.socket}",
-                    f"--log-file={log}",
                     *_FLAGS,
                     *limit,
                     _bg=True,
@@ -198,9 +187,7 @@ class Daemon:
         return True
 
     def _environment(self) -> dict[str, str]:
-        given = self.settings.env
-        kept = {k: v for k, v in given.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
-        return kept | {
+        return kept(self.settings.env, self.settings.variables) | {
             "RCLONE_CONFIG": os.devnull,
             "RCLONE_RC_USER": self.user,
             "RCLONE_RC_PASS": self.password.reveal(),
@@ -211,9 +198,16 @@ class Daemon:
             "GOMEMLIMIT": "100MiB",
         }
 
-    def _listen(self, chunk: str) -> None:
+    def _listen(self, line: str) -> None:
+        """Take a line that rclone prints, in a thread of `sh`."""
         if sum(map(len, self._said)) < _SHOWN_CHARS:
-            self._said.append(chunk)
+            self._said.append(line)
+        if self.settings.log_file is not None:
+            with contextlib.suppress(OSError):  # a log that cannot be written fails no run
+                flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                log = os.open(self.settings.log_file, flags, 0o600)
+                with os.fdopen(log, "w", encoding="utf-8", errors="backslashreplace") as file:
+                    file.write(self.settings.masked(line))
 
     def _unusable(self, why: str) -> RcloneMissingError:
         binary = self.settings.binary
@@ -223,6 +217,12 @@ class Daemon:
             f"{ascii(str(binary.path))[1:-1]} (from {binary.said_by}) {why}{tail}",
             hint="name a working rclone with --rclone or BM_SYNC_RCLONE",
         )
+
+
+def kept(env: Mapping[str, str], variables: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Return what an rclone may see of the environment; `variables` as in `DaemonSettings`."""
+    credentials = tuple(variables)
+    return {k: v for k, v in env.items() if k in _KEPT or k.startswith(credentials)}
 
 
 def dying_with(parent: int) -> Callable[[], None]:

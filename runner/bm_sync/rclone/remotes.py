@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bm_sync.backends import variables
 from bm_sync.errors import UsageError
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone.names import to_standard, usable
@@ -90,6 +91,11 @@ class Definition:
             "parameters": self.parameters(),
             "opt": {"nonInteractive": True, "obscure": self.obscure, "noObscure": not self.obscure},
         }
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Return how the variables begin that the remote takes credentials from."""
+        return variables(self.type, self.parameters().items())
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from bm_sync.errors import RcloneMissingError
@@ -16,7 +16,7 @@ from bm_sync.rclone.probes import Probes
 from bm_sync.rclone.rc import Rc
 from bm_sync.rclone.remotes import Definition, local_definition
 from bm_sync.rclone.transfer import Transfers
-from bm_sync.secret import Secret
+from bm_sync.secret import Secret, redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Session:
     """The daemon behind one `Rclone`."""
 
     def __init__(self, settings: DaemonSettings, partial_suffix: str) -> None:
-        self._settings = settings
+        self._settings = replace(settings, masked=self._masked)
         self._partial_suffix = partial_suffix
         self._definitions: dict[str, Definition] = {}
         self._live: Live | None = None
@@ -43,6 +43,20 @@ class Session:
         self._starting = asyncio.Lock()
         self._ended = False
         self.define_later(local_definition())
+
+    async def need(self, variables: frozenset[str]) -> None:
+        """Let rclone see variables that a remote takes credentials from, by how they begin.
+
+        One that runs without them is ended, so it has to be said before the remotes are used.
+        """
+        if variables <= self._settings.variables:
+            return
+        async with self._starting:
+            self._settings = replace(self._settings, variables=self._settings.variables | variables)
+            launched, self._launched = self._launched, None
+            if launched is not None:
+                await launched.stop()
+            await self._discard()
 
     @property
     def pid(self) -> int | None:
@@ -55,6 +69,9 @@ class Session:
         """Return the secrets of every remote made known so far, and of the daemon."""
         told = [s for d in self._definitions.values() for s in d.secrets]
         return (*told, *(self._live.rc.secrets if self._live is not None else ()))
+
+    def _masked(self, text: str) -> str:
+        return redact(text, self.secrets)
 
     async def live(self) -> Live:
         """Return the running daemon, starting it when there is none (any more)."""

@@ -26,6 +26,11 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--origins", action="store_true", help="of a manifest: say which line said each value"
     )
+    parser.add_argument(
+        "--rules",
+        action="store_true",
+        help="of a manifest: list the patterns of ignore files that lie beside it, too",
+    )
     parser.add_argument("--all-files", action="store_true", help="of a saved plan: list every file")
 
 
@@ -45,7 +50,10 @@ def run(args: Namespace, io: Io) -> Answer:
         loaded = read(file, args, io)
         return Answer(text=partial(origins.text, loaded), data=partial(origins.data, loaded))
     manifest = load(file, args, io)
-    return Answer(text=partial(show.text, manifest), data=partial(show.data, manifest))
+    return Answer(
+        text=partial(show.text, manifest, rules=args.rules),
+        data=partial(show.data, manifest, rules=args.rules),
+    )
 
 
 def _saved(file: Path, here: View) -> Answer:
