@@ -7,6 +7,7 @@ would leave a file, so that nothing has run is seen and not concluded from what 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -309,6 +310,27 @@ def test_roots_own_manifest_counts_in_a_users_folder_and_for_that_user(machine: 
     here.put(ROOT, "sync.yaml", "version: 1\nprojects: {}\n")
     assert machine.run(ROOT, "validate", cwd=here.folder).code == 0
     assert machine.run(ANNA, "validate", cwd=here.folder).code == 0
+
+
+def test_nobody_writes_on_a_mount_that_is_read_only(machine: Machine) -> None:
+    here = desk(machine, owner=ROOT, mode=0o777)
+    here.put(ROOT, "sync.yaml", "version: 1\nprojects: {}\n", 0o666)
+    assert machine.run(ANNA, "validate", cwd=here.folder).code == 2
+    seen = machine.root / "seen"
+    seen.mkdir()
+    words = " ".join(map(shlex.quote, machine.installation.words(ANNA, "validate")))
+    script = f"mount --bind -r {here.folder} {seen} || exit 77; cd {seen} && {words}"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        env=machine.env(ANNA),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=180,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no mount can be made here")
+    assert (done.returncode, "no error" in done.stdout) == (0, True), done
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o660])
