@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fuzz.state_world import world
 from hypothesis import strategies as st
 from unit.test_manifest_fuzz import damaged, outcome
 from unit.test_plan_wire import rich
@@ -271,6 +272,16 @@ def _use(place: Path, run: str) -> None:
         write(state, replace(RUN, id=run))
 
 
+def _state_used(seed: int) -> None:
+    """With a spoilt state no command is a bug, hangs, hides another record or loses a file."""
+    world().local(seed)
+
+
+def _state_fetched(seed: int) -> None:
+    """A spoilt state that is fetched is refused, or only what is right of it comes in."""
+    world().fetched(seed)
+
+
 TARGETS = {
     "manifest": Target(damaged(), _manifest),
     "manifest-bytes": Target(st.binary(max_size=400), _manifest_bytes),
@@ -293,4 +304,6 @@ TARGETS = {
         st.binary(max_size=200) | _JSON.map(lambda v: json.dumps(v).encode()), _memory
     ),
     "state": Target(_FLIPS, _state),
+    "state-used": Target(st.integers(0, 2**32), _state_used),
+    "state-fetched": Target(st.integers(0, 2**32), _state_fetched),
 }
