@@ -41,6 +41,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from bm_sync import layout
+from bm_sync.access import user_name
 from bm_sync.errors import UsageError
 
 TRUST = "BM_SYNC_TRUST"
@@ -271,7 +272,7 @@ def adds_nobody(gid: int, owner: int, users: frozenset[int]) -> bool:
         name, members = (group := grp.getgrgid(gid)).gr_name, set(group.gr_mem)
     except KeyError:
         name, members = "", set()
-    names = {uid: _user_name(uid) for uid in {owner, *users}}
+    names = {uid: user_name(uid) for uid in {owner, *users}}
 
     def is_of(uid: int) -> bool:
         if uid == 0 or not name or not names[uid]:
@@ -338,7 +339,7 @@ def _check_owner(file: Path, step: _Step, whose: Trust, *, by_group: bool) -> No
         return
     if step.is_folder and whose.user == 0:
         return
-    name = _user_name(found.st_uid)
+    name = user_name(found.st_uid)
     owner = f"{name or 'a user without a name'} (uid {found.st_uid}, {step.mode})"
     subject = "it"
     if step.is_folder:
@@ -370,7 +371,7 @@ def _writers(found: os.stat_result, whose: Trust, at: int | Path) -> _Writers | 
     users, groups = _listed(found, at)
     for uid in users:
         if uid not in whose.users:
-            name = _user_name(uid)
+            name = user_name(uid)
             return _Writers(name or f"uid {uid}", name or str(uid), "chmod g-w")
     for gid in groups:
         if gid not in whose.groups and not adds_nobody(gid, found.st_uid, whose.users):
@@ -404,15 +405,6 @@ def _bounded(data: bytes, file: Path, most: int) -> bytes:
         return data
     size = f"{most >> 20} MiB" if most >= 1 << 20 else f"{most >> 10} KiB"
     raise TooLargeError(file, f"it is larger than {size}")
-
-
-def _user_name(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return ""
 
 
 def _group_name(gid: int) -> str:

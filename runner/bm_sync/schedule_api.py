@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bm_sync import files
+from bm_sync import access, files
 from bm_sync.errors import UsageError
 from bm_sync.manifest.remembered import cache_dir
 from bm_sync.model.config import (
@@ -203,7 +203,7 @@ def _missing(manifest: Manifest, target: Target) -> Iterator[str]:
     sides = {side for project in _scheduled(manifest) for side in _sides(project)}
     if manifest.fleet is not None and isinstance(manifest.fleet.remote, FolderRemote):
         sides.add(manifest.fleet.remote.root)
-    gone = sorted(str(side) for side in sides if not side.is_dir())
+    gone = sorted(str(side) for side in sides if not access.is_folder(side))
     if gone and target in {Target.SYSTEMD, Target.SYSTEMD_SYSTEM}:
         yield f"make these folders first, the timers may not: {shlex.join(gone)}"
 

@@ -22,6 +22,7 @@ FILES = {path.relative_to(TOP).as_posix(): path for path in sorted(TOP.rglob("*.
 LAYERS = (
     {"__init__"},
     {"errors", "masking", "parallel", "paths", "layout"},
+    {"access"},
     {"files"},
     {"model"},
     {"backends", "secret", "filters"},

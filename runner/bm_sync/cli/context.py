@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bm_sync import access
 from bm_sync import manifest as manifests
 from bm_sync.cli.answer import Io
 from bm_sync.cli.render.text import escape
@@ -124,7 +125,7 @@ def _default(io: Io) -> Path:
 def nearest(folder: Path) -> Path | None:
     """Return the manifest in `folder` or in the nearest folder above, relative to `folder`."""
     for place in (folder, *folder.parents):
-        if os.path.lexists(place / NAME):
+        if access.standing(place / NAME, links=False) is not None:
             return Path(os.path.relpath(place / NAME, folder))
     return None
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bm_sync import __version__
+from bm_sync import __version__, access
 from bm_sync.cli.answer import Answer, Failure
 from bm_sync.cli.catalogue import SUMMARIES
 from bm_sync.cli.render.text import escape
@@ -27,8 +27,8 @@ _TOLD = {Exit.USAGE, Exit.NOT_SIGNED_IN, Exit.RCLONE, Exit.BUG}
 
 def report(words: Sequence[str], error: BaseException) -> int:
     """Say what went wrong with the command line `words` and return the exit code."""
-    match error:
-        case BmSyncError():
+    match _meant(error):
+        case BmSyncError() as error:
             code, failures, text = error.exit, _failures(error), _text(error)
         case KeyboardInterrupt():
             code, failures = Exit.INTERRUPTED, (Failure("interrupted"),)
@@ -64,6 +64,15 @@ def _tell(words: Sequence[str], code: Exit, what: str) -> None:
 
     with suppress(BmSyncError, OSError):
         tell(args, code, what)
+
+
+def _meant(error: BaseException) -> BaseException:
+    """Return what the user can act on: a file that is closed to him is no bug of ours."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, PermissionError) and isinstance(error.filename, str | bytes):
+        return access.unreachable(Path(os.fsdecode(error.filename)), error)
+    return error
 
 
 def _failures(error: BmSyncError) -> tuple[Failure, ...]:

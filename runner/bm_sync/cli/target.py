@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bm_sync import access
 from bm_sync.errors import UsageError
 
 _SUFFIXES = (".yaml", ".yml")
@@ -31,9 +33,9 @@ def targets(words: Sequence[str]) -> Targets:
     kinds = [(_kind(word), word) for word in words]
     manifests = [Path(word) for kind, word in kinds if kind == "manifest"]
     plans = [Path(word) for kind, word in kinds if kind == "plan"]
-    for files in (manifests, plans):
-        if len(files) > 1:
-            raise UsageError(f"one file at a time: {files[0]} and {files[1]} are two")
+    for named in (manifests, plans):
+        if len(named) > 1:
+            raise UsageError(f"one file at a time: {named[0]} and {named[1]} are two")
     return Targets(
         manifest=manifests[0] if manifests else None,
         saved=plans[0] if plans else None,
@@ -75,6 +77,8 @@ def _kind(word: str) -> Literal["manifest", "plan", "name"]:
 
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
-    except OSError:  # a name that is too long, a folder that may not be entered
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError as e:
+        raise access.unreachable(path, e) from e
+    except (OSError, ValueError):  # a name that is too long for a file
         return False

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from bm_sync import access
 from bm_sync.cloud import keeping
 from bm_sync.cloud.tokens import Keys
-from bm_sync.errors import StateError
 from bm_sync.model.cloud import CloudProject
 from bm_sync.secret import Secret
 
@@ -88,7 +88,7 @@ def write(state_dir: Path, remote: Place, facts: Facts) -> None:
 def forget(state_dir: Path, remote: Place) -> bool:
     """Forget what is known of a remote; return whether there was anything."""
     file = _file(state_dir, remote)
-    if not file.exists():
+    if access.standing(file) is None:
         return False
     with keeping.locked_now(_lock(file)):
         return keeping.remove(file)
@@ -131,7 +131,7 @@ def _read(file: Path) -> Facts | None:
     try:
         data = keeping.read(file)
         return None if data is None else _from_json(json.loads(data))
-    except (StateError, ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+from bm_sync import access
 from bm_sync.errors import BmSyncError, StateError
 
 MAX_BYTES = 1 << 20
@@ -119,7 +120,7 @@ def locked_now(path: Path) -> Iterator[None]:
 def private_folder(path: Path) -> None:
     """Make a folder and those above it that are missing, for nobody else; raises OSError."""
     missing = []
-    while not path.is_dir():
+    while not access.is_folder(path):
         missing.append(path)
         path = path.parent
     for folder in reversed(missing):
@@ -164,4 +165,5 @@ def _held(path: Path) -> BmSyncError:
 
 
 def _unusable(path: Path, verb: str, error: OSError) -> StateError:
-    return StateError(f"cannot {verb} {path}: {error.strerror}", hint="bm-sync doctor")
+    hint = access.way_in(path, path.parent) or "bm-sync doctor"
+    return StateError(f"cannot {verb} {path}: {error.strerror}", hint=hint)

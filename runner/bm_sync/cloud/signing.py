@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bm_sync import access
 from bm_sync.cloud import facts, keeping, oauth
 from bm_sync.cloud.account import KEY_VARIABLE, Account
 from bm_sync.cloud.calls import open_http
@@ -66,7 +67,7 @@ async def out(host: Host, env: Mapping[str, str], state_dir: Path) -> SignOutRep
 
     The service is told nothing, it has no call for that. The pins of the workspaces stay.
     """
-    if not own_file(state_dir).parent.is_dir():
+    if not access.is_folder(own_file(state_dir).parent):
         return _left(host, env, state_dir, removed=False)
     async with keeping.locked(lock_file(state_dir)):
         removed = _shelf(state_dir).forget(host)

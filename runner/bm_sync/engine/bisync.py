@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bm_sync import access
 from bm_sync.engine.bisync_ground import Ground, grounds
 from bm_sync.engine.bisync_settle import Settling
 from bm_sync.engine.bisync_work import (
@@ -103,7 +104,7 @@ class _Runner:
 
     async def recover(self) -> None:
         """Clear what a killed run left; the working directory tells that there was one."""
-        killed = self._workdir.exists()
+        killed = access.standing(self._workdir) is not None
         for ground in self._both.values():
             await ground.recover(killed=killed)
         shutil.rmtree(self._workdir, ignore_errors=True)

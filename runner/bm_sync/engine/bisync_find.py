@@ -6,6 +6,7 @@ named after both roots (`cmd/bisync/bilib/canonical.go` of rclone 1.75).
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bm_sync import files
+from bm_sync import access, files
 from bm_sync.engine.identity import joined
 from bm_sync.errors import UsageError
 from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Project
@@ -69,12 +70,10 @@ def _usual(project: Project, env: Mapping[str, str]) -> Iterator[Path]:
 
 def _sessions(folder: Path, project: Project) -> Iterator[Session]:
     """Yield the pairs in a folder whose names tell both roots of the project."""
-    if not folder.is_dir():
-        return
-    for first in sorted(folder.glob(f"*{_FIRST}")):
+    for first in _listed(folder, f"*{_FIRST}"):
         base = first.name.removesuffix(_FIRST)
         second = first.with_name(base + _SECOND)
-        if not second.is_file():
+        if access.standing(second) is None:
             continue
         lock = first.with_name(f"{base}.lck")
         for one, two in _halves(base):
@@ -82,6 +81,17 @@ def _sessions(folder: Path, project: Project) -> Iterator[Session]:
                 yield Session(first, second, lock)
             elif _is_local(two, project) and _is_remote(one, project):
                 yield Session(second, first, lock)
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a folder that have such names, none where there is no folder."""
+    try:
+        found = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as e:
+        raise access.unreachable(folder, e) from e
+    return [file for file in found if fnmatch.fnmatchcase(file.name, pattern)]
 
 
 def _halves(base: str) -> Iterator[tuple[str, str]]:
@@ -117,7 +127,7 @@ def _canonical(root: str) -> str:
 
 def _none(project: Project, folders: list[Path]) -> UsageError:
     looked = ", ".join(ascii(str(f))[1:-1] for f in folders)
-    failed = [f for each in folders if each.is_dir() for f in each.glob(f"*{_FIRST}{_FAILED}")]
+    failed = [f for each in folders for f in _listed(each, f"*{_FIRST}{_FAILED}")]
     what = f"no bisync listings of project {project.name} in {looked}"
     if failed:
         what += "; the last bisync failed there and left none that can be believed"
@@ -129,8 +139,10 @@ def _refuse_running(session: Session) -> None:
     """Raise UsageError while the bisync that writes these listings is at work."""
     try:
         text = files.read(session.lock, _MOST_BYTES, {}, consent=True).decode("utf-8", "replace")
-    except (OSError, files.RefusedFileError):
+    except (FileNotFoundError, files.RefusedFileError):
         return
+    except OSError as e:
+        raise access.unreachable(session.lock, e) from e
     pid = _pid(text)
     if pid is not None and Path(f"/proc/{pid}").exists():
         what = f"a bisync of these paths is at work (process {pid})"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bm_sync import layout
+from bm_sync import access, layout
 from bm_sync.engine.bisync_work import ANCHOR_BYTES
 from bm_sync.engine.distant import Store
 from bm_sync.engine.observe import Seen
@@ -137,7 +137,7 @@ def grounds(seen: Seen, hands: dict[Side, Hand], scope: Scope) -> dict[Side, Gro
 
 
 def _standing(folder: Path, paths: Collection[str]) -> set[str]:
-    return {path for path in paths if os.path.lexists(folder / path)}
+    return {path for path in paths if access.standing(folder / path, links=False) is not None}
 
 
 def _write(file: Path) -> None:

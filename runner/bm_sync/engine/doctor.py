@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import stat
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from bm_sync import access
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError
 from bm_sync.model.config import (
@@ -74,7 +77,7 @@ def _state(setup: Setup, state: State) -> Finding:
 
 def _space(subject: str, folder: Path) -> Finding:
     there = folder
-    while not there.exists() and there != there.parent:
+    while access.standing(there) is None and there != there.parent:
         there = there.parent
     free = shutil.disk_usage(there).free
     health = Health.WARNING if free < _LOW_SPACE else Health.OK
@@ -86,12 +89,17 @@ def _local(project: Project) -> Iterator[Finding]:
     if root is None:
         return
     subject = f"{project.name}: local folder"
-    if not root.exists():
+    try:
+        found = access.standing(root)
+    except BmSyncError as e:
+        yield Finding(subject, Health.FAULT, e.what, e.hint)
+        return
+    if found is None:
         # an empty folder in the place of one that vanished would be taken for deletions
         makes = "; a project's first apply makes it, no later one does"
         said = makes if project.placement is Placement.SYNCED else ""
         yield Finding(subject, Health.OK, f"{root} does not exist{said}")
-    elif not root.is_dir():
+    elif not stat.S_ISDIR(found.st_mode):
         yield Finding(
             subject,
             Health.FAULT,
@@ -100,7 +108,10 @@ def _local(project: Project) -> Iterator[Finding]:
         )
     elif not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         yield Finding(
-            subject, Health.FAULT, f"{root} cannot be read and written", f"chmod u+rwx '{root}'"
+            subject,
+            Health.FAULT,
+            f"{root} cannot be read and written",
+            access.way_in(root) or f"chmod u+rwx {shlex.quote(str(root))}",
         )
     else:
         yield _space(subject, root)
@@ -108,8 +119,11 @@ def _local(project: Project) -> Iterator[Finding]:
 
 def _folder(remote: FolderRemote) -> Finding:
     subject = f"remote {remote.name}"
-    if remote.root.is_dir():
-        return _space(subject, remote.root)
+    try:
+        if access.is_folder(remote.root):
+            return _space(subject, remote.root)
+    except BmSyncError as e:
+        return Finding(subject, Health.FAULT, e.what, e.hint)
     return Finding(
         subject,
         Health.WARNING,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bm_sync import access
 from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import at_source, local_label, remote_label
 from bm_sync.engine.near import near_store
@@ -54,7 +55,7 @@ def why(project: Project, path: str) -> Why:
         is_dir = path.endswith("/")
     else:
         _near(project, matcher)
-        is_dir = path.endswith("/") or (project.local / path).is_dir()
+        is_dir = path.endswith("/") or access.is_folder(project.local / path)
     verdict = matcher.verdict(path.strip("/"), is_dir=is_dir)
     rule = verdict.rule
     if rule is None:

@@ -11,12 +11,12 @@ import posixpath
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from bm_sync import layout
+from bm_sync import access, layout
 from bm_sync.engine import contents
 from bm_sync.engine.identity import at_source
 from bm_sync.engine.jail import BlockedError, Jail
@@ -131,11 +131,21 @@ class FolderKeeper:
         """Return the stamps of those plain files that are there."""
         seen: dict[str, Stamp] = {}
         for place in places:
-            with suppress(BlockedError, OSError):
+            with self._told(place), suppress(BlockedError):
                 stamp = self._jail.look(place)
                 if stamp is not None:
                     seen[place] = stamp
         return seen
+
+    @contextmanager
+    def _told(self, place: str) -> Iterator[None]:
+        """Say what the system refuses: a version that may not be looked at is not one that went."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as e:
+            raise access.unreachable(self._jail.root / place, e) from e
 
     async def content(self, place: str, algorithm: str) -> str | None:
         """Return the digest of a kept version."""
@@ -165,6 +175,7 @@ class FolderKeeper:
         """Return the names of the runs that keep something."""
         with (
             suppress(FileNotFoundError, BlockedError),
+            self._told(layout.TRASH),
             self._jail.parent(f"{layout.TRASH}/.") as (here, _),
         ):
             return tuple(sorted(entry.name for entry in os.scandir(here)))
@@ -175,6 +186,7 @@ class FolderKeeper:
         found: dict[str, int] = {}
         with (
             suppress(FileNotFoundError, BlockedError),
+            self._told(folder),
             self._jail.parent(f"{folder}/.") as (top, _),
         ):
             for here, _, names, descriptor in os.fwalk(dir_fd=top, follow_symlinks=False):

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync import access
 from bm_sync.engine import absence
 from bm_sync.engine.answer import answer
 from bm_sync.engine.bisync_fit import noted, require
@@ -280,7 +281,7 @@ def _hint(project: Project, error: BmSyncError) -> str | None:
 
 def _local_only(project: Project, site: Site) -> ProjectPlan:
     plan = blank(project, site)
-    if project.local is not None and not project.local.is_dir():
+    if project.local is not None and not access.is_folder(project.local):
         return replace(plan, notes=("local only; the folder does not exist",))
     return replace(plan, notes=("local only: never sent",))
 
@@ -301,7 +302,7 @@ async def _cloud_only(project: Project, site: Site) -> ProjectPlan:
 async def _stands(project: Project, remote: Remote, site: Site) -> bool:
     """Return whether the remote folder exists, or needs no making."""
     if isinstance(remote, FolderRemote):
-        return (remote.root / project.path).is_dir()
+        return access.is_folder(remote.root / project.path)
     retry = project.policy.retry
     place = await site.patiently(retry, lambda: site.place(project))
     if isinstance(remote, CloudRemote):

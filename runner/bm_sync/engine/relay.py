@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+from bm_sync import access
 from bm_sync.engine.bringing import Bringing
 from bm_sync.engine.departures import Departures
 from bm_sync.engine.jail import Jail
@@ -50,7 +51,7 @@ class Relay:
 
     def recover(self) -> None:
         """Remove what a killed run of this project left here."""
-        if self._home.exists():
+        if access.standing(self._home) is not None:
             self._staging.recover()
 
     def finish(self) -> None:

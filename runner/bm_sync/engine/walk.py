@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, cast
 
+from bm_sync import access
 from bm_sync.engine.disks import Mounts
 from bm_sync.engine.jail import Identity, enter, identity
 from bm_sync.engine.links import Folder, refusal
@@ -112,6 +113,10 @@ def _walking(
     return replace(
         walker.walked(disks), via_link=entered.via_link, identity=read, real=entered.real
     )
+
+
+class _ClosedIgnoreFileError(OSError):
+    """A .gitignore that is there and cannot be read: what it excludes must not be touched."""
 
 
 class _Descent:
@@ -311,7 +316,10 @@ class _Walker:
             self._dirs[path] = True
         is_name = e.errno == errno.ENAMETOOLONG
         kind = ProblemKind.NAME if is_name else ProblemKind.UNREADABLE
-        self._problem(path, kind, f"cannot be read: {os.strerror(e.errno or errno.EIO)}")
+        what = f"cannot be read: {os.strerror(e.errno or errno.EIO)}"
+        if isinstance(e, _ClosedIgnoreFileError):
+            what = f"its {IGNORE_FILE} {what}, so nobody knows what it excludes"
+        self._problem(path, kind, what)
 
     def _problem(self, path: str, kind: ProblemKind, what: str, *, alone: bool = False) -> None:
         self._problems.append(Problem(path, self._side, kind, what, silent_alone=alone))
@@ -334,10 +342,9 @@ class _Walker:
             with os.fdopen(handle, "rb") as stream:
                 raw = stream.read(MAX_IGNORE_BYTES + 1)
         except OSError as e:
-            if e.errno not in _GONE:
-                why = f"The file cannot be read ({os.strerror(e.errno or errno.EIO)})."
-                self._bad += (BadPattern(Origin(shown, 1), f"{why} Its patterns do not count."),)
-            return
+            if e.errno in _GONE:
+                return
+            raise _ClosedIgnoreFileError(e.errno, os.strerror(e.errno or errno.EIO)) from e
         if len(raw) > MAX_IGNORE_BYTES:
             why = "The file is larger than 1 MiB. Its patterns do not count."
             self._bad += (BadPattern(Origin(shown, 1), why),)
@@ -349,7 +356,10 @@ class _Walker:
 
 def _unreadable_root(root: Path, e: OSError) -> BmSyncError:
     why = os.strerror(e.errno or errno.EIO)
+    closed = isinstance(e, _ClosedIgnoreFileError)
+    place = root / IGNORE_FILE if closed else root
+    kind = "ignore file" if closed else "folder"
     return BmSyncError(
-        f"the folder {ascii(str(root))[1:-1]} cannot be read: {why}",
-        hint="check that the folder is mounted and that you may list it",
+        f"the {kind} {ascii(str(place))[1:-1]} cannot be read: {why}",
+        hint=access.way_in(place) or "check that the folder is mounted and that you may list it",
     )

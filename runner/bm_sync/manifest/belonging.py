@@ -5,10 +5,10 @@ All that is said must hold. Only whether files exist is looked up.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from bm_sync import access
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
 from bm_sync.manifest.places import absolute
 from bm_sync.manifest.shown import escaped, listed
@@ -35,8 +35,12 @@ def _misses(node: Mapping, around: Surroundings) -> Iterator[str]:
         yield f"it is for {names}; this is {here}"
     yield from _unset(when.get("env"), around)
     for said in _texts(when.get("exists")):
-        if not os.path.lexists(absolute(said, around)):
-            yield f"it is for machines with {escaped(str(said.value))}, which is not there"
+        place = f"it is for machines with {escaped(str(said.value))}, which"
+        try:
+            if access.standing(absolute(said, around), links=False) is None:
+                yield f"{place} is not there"
+        except access.UnreachableError as e:
+            yield f"{place} may not be looked at: {escaped(e.what)}"
 
 
 def system(platform: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from bm_sync import files
+from bm_sync import access, files
 from bm_sync.filters import rules as patterns
 from bm_sync.manifest import bmignore
 from bm_sync.manifest.codes import Code
@@ -116,7 +116,7 @@ class Filters:
     def _unwritten(self, said: Scalar) -> str | None:
         """Return what stands for Basic Memory's ignore file while there is none yet."""
         path = absolute(said, self.around)
-        if path.name != bmignore.NAME or wrong_file(str(path)) or os.path.lexists(path):
+        if path.name != bmignore.NAME or wrong_file(str(path)) or _may_stand(path):
             return None
         what = f"there is no {quoted(said.value)} yet; Basic Memory's default patterns count"
         hint = "Basic Memory writes it when it first needs it"
@@ -143,6 +143,14 @@ class Filters:
         what = f"the ignore file {quoted(shown)} cannot be read: {escaped(wrong)}"
         self.around.report.error(Code.IGNORE_FILE, said.spot, what, "create it, or remove this")
         return None
+
+
+def _may_stand(path: Path) -> bool:
+    """Whether anything stands there, or may: what may not be looked at is told when it is read."""
+    try:
+        return access.standing(path, links=False) is not None
+    except access.UnreachableError:
+        return True
 
 
 def _bytes(node: Node | None) -> int | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bm_sync import files
+from bm_sync import access, files
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Mapping, Scalar, Sequence, Spot
@@ -52,7 +52,7 @@ def includes(tree: Mapping) -> tuple[Scalar, ...]:
 def bound_of(folder: Path) -> Path:
     """Return what included files must lie in: the git work tree around a folder, else itself."""
     real = Path(os.path.realpath(folder))
-    return next((place for place in (real, *real.parents) if (place / ".git").exists()), real)
+    return next((place for place in (real, *real.parents) if os.path.lexists(place / ".git")), real)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Finder:
 
     def local(self, place: Place) -> bool:
         """Whether there is a file for this machine that may be read."""
-        if not os.path.lexists(place.path):
+        if access.standing(place.path, links=False) is None:
             return False
         inside = self._is_inside(place.real)
         if not inside:

@@ -10,6 +10,7 @@ made, and what both sides last agreed on is observed again by the next run.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -130,10 +131,11 @@ def open_for_writing(directory: Path, stamp: str) -> Database:
     path = directory / NAME
     repaired = None
     with _set_up_alone(directory), _explained(directory):
-        connection = _sound(directory, "rw") if os.path.lexists(path) else None
+        stands = place.stands(directory, NAME)
+        connection = _sound(directory, "rw") if stands else None
         if connection is None:
             copy = None
-            if os.path.lexists(path):
+            if stands:
                 copy = _spare(directory)
                 repaired = f"{_set_aside(directory, stamp)}; {_NEXT[copy is not None]}"
             _create(directory, copy)
@@ -149,7 +151,7 @@ def open_for_reading(directory: Path, *, apart: bool = False) -> Database:
     path = directory / NAME
     repaired = None
     connection = None
-    if os.path.lexists(path):
+    if place.stands(directory, NAME):
         place.inspect(directory)
         with _explained(directory):
             connection = _sound(directory, "ro")
@@ -193,8 +195,9 @@ def _upgraded(connection: Connection) -> Connection:
 def _rolled_back(path: Path) -> Connection:
     """Return a copy in memory in which the unfinished transaction of a killed run is undone."""
     with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
-        for name in (path, path.with_name(f"{NAME}-journal")):
-            (Path(scratch) / name.name).write_bytes(name.read_bytes())
+        for name in (NAME, f"{NAME}-journal"):
+            if place.stands(path.parent, name):
+                (Path(scratch) / name).write_bytes((path.parent / name).read_bytes())
         with closing(_connect(Path(scratch) / NAME, "rw")) as connection:
             copy = _in_memory()
             connection.backup(copy)
@@ -209,7 +212,7 @@ def _sound(directory: Path, mode: str) -> Connection | None:
     path = directory / NAME
     if not path.is_file() or path.is_symlink():
         raise StateError(f"{path} is not a file", hint="move it away and run this again")
-    return None if (directory / _SUSPECT).exists() else _checked(path, mode)
+    return None if place.stands(directory, _SUSPECT) else _checked(path, mode)
 
 
 def _spare(directory: Path) -> Connection | None:
@@ -287,7 +290,7 @@ def _set_up_alone(directory: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     except OSError as e:
-        raise StateError(f"cannot use the state directory {directory}: {e}") from e
+        raise place.refusal(directory, e) from e
     finally:
         os.close(descriptor)
 
@@ -296,5 +299,9 @@ def _set_up_alone(directory: Path) -> Iterator[None]:
 def _explained(directory: Path) -> Iterator[None]:
     try:
         yield
+    except OSError as e:
+        raise place.refusal(directory, e, NAME) from e
     except TROUBLE as e:
+        if code(e) in _UNREADABLE and not os.access(directory / NAME, os.R_OK | os.W_OK):
+            raise place.refusal(directory, OSError(errno.EACCES, str(e)), NAME) from e
         raise explain(e, directory / NAME, _WAIT_S) from e

@@ -65,8 +65,10 @@ class LeaseMemory:
     def _read(self) -> _Kept:
         try:
             descriptor = os.open(self._file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return _Kept()
+        except OSError as e:
+            raise self._refusal(e) from e
         with os.fdopen(descriptor, "rb") as file:
             return _decoded(file.read(_MAX_BYTES))
 
@@ -84,7 +86,10 @@ class LeaseMemory:
                 os.fsync(file.fileno())
             new.replace(self._file)
         except OSError as e:
-            raise StateError(f"cannot write {self._file}: {e.strerror}") from e
+            raise self._refusal(e) from e
+
+    def _refusal(self, error: OSError) -> StateError:
+        return place.refusal(self._file.parent.parent, error, f"locks/{self._file.name}")
 
 
 def _decoded(data: bytes) -> _Kept:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bm_sync.errors import LockedError, StateError
 from bm_sync.state import place
+from bm_sync.state.codec import build
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NOTE_BYTES = 4096
@@ -61,12 +62,17 @@ def hold(state_dir: Path, key: str, note: Owner) -> Iterator[None]:
 
 
 def owner_of(state_dir: Path, key: str) -> Owner | None:
-    """Return the last note about who holds the project; a killed run leaves its own."""
+    """Return the last note about who holds the project; a killed run leaves its own.
+
+    Raises StateError when it may not be read.
+    """
     path = state_dir / "locks" / f"{key}.lock"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as e:
+        raise place.refusal(state_dir, e, f"locks/{path.name}") from e
     try:
         return _read(descriptor)
     finally:
@@ -77,7 +83,7 @@ def _open(folder: Path, key: str) -> int:
     try:
         place.private_folder(folder)
     except OSError as e:
-        raise StateError(f"cannot use {folder}: {e.strerror}", hint="bm-sync doctor") from e
+        raise place.refusal(folder.parent, e, folder.name) from e
     return place.private_file(folder / f"{key}.lock")
 
 
@@ -117,6 +123,6 @@ def _write(descriptor: int, text: str) -> None:
 def _read(descriptor: int) -> Owner | None:
     """Return the note of the holder; None while it has not written one."""
     try:
-        return Owner(**json.loads(os.pread(descriptor, _NOTE_BYTES, 0)))
-    except (OSError, ValueError, TypeError):
+        return build(Owner, json.loads(os.pread(descriptor, _NOTE_BYTES, 0)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None

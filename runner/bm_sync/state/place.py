@@ -5,10 +5,13 @@ File names are private and the state decides what is deleted, so nobody else may
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
+from bm_sync import access
 from bm_sync.errors import StateError
 
 _PRIVATE = 0o600
@@ -25,7 +28,33 @@ def prepare(directory: Path) -> None:
         inspect(directory)
         _tighten(directory)
     except OSError as e:
-        raise StateError(f"cannot use the state directory {directory}: {e}", hint=_HINT) from e
+        raise refusal(directory, e) from e
+
+
+def refusal(directory: Path, error: OSError, name: str = "") -> StateError:
+    """Return what the system refuses about a state directory, or a name in it, and what mends it.
+
+    What may not be looked at is never taken for missing.
+    """
+    subject = f"{name} in the state directory" if name else "the state directory"
+    what = f"cannot use {subject} {directory}: {error.strerror or error}"
+    return StateError(what, hint=access.way_in(directory / name, directory) or _HINT)
+
+
+def stands(directory: Path, name: str) -> bool:
+    """Return whether a file stands under a name of the state directory, which may be missing.
+
+    Raises StateError when it may not be looked at, or read.
+    """
+    try:
+        found = (directory / name).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as e:
+        raise refusal(directory, e, name) from e
+    if stat.S_ISREG(found.st_mode) and not os.access(directory / name, os.R_OK):
+        raise refusal(directory, OSError(errno.EACCES, os.strerror(errno.EACCES)), name)
+    return True
 
 
 def inspect(directory: Path) -> None:
@@ -38,7 +67,7 @@ def inspect(directory: Path) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise StateError(f"the state directory {directory} is not a directory", hint=_HINT)
     if found.st_uid != os.geteuid():
-        raise StateError(f"the state directory {directory} belongs to another user", hint=_HINT)
+        raise _foreign(directory, found, "the state directory ")
     if _others_write(found):
         hint = f"chmod 700 {directory}, or {_HINT}"
         raise StateError(f"others can write the state directory {directory}", hint=hint)
@@ -55,11 +84,14 @@ def private_file(path: Path) -> int:
     try:
         descriptor = os.open(path, flags, _PRIVATE)
     except OSError as e:
-        raise StateError(f"cannot open {path}: {e.strerror}", hint=_HINT) from e
+        hint = access.way_in(path, path.parent) or _HINT
+        raise StateError(f"cannot open {path}: {e.strerror}", hint=hint) from e
     found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+    try:
+        _check_ours(path, found, stat.S_ISREG, "file")
+    except StateError:
         os.close(descriptor)
-        raise StateError(f"{path} is not a file of yours", hint="move it away and run this again")
+        raise
     if stat.S_IMODE(found.st_mode) != _PRIVATE:
         os.fchmod(descriptor, _PRIVATE)
     return descriptor
@@ -72,8 +104,7 @@ def check_file(path: Path) -> None:
     process (POSIX advisory locks).
     """
     found = path.lstat()
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-        raise StateError(f"{path} is not a file of yours", hint="move it away and run this again")
+    _check_ours(path, found, stat.S_ISREG, "file")
     if stat.S_IMODE(found.st_mode) != _PRIVATE:
         path.chmod(_PRIVATE)
 
@@ -81,9 +112,21 @@ def check_file(path: Path) -> None:
 def private_folder(path: Path) -> None:
     """Make folder `path` of the state directory with mode 0700 when it is missing."""
     _make(path)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise StateError(f"{path} is not a folder of yours", hint="move it away and run this again")
+    _check_ours(path, path.lstat(), stat.S_ISDIR, "folder")
+
+
+def _check_ours(path: Path, found: os.stat_result, fits: Callable[[int], bool], kind: str) -> None:
+    if not fits(found.st_mode):
+        raise StateError(f"{path} is not a {kind}", hint="move it away and run this again")
+    if found.st_uid != os.geteuid():
+        raise _foreign(path, found)
+
+
+def _foreign(path: Path, found: os.stat_result, subject: str = "") -> StateError:
+    """Return that a place of ours belongs to another user, as after a run with sudo."""
+    mend = "run this as that user" if os.geteuid() == 0 else access.giving_back(path)
+    what = f"{subject}{path} belongs to {access.owner_of(found)}"
+    return StateError(what, hint=f"{mend}, or {_HINT}")
 
 
 def _make(directory: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bm_sync import files
+from bm_sync import access, files
 from bm_sync.filters import rules as patterns
 from bm_sync.filters.matcher import Matcher
 from bm_sync.manifest.bmignore import NAME
@@ -31,7 +31,7 @@ def ignoring(folder: Path) -> Ignoring:
     text = _text(file)
     if text is None:
         remark = "Until Basic Memory has written that file its default patterns count."
-        return Ignoring(file, (), () if file.exists() else (remark,))
+        return Ignoring(file, (), () if access.standing(file) else (remark,))
     good, _ = patterns.parse(text, NAME, "")
     added = tuple(_completed(good))
     return Ignoring(file, added, _about_completed(added))
