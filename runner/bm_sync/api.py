@@ -256,10 +256,14 @@ def conflicts(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[O
         )
 
 
-def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
+def reset(
+    manifest: Manifest | None, name: str | None, setup: Setup, *, key: str | None = None
+) -> ResetReport:
     """Forget the baseline of a project; no file is touched on either side.
 
-    Raises LockedError while a run holds the project, UsageError when nobody knows the name.
+    It is named, or it is one that is not declared and that `key`, the beginning of its key, tells:
+    a declared one is never forgotten by that. Raises LockedError while a run holds the project,
+    UsageError when nobody knows the name or the key.
     """
     from bm_sync.engine import overview
     from bm_sync.engine.record import iso
@@ -267,18 +271,22 @@ def reset(manifest: Manifest | None, name: str, setup: Setup) -> ResetReport:
     from bm_sync.state.lock import Owner, hold
     from bm_sync.state.store import State
 
-    if manifest is not None and manifest.state is not None:
-        key = project_key(_one(manifest, name))
+    if manifest is not None and manifest.state is not None and name is not None:
+        place = project_key(_one(manifest, name))
         raise UsageError(
-            f"the state of project {name} lies on {manifest.state.label}/{key}",
+            f"the state of project {name} lies on {manifest.state.label}/{place}",
             hint="remove state.db there; the next apply compares both sides anew",
         )
     begun = iso(utc_now())
     with State.open(setup.state_dir, host=setup.host, tell=setup.tell) as state:
-        key, declared = overview.find(manifest, name, state)
+        if name is None:
+            found = overview.undeclared_one(manifest, key or "", state)
+            name, whole, declared = found.name, found.key, False
+        else:
+            whole, declared = overview.find(manifest, name, state)
         owner = Owner(os.getpid(), setup.host, begun, "reset", name)
-        with hold(setup.state_dir, key, owner):
-            return overview.reset(name, key, state, declared=declared)
+        with hold(setup.state_dir, whole, owner):
+            return overview.reset(name, whole, state, declared=declared)
 
 
 async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Finding]:

@@ -58,6 +58,7 @@ def test_status_shows_each_project_as_last_seen_and_the_undeclared_ones() -> Non
         _status(
             "old one",
             None,
+            key="5531f9253d35af93f4aafc37e4110341",
             local="/srv/old",
             last_time="2026-11-01T07:12:00Z",
             result="in-sync",

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from bm_sync.engine.identity import local_label, project_key, remote_label
 from bm_sync.engine.selecting import elsewhere, select
@@ -16,6 +17,9 @@ from bm_sync.model.setup import Selection, Setup
 from bm_sync.paths import home_dir
 from bm_sync.state.store import State
 from bm_sync.state.values import Seen
+
+_KNOWN = "bm-sync status lists what is known"
+SHORT = 8  # digits of a key that tell projects apart
 
 _UNION = (
     "the next run compares both sides anew: equal files are adopted, files on one side only are "
@@ -49,9 +53,33 @@ def not_here(projects: Sequence[Elsewhere], state: State, home: Path) -> tuple[P
 
 def undeclared(manifest: Manifest, state: State) -> tuple[ProjectStatus, ...]:
     """Return the projects that the state knows and the manifest does not declare."""
-    declared = (*manifest.projects, *(e.project for e in manifest.elsewhere))
-    known = {project_key(p) for p in declared}
+    known = _declared_keys(manifest)
     return tuple(_undeclared(s, state) for s in state.projects() if s.key not in known)
+
+
+def _declared_keys(manifest: Manifest | None) -> dict[str, str]:
+    """Return the names of all declared projects by their keys."""
+    if manifest is None:
+        return {}
+    declared = (*manifest.projects, *(e.project for e in manifest.elsewhere))
+    return {project_key(p): p.name for p in declared}
+
+
+def undeclared_one(manifest: Manifest | None, key: str, state: State) -> Seen:
+    """Return the one project that is not declared and whose key begins like this.
+
+    Raises UsageError when there is none, or several, and when it is one that is declared.
+    """
+    known = _declared_keys(manifest)
+    for whole, name in known.items():
+        if key and whole.startswith(key):
+            what = f"{key} is the key of project '{name}', which is declared"
+            raise UsageError(what, hint=f"if that is meant: bm-sync reset {quote(name)}")
+    found = [s for s in state.projects() if key and s.key.startswith(key) and s.key not in known]
+    if len(found) != 1:
+        what = f"{len(found) or 'none'} of the projects that are not declared"
+        raise UsageError(f"{what} has a key that begins with '{key}'", hint=_KNOWN)
+    return found[0]
 
 
 def find(manifest: Manifest | None, name: str, state: State) -> tuple[str, bool]:
@@ -64,12 +92,16 @@ def find(manifest: Manifest | None, name: str, state: State) -> tuple[str, bool]
         if project.name == name:
             return project_key(project), True
     names = [s.name for s in state.projects()]
-    for seen in state.projects():
-        if seen.name == name:
-            return seen.key, False
+    left = [s for s in state.projects() if s.name == name]
+    if len(left) > 1:
+        keys = ", ".join(s.key[:SHORT] for s in left)
+        hint = f"name one by its key ({keys}): bm-sync reset --key KEY"
+        raise UsageError(f"{len(left)} projects that are not declared were '{name}'", hint=hint)
+    if left:
+        return left[0].key, False
     names += [p.name for p in here]
     close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else "bm-sync status lists what is known"
+    hint = f"did you mean '{close[0]}'?" if close else _KNOWN
     raise UsageError(f"no project '{name}'", hint=hint)
 
 

@@ -25,6 +25,8 @@ _HEADS = (
     *("CONFLICTS", "FILES", "SIZE", "LOCAL", "REMOTE"),
 )
 
+_SHORT = 8  # digits of a key that tell projects apart
+
 
 def status_text(
     rows: Sequence[ProjectStatus], view: View, *, late: Sequence[ProjectStatus] = ()
@@ -45,9 +47,9 @@ def status_text(
         if said is not None
     ]
     ways = [
-        (f"forget {row.project}", view.command("reset", row.project))
+        (f"forget what was {row.project}", view.command("reset", "--key", row.key[:_SHORT]))
         for row in rows
-        if row.placement is None
+        if row.placement is None and row.key is not None
     ]
     if any(row.conflicts for row in rows):
         ways.append(("what to do about conflicts", view.command("conflicts")))
