@@ -20,6 +20,8 @@ _COLLECT_EVERY = 100_000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    if argv is None:
+        _read_names_alike()
     words = sys.argv[1:] if argv is None else list(argv)
     gc.set_threshold(_COLLECT_EVERY)
     _mend_streams()
@@ -31,6 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.FAILED)
     return code
+
+
+def _read_names_alike() -> None:
+    """Start anew in Python's UTF-8 mode where the locale would read names of files otherwise.
+
+    A name is bytes on the disk and text on a remote; what stands between must not depend on whether
+    a person, cron or sudo starts a run. rclone takes names for UTF-8 in every locale.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
 
 
 def _mend_streams() -> None:
