@@ -24,7 +24,7 @@ from bm_sync.manifest import Loaded
 from bm_sync.manifest import load as load_manifest
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.plan import Accept, Plan
-from bm_sync.model.setup import Machine, Selection, Setup
+from bm_sync.model.setup import Selection, Setup
 from bm_sync.model.tree import Side
 from bm_sync.rclone.binary import providers
 
@@ -52,7 +52,7 @@ OnEvent = Callable[["Event"], None]
 
 def load(file: Path, setup: Setup) -> Loaded:
     """Read a manifest; raises ManifestError with every slip in it."""
-    machine = Machine(setup.host, sys.platform, setup.sets)
+    machine = setup.machine(sys.platform)
     ask = partial(providers, setup.rclone, setup.env)
     return load_manifest(file, setup.env, state_dir=setup.state_dir, machine=machine, ask=ask)
 

@@ -24,10 +24,9 @@ LEASE = f"{HOME}/lease.json"  # which run writes to a place, below that place
 STATE = f"{HOME}/state"  # where the memory of projects lies on a remote, by default
 FLEET = f"{HOME}/fleet"  # where each machine leaves how it stands, by default
 
-# What HFS+ leaves out when it compares names; git guards against the same (git 2.45, utf8.c,
-# `next_hfs_char`).
-_UNSEEN = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070)))
-_UNSEEN[0xFEFF] = None
+UNSEEN = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070)))
+UNSEEN[0xFEFF] = None
+"""What HFS+ leaves out when it compares names; git guards against the same (git 2.45, utf8.c)."""
 
 
 def trash(run: str, project: str) -> str:
@@ -53,9 +52,8 @@ def is_ours(path: str) -> bool:
 
 
 def is_our_name(name: str) -> bool:
-    """Return whether a name is bm-sync's own, or some file system takes it for one that is."""
-    known = folded(name)
-    return known == HOME or known.endswith(PARTIAL)
+    """Return whether a name is a half file's, or one that some file system takes for `HOME`."""
+    return name.endswith(PARTIAL) or folded(name) == HOME
 
 
 def folded(name: str) -> str:
@@ -65,5 +63,5 @@ def folded(name: str) -> str:
     behind a colon (a stream of the file), and dots and blanks at the end.
     """
     if not name.isascii():
-        name = unicodedata.normalize("NFC", name.translate(_UNSEEN))
+        name = unicodedata.normalize("NFC", name.translate(UNSEEN))
     return name.casefold().partition(":")[0].rstrip(". ")

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from bm_sync import access, files
 from bm_sync.errors import UsageError
-from bm_sync.manifest.remembered import cache_dir
 from bm_sync.model.config import (
     BackendRemote,
     CloudRemote,
@@ -26,7 +25,7 @@ from bm_sync.model.config import (
 )
 from bm_sync.model.schedule import ScheduleChange, Standing, Target, TimerStatus, Unit
 from bm_sync.model.setup import Setup
-from bm_sync.paths import home_dir
+from bm_sync.paths import cache_dir, home_dir
 from bm_sync.schedule import install as installing
 from bm_sync.schedule.calendar import upcoming
 from bm_sync.schedule.places import Place
@@ -182,9 +181,9 @@ def _writable(project: Project, manifest: Manifest, setup: Setup) -> Iterator[Pa
         yield manifest.fleet.remote.root
     yield from _sides(project)
     if isinstance(project.remote, CloudRemote):
-        from bm_sync.cloud.places import data_dir  # refreshed tokens go back to where they were
+        from bm_sync.paths import basic_memory_dir  # refreshed tokens go back to where they were
 
-        yield data_dir(setup.env)
+        yield basic_memory_dir(setup.env)
 
 
 def _sides(project: Project) -> Iterator[Path]:

@@ -14,10 +14,10 @@ from bm_sync.cloud.places import (
     DEFAULT_HOST,
     Host,
     address,
-    data_dir,
     host_of,
 )
 from bm_sync.errors import UsageError
+from bm_sync.paths import basic_memory_dir
 
 ELSEWHERE = "https://other.example.com"
 TOKENS = {
@@ -100,11 +100,11 @@ def test_a_damaged_config_says_nothing(tmp_path: Path, text: str) -> None:
 
 def test_the_data_directory_is_found_in_the_order_of_basic_memory(tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path)}
-    assert data_dir(env) == tmp_path / ".basic-memory"
+    assert basic_memory_dir(env) == tmp_path / ".basic-memory"
     env["XDG_CONFIG_HOME"] = "/x"
-    assert data_dir(env) == Path("/x/basic-memory")
+    assert basic_memory_dir(env) == Path("/x/basic-memory")
     env["BASIC_MEMORY_CONFIG_DIR"] = "/c"
-    assert data_dir(env) == Path("/c")
+    assert basic_memory_dir(env) == Path("/c")
 
 
 def found(url: str | None, env: dict[str, str], home: Path) -> Account:

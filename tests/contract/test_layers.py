@@ -53,6 +53,7 @@ PURE_MODULES = {
     "dataclasses",
     "datetime",
     "enum",
+    "fnmatch",
     "functools",
     "hashlib",
     "itertools",

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bm_sync.filters.matcher import Matcher
-from bm_sync.model.config import BUILT_IN, FilterSet, Links, Origin, Rule
+from bm_sync.model.config import BUILT_IN, FilterSet, Git, Links, Origin, Rule
 
 
 def rules(*patterns: str, base: str = "", file: str = "sync.yaml") -> tuple[Rule, ...]:
@@ -81,9 +81,11 @@ def test_what_is_built_in_cannot_be_taken_back(path: str) -> None:
     assert verdict.rule.origin == BUILT_IN
 
 
-def test_git_folders_belong_to_a_project_that_does_not_follow_gitignore() -> None:
-    assert not matcher(gitignore=False).excluded(".git/config", is_dir=False)
-    assert matcher(gitignore=True).excluded(".git/config", is_dir=False)
+@pytest.mark.parametrize("gitignore", [True, False])
+def test_what_is_gits_belongs_to_a_project_only_when_it_says_so(gitignore: bool) -> None:  # noqa: FBT001
+    assert matcher(gitignore=gitignore).excluded(".git/config", is_dir=False)
+    told = Matcher(FilterSet(gitignore=gitignore, git=Git.SYNC))
+    assert not told.excluded(".git/config", is_dir=False)
 
 
 def test_the_first_ignore_file_said_for_a_folder_stays() -> None:

@@ -19,7 +19,6 @@ from bm_sync import layout
         f"{layout.HOME} /x",
         f"{layout.HOME}::$INDEX_ALLOCATION/x",
         f"a.md.0a1b{layout.PARTIAL}",
-        "A.MD.BMPART",
         f"sub.{layout.PARTIAL}/x",
     ],
 )

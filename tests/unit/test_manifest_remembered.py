@@ -13,8 +13,9 @@ import pytest
 from bm_sync import manifest
 from bm_sync.manifest import remembered
 from bm_sync.manifest.nodes import Document
-from bm_sync.manifest.remembered import MOST, NAME, cache_dir, digest, is_known, remember
+from bm_sync.manifest.remembered import MOST, NAME, digest, is_known, remember
 from bm_sync.model.config import Manifest
+from bm_sync.paths import cache_dir
 
 EMPTY = Manifest(Path("sync.yaml"), "", (), ())
 ONE, TWO = "1" * 64, "2" * 64

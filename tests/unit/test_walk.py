@@ -15,7 +15,7 @@ import pytest
 
 from bm_sync.engine.walk import MAX_IGNORE_BYTES, Walked, walk
 from bm_sync.filters.matcher import Matcher
-from bm_sync.model.config import FilterSet, Links, Origin, Rule
+from bm_sync.model.config import FilterSet, Git, Links, Origin, Rule
 from bm_sync.model.tree import FileStamp, ProblemKind, Root, Side
 
 
@@ -85,7 +85,8 @@ def test_ignore_files_speak_before_their_folder_is_judged(tmp_path: Path) -> Non
 def test_ignore_files_are_ordinary_files_when_they_are_not_asked_for(tmp_path: Path) -> None:
     make(tmp_path, "a.log", ".git/config")
     (tmp_path / ".gitignore").write_text("*.log\n")
-    walked = walk(tmp_path, Matcher(FilterSet()), gitignore=False, links=Links.SKIP)
+    filters = FilterSet(gitignore=False, git=Git.SYNC)
+    walked = walk(tmp_path, Matcher(filters), gitignore=False, links=Links.SKIP)
     assert set(walked.tree.files) == {"a.log", ".git/config", ".gitignore"}
     assert walked.ignore_files == {}
 

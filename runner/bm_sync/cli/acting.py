@@ -80,7 +80,7 @@ def act(
         io.say(f"{escape(trouble)}\n")
     around = () if trouble is None else (Failure(trouble),)
     return Answer(
-        text=partial(run_text, run, here.view, files=args.all_files),
+        text=partial(run_text, run, here.view, files=args.all_files, warnings=applied.warnings),
         data=partial(run_to_json, run),
         exit=Exit(run.exit),
         errors=(*run_failures(run, here.view), *around),

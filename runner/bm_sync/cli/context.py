@@ -20,7 +20,7 @@ from bm_sync.errors import UsageError
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.formats import text
 from bm_sync.model.config import Manifest
-from bm_sync.model.setup import Machine, Setup
+from bm_sync.model.setup import Setup
 from bm_sync.paths import state_dir
 
 NAME = "sync.yaml"
@@ -62,8 +62,9 @@ def load(file: Path, args: Namespace, io: Io) -> Manifest:
 
 def read(file: Path, args: Namespace, io: Io) -> manifests.Loaded:
     """Load a manifest for this machine and this command line; raises `ManifestError`."""
-    here, folder = machine(args, io), state(args, io)
-    return manifests.load(file, io.env, state_dir=folder, machine=here, ask=_asking(args, io))
+    here = setup(args, io)
+    machine, ask = here.machine(sys.platform), _asking(args, io)
+    return manifests.load(file, io.env, state_dir=here.state_dir, machine=machine, ask=ask)
 
 
 def _asking(args: Namespace, io: Io) -> Callable[[], bytes | None]:
@@ -78,14 +79,12 @@ def _asking(args: Namespace, io: Io) -> Callable[[], bytes | None]:
     return ask
 
 
-def machine(args: Namespace, io: Io) -> Machine:
-    """Return what the manifest is loaded for; raises `UsageError` for a slip in `--set`."""
-    sets: tuple[tuple[str, str], ...] = ()
-    if args.sets:
-        from bm_sync.manifest.overrides import parse
+def _sets(args: Namespace) -> tuple[tuple[str, str], ...]:
+    if not args.sets:
+        return ()
+    from bm_sync.manifest.overrides import parse
 
-        sets = tuple(parse(word) for word in args.sets)
-    return Machine(_host(io), sys.platform, sets, consent=args.manifest is not None)
+    return tuple(parse(word) for word in args.sets)
 
 
 def _host(io: Io) -> str:
@@ -136,18 +135,20 @@ def state(args: Namespace, io: Io) -> Path:
 
 
 def setup(args: Namespace, io: Io) -> Setup:
-    """Return the surroundings of a command, read from the options and the environment."""
+    """Return the surroundings of a command, read from the options and the environment.
+
+    Raises `UsageError` for a slip in `--set`.
+    """
     given = args.rclone or io.env.get("BM_SYNC_RCLONE") or None
-    here = machine(args, io)
     return Setup(
         env=dict(io.env),
         state_dir=state(args, io),
-        host=here.host,
-        sets=here.sets,
+        host=_host(io),
+        sets=_sets(args),
         rclone=Path(given) if given else None,
         jobs=getattr(args, "jobs", JOBS),
         metrics=getattr(args, "metrics", None),
-        consent=here.consent,
+        consent=args.manifest is not None,
         tell=_teller(io),
     )
 

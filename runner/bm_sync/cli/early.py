@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 
 from bm_sync import manifest as manifests
 from bm_sync.cli import loop
-from bm_sync.cli.context import machine, manifest_file, setup
+from bm_sync.cli.context import manifest_file, setup
 from bm_sync.cli.dispatch import surroundings
 from bm_sync.cli.selection import select
 from bm_sync.cli.target import targets
@@ -23,7 +24,7 @@ def tell(args: Namespace, code: Exit, what: str) -> None:
     if found.saved is not None:
         return
     file, here = manifest_file(args, io, found.manifest), setup(args, io)
-    state, mine = here.state_dir, machine(args, io)
+    state, mine = here.state_dir, here.machine(sys.platform)
     early = ended_early.Early(" ".join(["apply", *args.targets]), int(code), what)
     try:
         manifest = manifests.load(file, io.env, state_dir=state, machine=mine).manifest

@@ -10,10 +10,9 @@ from pathlib import Path
 from bm_sync.cli.whole_file import replacing
 from bm_sync.errors import UsageError
 from bm_sync.model.plan import Plan
-from bm_sync.plan.wire import from_json, to_json
+from bm_sync.plan.wire import HEAD_BYTES, from_json, looks_saved, to_json
 
 _MAX_BYTES = 1 << 28  # 300 bytes an action; 100,000 actions are read in 270 MB of memory
-_HEAD_BYTES = 4096
 
 
 def write_plan(plan: Plan, file: Path) -> None:
@@ -46,7 +45,7 @@ def _is_plan(file: Path) -> bool:
         if not file.is_file():
             return False
         with file.open("rb") as stream:
-            return b'"kind": "plan"' in stream.read(_HEAD_BYTES)
+            return looks_saved(stream.read(HEAD_BYTES))
     except OSError:
         return False
 

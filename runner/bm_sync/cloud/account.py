@@ -29,9 +29,10 @@ from bm_sync.cloud.logins import (
     lock_file,
     own_file,
 )
-from bm_sync.cloud.places import Host, data_dir, declared, host_of
+from bm_sync.cloud.places import Host, declared, host_of
 from bm_sync.cloud.tokens import ApiKey, Tokens, fingerprint, owner, sendable
 from bm_sync.errors import UsageError
+from bm_sync.paths import basic_memory_dir
 from bm_sync.secret import Secret
 
 if TYPE_CHECKING:
@@ -229,13 +230,12 @@ def _of_basic_memory(host: Host, env: Mapping[str, str], lock: Path) -> Account:
     """Return the account that Basic Memory uses, its key before its sign-in, as it does itself."""
     own = declared(env)
     if not own.readable and not env.get("BASIC_MEMORY_CLOUD_HOST"):
-        why = (
-            f"{data_dir(env) / 'config.json'} is damaged, so nobody knows where its sign-in is for"
-        )
+        config = basic_memory_dir(env) / "config.json"
+        why = f"{config} is damaged, so nobody knows where its sign-in is for"
         return Account(host, None, None, lock, why)
     if own.api_key and sendable(own.api_key):
         return Account(host, _by_key(own.api_key, "Basic Memory's config.json", host), None, lock)
-    shelf = BasicMemoryLogin(data_dir(env) / TOKEN_FILE)
+    shelf = BasicMemoryLogin(basic_memory_dir(env) / TOKEN_FILE)
     if shelf.file.is_file():
         files.check(shelf.file, env)
     try:

@@ -10,12 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from bm_sync import files
 from bm_sync.errors import UsageError
-from bm_sync.paths import home_dir
+from bm_sync.paths import basic_memory_dir
 
 DEFAULT_HOST = "https://cloud.basicmemory.com"
 DEFAULT_DOMAIN = "https://eloquent-lotus-05.authkit.app"
@@ -63,22 +62,13 @@ def host_of(url: str | None, env: Mapping[str, str]) -> Host:
     return Host(address(url or home), address(domain), client)
 
 
-def data_dir(env: Mapping[str, str]) -> Path:
-    """Return Basic Memory's data directory."""
-    if env.get("BASIC_MEMORY_CONFIG_DIR"):
-        return Path(env["BASIC_MEMORY_CONFIG_DIR"]).expanduser()
-    if env.get("XDG_CONFIG_HOME"):
-        return Path(env["XDG_CONFIG_HOME"]).expanduser() / "basic-memory"
-    return home_dir(env) / ".basic-memory"
-
-
 def declared(env: Mapping[str, str]) -> Declared:
     """Return what `config.json` says; a missing or damaged one says nothing.
 
     Raises OthersFileError for one that is in the hands of others: it says where tokens are sent.
     """
     try:
-        said = json.loads(files.read(data_dir(env) / "config.json", _MAX_CONFIG, env))
+        said = json.loads(files.read(basic_memory_dir(env) / "config.json", _MAX_CONFIG, env))
     except FileNotFoundError:
         return Declared()
     except files.OthersFileError:

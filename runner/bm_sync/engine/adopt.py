@@ -26,11 +26,11 @@ def import_basic_memory(folder: Path | None, file: Path, setup: Setup) -> Propos
     `folder` is Basic Memory's data directory, None for the one it uses here. Raises UsageError when
     there is nothing to import.
     """
-    from bm_sync.cloud.places import data_dir
     from bm_sync.manifest.adopt import memory
     from bm_sync.manifest.adopt.proposal import propose
+    from bm_sync.paths import basic_memory_dir
 
-    return propose(memory.read(folder or data_dir(setup.env), setup.env), file, setup)
+    return propose(memory.read(folder or basic_memory_dir(setup.env), setup.env), file, setup)
 
 
 def import_rclone(config: Path | None, file: Path, setup: Setup) -> Proposal:

@@ -12,7 +12,9 @@ from bm_sync.engine.observe import far_side
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import walk
 from bm_sync.errors import UsageError
+from bm_sync.filters.closed import repositories
 from bm_sync.filters.matcher import Matcher
+from bm_sync.filters.sift import refilter
 from bm_sync.model.config import Project
 from bm_sync.model.report import Listed, Listing, Why
 from bm_sync.model.tree import Baseline, ObjectStamp, Root, Side, Tree
@@ -58,7 +60,11 @@ def why(project: Project, path: str) -> Why:
         is_dir = path.endswith("/") or access.is_folder(project.local / path)
     verdict = matcher.verdict(path.strip("/"), is_dir=is_dir)
     rule = verdict.rule
-    if rule is None:
+    if verdict.order is not None:
+        what = f"excluded: runs depend on it ({verdict.order.what})"
+    elif verdict.git:
+        what = "excluded: it is git's own, and filters.*.git is skip"
+    elif rule is None:
         what = "synced: no rule matches it"
     elif verdict.excluded:
         what = "excluded, by this rule"
@@ -79,7 +85,9 @@ def why(project: Project, path: str) -> Why:
 def _near(project: Project, matcher: Matcher) -> Tree:
     assert project.local is not None  # noqa: S101 - the callers asked
     filters = project.filters
-    return walk(project.local, matcher, gitignore=filters.gitignore, links=filters.links).tree
+    tree = walk(project.local, matcher, gitignore=filters.gitignore, links=filters.links).tree
+    matcher.close_repositories(repositories(tree))
+    return refilter(tree, matcher)
 
 
 def _listing(project: Project, side: Side, tree: Tree, root: str) -> Listing:

@@ -32,7 +32,7 @@ from bm_sync.rclone.remotes import Fs
 class Near:
     """The near side; one of `folder`, its real path, and `store` is set.
 
-    `ignore_files` are the folders whose .gitignore was read.
+    `ignore_files` are the folders whose .gitignore was read, `private` files as `Walked` has them.
     """
 
     tree: Tree
@@ -42,6 +42,7 @@ class Near:
     folder: Path | None = None
     store: Store | None = None
     identity: Identity | None = None
+    private: tuple[str, ...] = ()
 
 
 async def near_folder(project: Project, matcher: Matcher, site: Site) -> Near:
@@ -56,7 +57,13 @@ async def near_folder(project: Project, matcher: Matcher, site: Site) -> Near:
         tree = replace(tree, root=Root.SYMLINK)  # it was a folder last time
     real = walked.real or _real(project.local)
     return Near(
-        tree, walked.ignore_files.keys(), walked.bad, walked.via_link, real, None, walked.identity
+        tree,
+        walked.ignore_files.keys(),
+        walked.bad,
+        walked.via_link,
+        folder=real,
+        identity=walked.identity,
+        private=walked.private,
     )
 
 

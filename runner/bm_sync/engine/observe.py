@@ -13,12 +13,14 @@ from pathlib import Path
 from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
-from bm_sync.engine.identity import at_source, joined, project_key
+from bm_sync.engine.identity import at_source, joined, project_key, remote_label
 from bm_sync.engine.jail import BlockedError, Identity, Jail, identity
+from bm_sync.engine.left_alone import LeftAlone, close_saved_plans, told
 from bm_sync.engine.listed import Listed, compared, list_far, looked_again, reach
 from bm_sync.engine.near import Near, near_folder, near_store
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, walk
+from bm_sync.filters.closed import repositories
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import BadPattern
 from bm_sync.filters.sift import oversize, refilter, without
@@ -35,7 +37,8 @@ class Seen:
     `local_root` is set unless the near side is another remote, which is `near` then.
     `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
     hash its sides are compared by. `fresh` are versions that neither side holds yet, by path:
-    merged, or given by a person. `roots`: which folders stood there.
+    merged, or given by a person. `roots`: which folders stood there. `left_alone` says what no run
+    moves.
     """
 
     project: Project
@@ -53,6 +56,7 @@ class Seen:
     fresh: Mapping[str, bytes] = field(default_factory=dict)
     near: Store | None = None
     roots: Mapping[Path, Identity] = field(default_factory=dict)
+    left_alone: LeftAlone = LeftAlone()
 
     def jail(self, root: Path, links: Links = Links.SKIP) -> Jail:
         """Return the inside of a folder, which has to be the one that was looked at."""
@@ -75,11 +79,23 @@ class _Far:
     folder: Path | None = None
     store: Store | None = None
     roots: Mapping[Path, Identity] = field(default_factory=dict)
+    private: tuple[str, ...] = ()
 
     def jail(self) -> Jail:
         """Return the inside of the folder, which has to be the one that was walked."""
         assert self.folder is not None  # noqa: S101 - the caller asked
         return Jail(self.folder, expected=self.roots.get(self.folder))
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Both sides as the filters let them through, and what is said about it."""
+
+    local: Tree
+    remote: Tree
+    far: _Far
+    bad: tuple[BadPattern, ...]
+    left_alone: LeftAlone
 
 
 async def observe(project: Project, site: Site, *, by_folder: bool = False) -> Seen:
@@ -103,16 +119,8 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
             listed = await looked_again(project, listed, site)
     finally:
         asked.cancel()
-    local = near.tree
-    far = _far(project, listed, matcher, site)
-    bad = near.bad
-    learnt = await _remote_ignore_files(project, site, far, near, remembered.baseline)
-    for folder, text in learnt.items():
-        shown = f"{project.remote.name}:{joined(project.path, folder)}/{IGNORE_FILE}"
-        bad += matcher.add_ignore_file(folder, text, shown)
-    remote = far.tree
-    if learnt:
-        local, remote = refilter(local, matcher), refilter(remote, matcher)
+    looked = await _judged(project, near, (listed, remembered.baseline), matcher, site)
+    local, remote, far = looked.local, looked.remote, looked.far
     large = oversize(local, remote, project.filters.max_size)
     if large:
         local, remote = without(local, large), without(remote, large)
@@ -132,10 +140,42 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
         remote_folder=far.folder,
         store=far.store,
         algorithm=_algorithm(far.store, near.store),
-        bad_patterns=bad,
+        bad_patterns=looked.bad,
         near=near.store,
         roots={**far.roots, **_known(near.folder, near.identity)},
+        left_alone=looked.left_alone,
     )
+
+
+async def _judged(
+    project: Project,
+    near: Near,
+    known: tuple[Listed | None, Baseline],
+    matcher: Matcher,
+    site: Site,
+) -> _Looked:
+    """Return both sides, filtered by every rule that either of them holds."""
+    listed, baseline = known
+    met_near, revision = matcher.take_met(), matcher.revision
+    far = _far(project, listed, matcher, site)
+    met_far, bad = matcher.take_met(), near.bad
+    name = project.remote.name if project.remote else ""
+    learnt = await _remote_ignore_files(project, site, far, near, baseline)
+    for folder, text in learnt.items():
+        shown = f"{name}:{joined(project.path, folder)}/{IGNORE_FILE}"
+        bad += matcher.add_ignore_file(folder, text, shown)
+    for root, private in ((near.folder, near.private), (far.folder, far.private)):
+        if root is not None and private:
+            close_saved_plans(root, private, baseline.files, matcher)
+    local, remote = near.tree, far.tree
+    matcher.close_repositories(repositories(local, remote))
+    if matcher.revision != revision:
+        local = refilter(local, matcher)
+        met_near |= matcher.take_met()
+        remote = refilter(remote, matcher)
+        met_far |= matcher.take_met()
+    left_alone = told(met_near, met_far, near.folder, remote_label(project))
+    return _Looked(local, remote, far, bad, left_alone)
 
 
 async def _near(project: Project, matcher: Matcher, site: Site, *, by_folder: bool) -> Near:
@@ -160,7 +200,8 @@ def _far(project: Project, listed: Listed | None, matcher: Matcher, site: Site) 
             folder, matcher, gitignore=False, links=project.filters.links, side=Side.REMOTE
         )
         real = walked.real or Path(os.path.realpath(folder))
-        return _Far(walked.tree, real, roots=_roots(remote.root, real, walked.identity))
+        roots = _roots(remote.root, real, walked.identity)
+        return _Far(walked.tree, real, roots=roots, private=walked.private)
     assert listed is not None and remote is not None  # noqa: S101, PT018 - see `list_far`
     tree = tree_of(listed, matcher, Side.REMOTE)
     return _Far(tree, store=store_of(listed, remote, site, project.policy.retry))

@@ -144,8 +144,9 @@ async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
     except PinnedError as e:
         return Prepared(project, _pinned(project, site, e))
     plan = _found_near(plan, seen)
-    notes = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
-    plan = noted(replace(plan, notes=plan.notes + notes), project.policy.engine)
+    bad = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
+    notes = (*plan.notes, *bad, *seen.left_alone.notes)
+    plan = noted(replace(plan, notes=notes), project.policy.engine)
     if project.policy.lease is not config.Lease.NONE:
         from bm_sync.engine.lease_told import told
 

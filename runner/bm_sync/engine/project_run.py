@@ -21,6 +21,7 @@ from bm_sync.engine.jail import BlockedError
 from bm_sync.engine.journal import bug, cannot_prune
 from bm_sync.engine.keepers import keepers_of, near_keeper
 from bm_sync.engine.ledger import Ledger
+from bm_sync.engine.left_alone import allowed
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared
 from bm_sync.engine.record import iso, record, record_part
@@ -166,15 +167,16 @@ class ProjectRunner:
             return
         if seen.observation.absent and self._plan.moves:
             await self._make_project()
+        moves = allowed(self._plan.moves, seen.matcher, self._ledger)
         scope = self._scope(seen)
         hands = self._hands(seen, scope)
         try:
             if self._by_bisync():
                 from bm_sync.engine import bisync
 
-                await bisync.carry_out(self._plan.moves, seen, hands, scope)
+                await bisync.carry_out(moves, seen, hands, scope)
             else:
-                await carry_out(self._plan.moves, hands, self._ledger)
+                await carry_out(moves, hands, self._ledger)
             for hand in hands.both:
                 await hand.recheck()
         finally:

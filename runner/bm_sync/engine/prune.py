@@ -1,7 +1,7 @@
 """Plans the removal of what the filters exclude but what still lies on a remote.
 
 Only the remote is ever changed, and only where the project's policy writes to it. What is built in
-(bm-sync's own folder, half uploads, with `gitignore` also .git) is left where it is.
+(bm-sync's own folder, half uploads, what no run moves) is left where it is.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from bm_sync.engine.prepare import Prepared, Wants, blank, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, walk
 from bm_sync.errors import BmSyncError
+from bm_sync.filters.closed import repositories
 from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.sift import name_fault, sift
 from bm_sync.model.config import (
     BUILT_IN,
     Direction,
     FilterSet,
+    Git,
     Mode,
     Placement,
     Policy,
@@ -62,7 +64,9 @@ async def prepare(project: Project, site: Site) -> Prepared:
         async with within(project.policy.limits.timeout_s):
             seen = await observe(project, site)
             _check_rules(seen)
-            found = _ignored(await _everything(seen, site), seen.matcher)
+            whole = await _everything(seen, site)
+            seen.matcher.close_repositories(repositories(whole))
+            found = _ignored(whole, seen.matcher)
     except BmSyncError as e:
         return Prepared(project, failed(project, site, e), partial=True)
     wants = intent(project, site, Wants(Accept(delete=len(found.files))))
@@ -104,7 +108,7 @@ def _check_rules(seen: Seen) -> None:
 
 async def _everything(seen: Seen, site: Site) -> Tree:
     """Return the remote side with nothing left out but what is bm-sync's own."""
-    anything = Matcher(FilterSet(links=seen.project.filters.links))
+    anything = Matcher(FilterSet(gitignore=False, git=Git.SYNC, links=seen.project.filters.links))
     if seen.remote_folder is not None:
         if seen.observation.remote.root is not Root.FOLDER:
             return Tree(files={})
@@ -156,6 +160,8 @@ def _declared_rule(path: str, matcher: Matcher, *, is_dir: bool) -> Rule | None:
     """Return the rule somebody wrote that excludes a path, None when no such rule does."""
     verdict = matcher.verdict(path, is_dir=is_dir)
     if not verdict.excluded or verdict.rule is None or verdict.rule.origin == BUILT_IN:
+        return None
+    if matcher.closed.at(path) is not None:
         return None
     return None if name_fault(path) else verdict.rule
 

@@ -203,7 +203,13 @@ async def apply(
                 told = (state.repaired, trouble, untold, shared.said if shared else None)
                 said_too = [n for n in told if n is not None]
                 failed = around.trouble if around is not None else None
-                return Applied(plan, record, "; ".join(said_too) or None, failed)
+                notice, warnings = "; ".join(said_too) or None, _warnings(prepared)
+                return Applied(plan, record, notice, failed, warnings=warnings)
+
+
+def _warnings(prepared: Sequence[Prepared]) -> tuple[tuple[str, str], ...]:
+    seen = ((p.project.name, p.seen) for p in prepared if p.seen is not None)
+    return tuple((name, what) for name, each in seen for what in each.left_alone.warnings)
 
 
 def _around(

@@ -14,6 +14,7 @@ from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import at_source, project_key
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.keepers import keepers_unseen
+from bm_sync.engine.left_alone import screened
 from bm_sync.engine.observe import observe
 from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
@@ -57,7 +58,7 @@ async def prepare(
         choice = Choice(conflict, keep, place, len(given), digest)
         seen = replace(seen, fresh={conflict.path: given})
     plan = resolve.make(project.name, seen.key, seen.observation, wants, choice)
-    return Prepared(project, plan, seen, partial=True)
+    return Prepared(project, screened(plan, seen.matcher), seen, partial=True)
 
 
 def _digest(data: bytes, algorithm: str) -> str | None:

@@ -12,6 +12,7 @@ from bm_sync.engine.answer import told_of
 from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.keepers import Keeper, keepers_of
+from bm_sync.engine.left_alone import screened
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.prepare import Prepared, Wants, accepted, failed, intent
 from bm_sync.engine.site import Site
@@ -107,7 +108,8 @@ async def _prepare(found: Target, wanted: Undo, project: Project, site: Site) ->
     past = undo.Past(named(found.run), effects, held, _hidden(effects, seen))
     wants = intent(project, site, Wants(wanted.accept))
     plan = undo.make(project.name, key, seen.observation, wants, past)
-    return Prepared(project, replace(plan, notes=plan.notes + found.notes), seen, partial=True)
+    plan = screened(replace(plan, notes=plan.notes + found.notes), seen.matcher)
+    return Prepared(project, plan, seen, partial=True)
 
 
 def named(run: Run) -> str:

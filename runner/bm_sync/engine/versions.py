@@ -15,6 +15,7 @@ from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.keepers import Keeper, keepers_of, keepers_unseen
+from bm_sync.engine.left_alone import screened
 from bm_sync.engine.observe import observe
 from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
@@ -108,7 +109,7 @@ async def prepare(project: Project, version: KeptVersion, site: Site) -> Prepare
     wanted = bring_back.Wanted(version.path, version.side, version.place, kept, recorded)
     wants = intent(project, site, Wants())
     plan = bring_back.make(project.name, seen.key, seen.observation, wants, wanted)
-    return Prepared(project, plan, seen, partial=True)
+    return Prepared(project, screened(plan, seen.matcher), seen, partial=True)
 
 
 async def fetch(project: Project, version: KeptVersion, target: Path, site: Site) -> None:

@@ -35,6 +35,7 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 _NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 _MOST_OPEN = 64  # folders on the way
 _SLICE_S = 0.001
+_ANY_MODE, _PRIVATE = 0o777, 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Walked:
 
     ignore_files: the text of each .gitignore by its folder ("" is the root). excluded: how many
     entries the filters took out, a folder counts once. via_link: the root itself is a symlink.
+    private: files that their owner alone may read and write, as saved plans are.
     """
 
     tree: Tree
@@ -52,6 +54,7 @@ class Walked:
     via_link: bool = False
     identity: Identity | None = None
     real: Path | None = None
+    private: tuple[str, ...] = ()
 
 
 def walk(
@@ -175,6 +178,7 @@ class _Walker:
         self._problems: list[Problem] = []
         self._hidden: list[str] = []  # paths that are excluded or have a problem
         self._excluded = 0
+        self._private: list[str] = []
         self._ignore_files: dict[str, str] = {}
         self._bad: tuple[BadPattern, ...] = ()
         self._user = os.geteuid()
@@ -205,7 +209,8 @@ class _Walker:
             problems=tuple(sorted(self._problems, key=lambda p: p.path)),
             disks=disks,
         )
-        return Walked(tree, self._ignore_files, self._excluded, self._bad)
+        private = tuple(self._private)
+        return Walked(tree, self._ignore_files, self._excluded, self._bad, private=private)
 
     def _read(self, folder: Folder) -> Iterator[Folder]:
         with os.scandir(self._here) as listing:
@@ -265,6 +270,8 @@ class _Walker:
         mtime_ns = found.st_mtime_ns
         stamp = FileStamp(found.st_size, mtime_ns, found.st_ctime_ns, found.st_ino)
         self._files[path] = File(stamp, None, mtime_ns)
+        if found.st_mode & _ANY_MODE == _PRIVATE:
+            self._private.append(path)
 
     def _take_link(self, folder: Folder, entry: os.DirEntry[str], path: str) -> Folder | None:
         """Note a link as what it points to; return that when it is a folder to read."""
@@ -276,7 +283,7 @@ class _Walker:
         is_dir = found is not None and stat.S_ISDIR(found.st_mode)
         if self._left_out(path, is_dir=is_dir):
             return None
-        refused = refusal(target, found, folder, self._root)
+        refused = refusal(target, found, folder, self._root, self._matcher)
         if found is None or refused is not None:
             self._problem(path, ProblemKind.SYMLINK, refused or "", alone=True)
             return None
@@ -284,6 +291,8 @@ class _Walker:
             self._take_file(target, path, found)
             return None
         self._dirs[path] = False
+        below = os.path.relpath(target, self._root)
+        self._matcher.linked(path, "" if below == "." else below)
         chain = (*folder.chain, (found.st_dev, found.st_ino))
         return Folder(os.path.relpath(target, self._root), path, chain, folder.links + 1)
 

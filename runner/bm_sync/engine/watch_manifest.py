@@ -17,7 +17,7 @@ from bm_sync.manifest import load
 from bm_sync.manifest.diagnostic import ManifestError
 from bm_sync.manifest.source import local_of
 from bm_sync.model.config import Manifest, Placement, Project
-from bm_sync.model.setup import Machine, Selection, Setup
+from bm_sync.model.setup import Selection, Setup
 from bm_sync.model.watch import Kept
 
 _Stamps = Mapping[str, tuple[int, ...]]
@@ -92,7 +92,7 @@ class InPlace:
     def _load(self) -> InForce:
         """Load the manifest; raises BmSyncError."""
         setup = self._setup
-        machine = Machine(setup.host, sys.platform, setup.sets, consent=setup.consent)
+        machine = setup.machine(sys.platform)
         loaded = load(self._file, setup.env, state_dir=setup.state_dir, machine=machine)
         chosen = select(loaded.manifest, self._selection)
         self._files = ()

@@ -1,7 +1,7 @@
 """Decides which paths of a project are excluded, the same way for both sides.
 
 Weakest to strongest: shared rules, the project's .gitignore files from the root down, the
-manifest's own rules, what is built in. The last match of the strongest place decides, and nothing
+manifest's own rules, what is closed. The last match of the strongest place decides, and nothing
 below an excluded folder can be taken back, as in git. Pure; nothing is read here.
 """
 
@@ -9,31 +9,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from bm_sync import layout
+from bm_sync.filters.closed import MAY_BE_CLOSED, Closed, ClosedNames, Met
 from bm_sync.filters.pattern import bytewise
 from bm_sync.filters.rules import BadPattern, check, parse
 from bm_sync.filters.ruleset import Glance, RuleSet, Verdict
-from bm_sync.model.config import BUILT_IN, FilterSet, Links, Rule
+from bm_sync.model.config import BUILT_IN, FilterSet, Git, Links, OrderPath, Rule
 
-_OURS = (Rule(layout.HOME, BUILT_IN), Rule("*" + layout.PARTIAL, BUILT_IN))
-_GITS = (Rule(".git", BUILT_IN),)
-
-
+_HALF_FILES = Rule(f"*{layout.PARTIAL}", BUILT_IN)
 _INCLUDED = Verdict(excluded=False)
 _Places = tuple[tuple[str, RuleSet], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """What is known of a folder: the rule that excludes it, and the places that speak in it."""
+    """What is known of a folder: what excludes it, the places that speak in it, what is closed."""
 
     excluded: Verdict | None
     places: tuple[RuleSet, ...]
     glance: Glance
+    closed: Closed
+    closed_here: ClosedNames | None
 
     def excludes(self, path: str, name: str, is_dir: bool) -> bool:  # noqa: FBT001 - see `inside`
         """Return whether an entry of this folder is excluded, by its path and last name."""
@@ -41,6 +42,10 @@ class _Folder:
 
     def judge(self, path: str, name: str, *, is_dir: bool) -> Verdict:
         """Return the verdict on an entry of this folder, by its path and last name."""
+        if self.closed_here or name[:1] in MAY_BE_CLOSED or not name.isascii() or "\\" in name:
+            verdict = self.closed.verdict(path, name, self.closed_here)
+            if verdict is not None:
+                return verdict
         if not path.isascii():
             path, name = bytewise(path), bytewise(name)
         if not self.glance.may_match(path, name):
@@ -55,7 +60,9 @@ class _Folder:
 class Matcher:
     """The filters of one project, with the ignore files added so far.
 
-    `filters` are those it was made from; `bad` are the patterns that match nothing.
+    `filters` are those it was made from; `bad` are the patterns that match nothing; `closed` is
+    what no rule takes back. `revision` counts what it has learnt: trees made before that may hold
+    what it excludes now.
     """
 
     def __init__(self, filters: FilterSet) -> None:
@@ -66,8 +73,9 @@ class Matcher:
         self._ignore_files: dict[str, tuple[Rule, ...]] = {}
         self._weak = _places(self._shared)
         self._by_folder: dict[str, RuleSet] = {}
-        built_in = _OURS + (_GITS if filters.gitignore else ())
-        self._strong = _places(self._own + built_in)
+        self._strong = _places((*self._own, _HALF_FILES))
+        self.closed = Closed(filters.orders, git=filters.git is Git.SKIP)
+        self.revision = 0
         self._folders: dict[str, _Folder] = {}
 
     def add_ignore_file(self, directory: str, text: str, shown_name: str) -> tuple[BadPattern, ...]:
@@ -81,6 +89,30 @@ class Matcher:
         self._speak(directory, rules)
         self.bad += bad
         return bad
+
+    def close_repositories(self, folders: Collection[str]) -> None:
+        """Close what is git's in folders that are git directories."""
+        new = set(folders) - self.closed.repositories if self.closed.git else set()
+        self.closed.repositories |= new
+        if new:
+            self._learnt()
+
+    def close(self, order: OrderPath) -> None:
+        """Close one more path."""
+        self.closed.add(order)
+        self._learnt()
+
+    def take_met(self) -> Met:
+        """Return the closed paths that were met since this was last asked."""
+        self._folders = {path: f for path, f in self._folders.items() if f.excluded is None}
+        return self.closed.take_met()
+
+    def linked(self, link: str, target: str) -> None:
+        """Note that the path `link` leads to the folder `target`: orders have a second name."""
+        depth = len(target.split("/")) if target else 0
+        for order in self.closed.below(target):
+            below = "/".join(order.path.split("/")[depth:])
+            self.close(replace(order, path=f"{link}/{below}"))
 
     def excluded(self, path: str, *, is_dir: bool) -> bool:
         """Return whether a path, or a folder it lies in, is excluded."""
@@ -114,6 +146,9 @@ class Matcher:
             {
                 "version": 1,
                 "gitignore": self.filters.gitignore,
+                "git": self.filters.git.value,
+                "repositories": sorted(self.closed.repositories),
+                "orders": sorted([order.path, order.glob] for order in self.closed.below("")),
                 "links": self.filters.links.value,
                 "max_size": self.filters.max_size,
                 "shared": _said(self._shared),
@@ -145,6 +180,8 @@ class Matcher:
             matcher = cls(
                 FilterSet(
                     gitignore=bool(told["gitignore"]),
+                    git=_git(told),
+                    orders=_orders(told),
                     shared=_heard(told["shared"]),
                     rules=_heard(told["rules"]),
                     max_size=told["max_size"],
@@ -153,6 +190,7 @@ class Matcher:
             )
             for folder, patterns in told["ignore_files"].items():
                 matcher._speak(folder, tuple(Rule(p, BUILT_IN, folder) for p in patterns))
+            matcher.close_repositories(told.get("repositories", ()))
         except (KeyError, TypeError, AttributeError, RecursionError) as e:
             raise ValueError("the snapshot of the filters is damaged") from e
         return matcher
@@ -161,7 +199,11 @@ class Matcher:
         self._ignore_files[directory] = rules
         if rules:
             self._by_folder[directory] = RuleSet(directory, rules)
-            self._folders.clear()
+            self._learnt()
+
+    def _learnt(self) -> None:
+        self.revision += 1
+        self._folders.clear()
 
     def _usable(self, rules: Iterable[Rule]) -> tuple[Rule, ...]:
         usable = []
@@ -187,13 +229,13 @@ class Matcher:
             excluded = verdict if verdict.excluded else None
             places = () if excluded else tuple(self._places_in(step))
             glance = folder.glance if places == folder.places else Glance(places)
-            folder = _Folder(excluded, places, glance)
+            folder = _Folder(excluded, places, glance, self.closed, self.closed.inside(step))
             self._folders[step] = folder
         return folder
 
     def _root(self) -> _Folder:
         places = tuple(self._places_in(""))
-        return _Folder(None, places, Glance(places))
+        return _Folder(None, places, Glance(places), self.closed, self.closed.inside(""))
 
     def _places_in(self, folder: str) -> Iterator[RuleSet]:
         """Yield the places that speak in a folder, the strongest first."""
@@ -219,6 +261,15 @@ def _below(folder: str, base: str) -> bool:
 def _places(rules: tuple[Rule, ...]) -> _Places:
     grouped = groupby(rules, key=lambda rule: rule.base)
     return tuple((base, RuleSet(base, said)) for base, said in grouped)
+
+
+def _orders(told: Mapping[str, Any]) -> tuple[OrderPath, ...]:
+    return tuple(OrderPath(path, "", BUILT_IN, bool(glob)) for path, glob in told.get("orders", ()))
+
+
+def _git(told: Mapping[str, object]) -> Git:
+    """Return what a snapshot says of git; an older version left it out with `gitignore` alone."""
+    return Git(str(told.get("git", Git.SKIP if told["gitignore"] else Git.SYNC)))
 
 
 def _said(rules: tuple[Rule, ...]) -> list[list[str]]:

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from operator import methodcaller
 
 from bm_sync.filters.pattern import Pattern, bytewise, understand
-from bm_sync.model.config import Rule
+from bm_sync.model.config import OrderPath, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a path is excluded, and by which rule it is or is not; None: no rule matched."""
+    """Whether a path is excluded, and by which rule it is or is not; None: no rule matched.
+
+    `order` and `git` say that no run moves it: it is what runs take their orders from, or git's.
+    """
 
     excluded: bool
     rule: Rule | None = None
+    order: OrderPath | None = None
+    git: bool = False
 
 
 _Question = Callable[[str], object]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bm_sync.manifest import orders
 from bm_sync.manifest.filtersets import Filters
 from bm_sync.manifest.nodes import Mapping, Node, Scalar
-from bm_sync.manifest.overlap import check_overlaps, warn_of_metrics
+from bm_sync.manifest.overlap import check_overlaps
 from bm_sync.manifest.places import local_folder
 from bm_sync.manifest.policies import Policies
 from bm_sync.manifest.projects import Placed, Rooms, build_projects
@@ -15,6 +16,7 @@ from bm_sync.manifest.remotes import build_remotes
 from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.model.config import Elsewhere, Manifest, Project, Remote
+from bm_sync.model.setup import FIGURES
 
 if TYPE_CHECKING:
     from bm_sync.manifest.hooks import Hooks
@@ -38,10 +40,18 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     rooms = Rooms(around, declared_remotes, remotes, policies, filters, schedules, hooks, defaults)
     placed = build_projects(group(checked, "projects"), rooms)
     schedules.check_all(tag for p in placed for tag in p.project.tags)
-    here = tuple(p for p in placed if p.elsewhere is None)
-    check_overlaps(here, around)
     targets = _targets(checked, tuple(p.project for p in placed), around)
     own_hooks = hooks.of(checked.get("hooks")) if hooks else ()
+    metrics = _metrics(checked.get("metrics"), around)
+    here = tuple(p for p in placed if p.elsewhere is None)
+    check_overlaps(here, around)
+    sources = (
+        *orders.of_manifest(checked, around, remotes.values(), targets),
+        *orders.of_machine(around),
+        *orders.of_hooks(own_hooks, around),
+        *([orders.OrderFile(metrics, FIGURES)] if metrics else []),
+    )
+    here = orders.close_orders(here, sources, around)
     if hooks is not None:
         hooks.warn()
     uses = _uses(around)
@@ -50,7 +60,7 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         digest,
         tuple(remotes.values()),
         tuple(p.project for p in here),
-        _metrics(checked.get("metrics"), here, around),
+        metrics,
         own_hooks,
         targets,
         tuple(Elsewhere(p.project, p.elsewhere) for p in placed if p.elsewhere is not None),
@@ -73,13 +83,8 @@ def _hooks(checked: Mapping, around: Surroundings) -> Hooks | None:
     return Hooks(group(checked, "defaults").get("hooks"), group(checked, "vars"), around)
 
 
-def _metrics(said: Node | None, here: tuple[Placed, ...], around: Surroundings) -> Path | None:
-    if not isinstance(said, Scalar):
-        return None
-    file = local_folder(said, around, "metrics")
-    if file is not None:
-        warn_of_metrics(here, file, said.spot, around)
-    return file
+def _metrics(said: Node | None, around: Surroundings) -> Path | None:
+    return local_folder(said, around, "metrics") if isinstance(said, Scalar) else None
 
 
 def _targets(

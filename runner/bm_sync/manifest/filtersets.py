@@ -14,7 +14,7 @@ from bm_sync.manifest.places import absolute, is_system, wrong_file
 from bm_sync.manifest.policies import known_names
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 from bm_sync.manifest.values import Surroundings, group, size, words
-from bm_sync.model.config import FilterSet, IgnoreFile, Links, Rule
+from bm_sync.model.config import FilterSet, Git, IgnoreFile, Links, Rule
 from bm_sync.model.diagnostic import Diagnostic
 
 MAX_BYTES = 1024 * 1024
@@ -64,13 +64,15 @@ class Filters:
             entries = group(self.declared, name).entries
             given.update({key: entry.value for key, entry in entries.items()})
         limit, ignore, links = (given.get(k) for k in ("max_size", "gitignore", "links"))
+        git = given.get("git")
         return FilterSet(
-            gitignore=isinstance(ignore, Scalar) and ignore.value is True,
+            gitignore=not (isinstance(ignore, Scalar) and ignore.value is False),
             shared=tuple(rule for name in names for rule in self._shared_of(name)),
             rules=tuple(rule for name in names for rule in self._rules_of(name)),
             max_size=_bytes(limit),
             links=Links(str(links.value)) if isinstance(links, Scalar) else Links.SKIP,
             files=tuple(file for name in names for file in self._files.get(name, ())),
+            git=Git(str(git.value)) if isinstance(git, Scalar) else Git.SKIP,
         )
 
     def _rules_of(self, name: str) -> tuple[Rule, ...]:

@@ -72,11 +72,15 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """All files as one; `layers` are the weakest first, none when there is one file alone."""
+    """All files as one; `layers` are the weakest first, none when there is one file alone.
+
+    `includes` is what they include, each with the folder that it begins in.
+    """
 
     tree: Node
     digest: str
     layers: tuple[Layer, ...] = ()
+    includes: tuple[tuple[Path, Scalar], ...] = ()
 
 
 def load(
@@ -176,7 +180,7 @@ def _manifest(
     judged = judge(expanded, report, source.env)
     if judged is None:
         return None
-    around = _surroundings(source, judged.manifest, whole.layers, report)
+    around = _surroundings(source, judged.manifest, whole, report)
     manifest = build(judged.manifest, around, whole.digest)
     if any("locked" in layer.tree.entries for layer in whole.layers):
         from bm_sync.manifest.locks import check_locks
@@ -212,12 +216,10 @@ def _without_tags(node: Node) -> Node:
     return replace(node, entries=inside)
 
 
-def _surroundings(
-    source: _Source, tree: Mapping, layers: tuple[Layer, ...], report: Report
-) -> Surroundings:
+def _surroundings(source: _Source, tree: Mapping, whole: _Whole, report: Report) -> Surroundings:
     from bm_sync.manifest.values import Surroundings, group
 
-    folders = {layer.name: layer.path.parent for layer in layers}
+    folders = {layer.name: layer.path.parent for layer in whole.layers}
     home, state = home_dir(source.env), source.state_dir.absolute()
     return Surroundings(
         file=source.file,
@@ -228,6 +230,7 @@ def _surroundings(
         report=report,
         variables=frozenset(group(tree, "vars").entries),
         folders=folders,
+        includes=whole.includes,
         machine=source.machine,
         ask=source.ask,
     )
@@ -247,6 +250,7 @@ def _whole(source: _Source, report: Report) -> _Whole | None:
 
 
 def _together(written: Mapping, source: _Source, report: Report) -> _Whole | None:
+    from bm_sync.manifest.including import includes
     from bm_sync.manifest.layers import Layer, digest_of, read_layers, together
     from bm_sync.manifest.overrides import overriding, values
 
@@ -258,9 +262,10 @@ def _together(written: Mapping, source: _Source, report: Report) -> _Whole | Non
     texts = [layer.text for layer in layers]
     on_top = overriding(source.env, source.machine.sets, trees, texts)
     tree = together(layers, report, on_top)
+    named = tuple((layer.path.parent, said) for layer in layers for said in includes(layer.tree))
     if len(layers) == 1 and on_top is None:
-        return _Whole(tree, hashlib.sha256(source.text.encode()).hexdigest())
-    return _Whole(tree, digest_of(layers, values(on_top)), layers)
+        return _Whole(tree, hashlib.sha256(source.text.encode()).hexdigest(), (), named)
+    return _Whole(tree, digest_of(layers, values(on_top)), layers, named)
 
 
 def _is_alone(tree: Mapping, source: _Source) -> bool:

@@ -166,7 +166,7 @@ def _filters(
     for said in names.items if isinstance(names, Sequence) else ():
         if isinstance(said, Scalar):
             single = group(declared, str(said.value)).entries
-            for key in ("gitignore", "max_size", "links"):
+            for key in ("gitignore", "git", "max_size", "links"):
                 if key in single:
                     places[*at, key] = _told(single[key].value, around)
     return places

@@ -243,14 +243,3 @@ def _check_state(
             )
             hint = "name another folder, or another state directory with --state-dir"
             around.report.error(Code.STATE_OVERLAP, claim.at, what, hint)
-
-
-def warn_of_metrics(placed: Iterable[Placed], file: Path, at: Spot, around: Surroundings) -> None:
-    """Warn when the figures that every run writes lie where a project would sync them."""
-    where = _folder(file)
-    for claim in (*_local_claims(placed), *_remote_claims(placed)):
-        if where[: len(claim.where)] == claim.where:
-            what = f"every run writes this file into a side of the project {quoted(claim.project)}"
-            hint = "put it elsewhere: it would be synced each time"
-            around.report.warning(Code.STATE_OVERLAP, at, what, hint)
-            return

@@ -17,19 +17,12 @@ from pathlib import Path
 import bm_sync
 from bm_sync.manifest.nodes import Document
 from bm_sync.model.config import FolderRemote, Manifest
-from bm_sync.paths import home_dir
+from bm_sync.paths import cache_dir
 
 NAME = "accepted-manifests"
 MOST = 100
 
 _DIGEST_LENGTH = 64
-
-
-def cache_dir(env: Mapping[str, str]) -> Path:
-    """Return the directory of caches: `XDG_CACHE_HOME/bm-sync`, by default in `~/.cache`."""
-    base = env.get("XDG_CACHE_HOME")
-    root = Path(base) if base and Path(base).is_absolute() else home_dir(env) / ".cache"
-    return root / "bm-sync"
 
 
 def digest(document: Document, schema: str) -> str:

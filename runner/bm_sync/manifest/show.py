@@ -21,6 +21,7 @@ from bm_sync.model.config import (
     Manifest,
     NamedRemote,
     OptionValue,
+    OrderPath,
     Policy,
     Project,
     Remote,
@@ -200,7 +201,14 @@ def _filters(filters: FilterSet, *, rules: bool) -> Json:
         "exclude": [_rule(rule) for rule in filters.rules],
         "max_size": filters.max_size,
         "links": filters.links.value,
+        "git": filters.git.value,
+        "orders": [_order(order) for order in filters.orders],
     }
+
+
+def _order(order: OrderPath) -> Json:
+    what, origin = escaped(order.what), escaped(str(order.origin))
+    return {"path": escaped(order.path), "what": what, "declared": origin}
 
 
 def _schedule(schedule: Schedule | None) -> Json:

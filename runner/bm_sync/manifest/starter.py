@@ -24,6 +24,7 @@ remotes:
 
 filters:
   common:
+    gitignore: true                           # .gitignore files inside a project count
     # gitignore syntax; the last match wins, ! takes back in.
     exclude: ["*.tmp", ".DS_Store", ".obsidian/workspace*"]
 

@@ -28,8 +28,8 @@ class Surroundings:
     """What a manifest is resolved against.
 
     `folder` is the manifest's own, absolute; `file` is as the user named it; `variables` are the
-    names in `vars`. `folders` are those of all
-    files when there are several, the weakest first, by the name in their spots.
+    names in `vars`. `folders` are those of all files when there are several, the weakest first, by
+    the name in their spots. `includes` are what these include, each with the folder of its file.
     """
 
     file: Path
@@ -40,6 +40,7 @@ class Surroundings:
     report: Report
     variables: frozenset[str] = frozenset()
     folders: AbstractMapping[str, Path] = field(default_factory=dict)
+    includes: tuple[tuple[Path, Scalar], ...] = ()
     machine: Machine = Machine()
     ask: Callable[[], bytes | None] = lambda: None
     uses: list[tuple[Use, Spot]] = field(default_factory=list)

@@ -18,6 +18,7 @@ from bm_sync.model.policy import (
     Conflict,
     Direction,
     Engine,
+    Git,
     Guards,
     KeepVersions,
     Lease,
@@ -55,6 +56,7 @@ __all__ = [
     "Engine",
     "FilterSet",
     "FolderRemote",
+    "Git",
     "Guards",
     "IgnoreFile",
     "KeepVersions",
@@ -67,6 +69,7 @@ __all__ = [
     "Mode",
     "NamedRemote",
     "OptionValue",
+    "OrderPath",
     "Origin",
     "Placement",
     "Policy",
@@ -103,20 +106,36 @@ class IgnoreFile:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderPath:
+    """A path of a project that runs take their orders from: no run writes it, none deletes it.
+
+    `path` is below the root of a side, `what` says what it is to a run ("the manifest"), `origin`
+    where it is named. Nothing has to stand there yet. With `glob` each part is a pattern (fnmatch).
+    """
+
+    path: str
+    what: str
+    origin: Origin
+    glob: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FilterSet:
     """The filters of a project, merged in the order they are named.
 
     `shared` are the rules of `ignore_files` (weakest), then come the project's .gitignore files
     when `gitignore` is set, then `rules`, the manifest's own `exclude` (strongest). Within each the
-    last match wins. `files` are where `shared` comes from.
+    last match wins. `files` are where `shared` comes from. `git` and `orders` are above them all.
     """
 
-    gitignore: bool = False
+    gitignore: bool = True
     shared: tuple[Rule, ...] = ()
     rules: tuple[Rule, ...] = ()
     max_size: int | None = None
     links: Links = Links.SKIP
     files: tuple[IgnoreFile, ...] = ()
+    git: Git = Git.SKIP
+    orders: tuple[OrderPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

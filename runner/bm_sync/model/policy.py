@@ -85,6 +85,13 @@ class Links(StrEnum):
     FOLLOW = "follow"
 
 
+class Git(StrEnum):
+    """What happens to what is git's own: `.git`, and folders that are git directories."""
+
+    SKIP = "skip"
+    SYNC = "sync"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A guard limit: a count, a percentage with a floor, or both (the smaller then holds)."""

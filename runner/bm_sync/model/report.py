@@ -179,6 +179,7 @@ class Applied:
     `notice` is a sentence about the state when some of it was damaged and started anew, and about
     figures that could not be written. `trouble` is why a hook of the whole run failed at its end.
     `held` is why projects are missing in the plan that was not confirmed: other runs hold them.
+    `warnings` are what the run left alone on purpose and who reads its end should know, by project.
     """
 
     plan: Plan
@@ -186,3 +187,4 @@ class Applied:
     notice: str | None = None
     trouble: str | None = None
     held: tuple[LockedError, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+FIGURES = "the figures that each run writes"
+
 
 def _nobody(_: str) -> None:
     """Tell nobody."""
@@ -29,13 +31,15 @@ class Machine:
 
     `host` and `platform` are as `os.uname` and `sys.platform` tell them. `sets` are the names and
     values of `--set`, the last one of a name counts. `consent` says that the manifest is taken
-    whoever it belongs to, because `-f` names it.
+    whoever it belongs to, because `-f` names it. `files` are those that the command line names for
+    a run, each with what it is to it.
     """
 
     host: str = ""
     platform: str = ""
     sets: tuple[tuple[str, str], ...] = ()
     consent: bool = False
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,9 @@ class Setup:
     sets: tuple[tuple[str, str], ...] = ()
     consent: bool = False
     tell: Callable[[str], None] = _nobody
+
+    def machine(self, platform: str) -> Machine:
+        """Return what a manifest is loaded for here."""
+        said = ((self.rclone, "the rclone that runs use"), (self.metrics, FIGURES))
+        files = tuple((str(file), what) for file, what in said if file is not None)
+        return Machine(self.host, platform, self.sets, self.consent, files)

@@ -19,6 +19,8 @@ from bm_sync.model.tree import FileStamp, ObjectStamp
 from bm_sync.plan import decode
 
 VERSION = 1
+HEAD_BYTES = 4096
+"""How much of a file tells whether it is a saved plan."""
 
 Json = dict[str, Any]
 
@@ -42,6 +44,11 @@ def from_json(obj: object) -> Plan:
     if sealed(plan).digest != plan.digest:
         raise UsageError("the saved plan was changed after it was written", hint=decode.HINT)
     return plan
+
+
+def looks_saved(head: bytes) -> bool:
+    """Return whether a file of which these are the first bytes looks like a saved plan."""
+    return head.startswith(b"{") and b'"kind": "plan"' in head
 
 
 def sealed(plan: Plan) -> Plan:

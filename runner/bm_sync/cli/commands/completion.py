@@ -72,7 +72,8 @@ def _manifest(words: Sequence[str], io: Io) -> Manifest | None:
     files = [word for word in before if word.endswith((".yaml", ".yml"))]
     named = [*_given(before, *_MANIFEST), *files, None]
     state = [*_given(before, "--state-dir"), None]
-    args = Namespace(manifest=named[0], state_dir=state[0], sets=_given(before, "--set"))
+    sets = _given(before, "--set")
+    args = Namespace(manifest=named[0], state_dir=state[0], sets=sets, rclone=None)
     try:
         return read(manifest_file(args, io), args, io).manifest
     except BmSyncError:

@@ -35,15 +35,17 @@ _AGAIN = {
 }
 
 
-def run_text(run: Run, view: View, *, files: bool = False) -> str:
-    """Return the end screen of a run; `files` lists each action."""
+def run_text(
+    run: Run, view: View, *, files: bool = False, warnings: Sequence[tuple[str, str]] = ()
+) -> str:
+    """Return the end screen of a run; `files` lists each action, `warnings` are by project."""
     actions = [line for project in run.projects if files for line in _actions(project, view)]
     if view.quiet:
         return lines(labelled(_blocks(run.projects, view)))
     return lines(
         summary(run.projects, view),
         actions,
-        labelled(_blocks(run.projects, view)),
+        labelled(_blocks(run.projects, view, warnings)),
         _total(run, view),
     )
 
@@ -118,14 +120,17 @@ def _colour(status: Status) -> str | None:
     return "yellow" if status in mild else "red"
 
 
-def _blocks(projects: Sequence[ProjectRun], view: View) -> list[Block]:
+def _blocks(
+    projects: Sequence[ProjectRun], view: View, warnings: Sequence[tuple[str, str]] = ()
+) -> list[Block]:
     """Return what is to be said of each project; a cause that several share is told once."""
     shared = together_by_cause([(p.project, _cause_alone(p)) for p in projects])
     blocks: list[Block] = []
     for project in projects:
         names = shared.get(project.project)
         if names is None:
-            said = _words(project, view)
+            more = [escape(what) for name, what in warnings if name == project.project]
+            said = [*_words(project, view), *more]
         elif names[0] == project.project:
             said = [*_told(project), *shared_lines(names, view)]
         else:

@@ -11,7 +11,7 @@ from bm_sync.filters import rules as patterns
 from bm_sync.filters.matcher import Matcher
 from bm_sync.manifest.bmignore import NAME
 from bm_sync.manifest.filtersets import MAX_BYTES
-from bm_sync.model.config import BUILT_IN, FilterSet, Rule
+from bm_sync.model.config import BUILT_IN, FilterSet, Git, Rule
 
 _INSIDE = "/**"
 
@@ -50,7 +50,8 @@ def _completed(rules: Sequence[Rule]) -> Iterator[str]:
 
     Basic Memory's own guide writes `.env/**` and means the file .env as well.
     """
-    matcher = Matcher(FilterSet(shared=tuple(Rule(r.pattern, BUILT_IN) for r in rules)))
+    said = tuple(Rule(r.pattern, BUILT_IN) for r in rules)
+    matcher = Matcher(FilterSet(git=Git.SYNC, shared=said))
     for rule in rules:
         name = rule.pattern.removesuffix(_INSIDE)
         if name == rule.pattern or name.startswith("!") or not name.strip("*/"):
