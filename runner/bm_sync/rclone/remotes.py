@@ -23,6 +23,7 @@ from bm_sync.secret import Secret, resolve
 LOCAL = "bm-sync-local"
 DECLARED = "bm-sync-remote-{}"
 LOCAL_TYPE = "local"
+S3_TYPE = "s3"
 CONFIG_DUMP_TIMEOUT_S = 60.0
 _HOW_USED = re.compile(r":(ro|nc|writeback)\Z")
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
@@ -43,7 +44,8 @@ class Fs:
 
     `root` is what rclone is given: it ends in `/`, but for the top of a remote (`name:`). `label`
     is for a person, `type` the backend's name, `name` the remote's in the manifest. `opener` opens
-    a file of a folder of this machine, for who does not go through rclone.
+    a file of a folder of this machine, for who does not go through rclone. `opaque`: what rclone
+    takes for the MD5 of an object is none, as on S3 buckets that encrypt with KMS keys.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Fs:
     root: str
     label: str
     opener: Callable[[str], int] | None = field(default=None, compare=False, repr=False)
+    opaque: bool = False
 
     def at(self, path: str) -> Fs:
         """Return the folder `path` below this root; "" is the root itself."""
