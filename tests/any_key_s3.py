@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,7 +53,8 @@ class Store:
     """The objects by their keys, and the server that tells of them.
 
     `asked` are all requests: what S3 calls the operation, and the key. `versions` holds every
-    object that was ever written, as a bucket with versioning does.
+    object that was ever written, as a bucket with versioning does. `refuse` are the requests that
+    are forbidden, `on_ask` hears of each request before it is answered.
     """
 
     habits: Habits = field(default_factory=Habits)
@@ -66,6 +67,15 @@ class Store:
     versions: dict[bytes, list[bytes]] = field(default_factory=dict)
     turn: threading.RLock = field(default_factory=threading.RLock)
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    refuse: set[tuple[str, bytes]] = field(default_factory=set)
+    on_ask: Callable[[str, bytes], None] | None = None
+
+    def ask(self, operation: str, key: bytes) -> bool:
+        """Note a request; return whether it is allowed."""
+        self.asked.append((operation, key))
+        if self.on_ask is not None:
+            self.on_ask(operation, key)
+        return (operation, key) not in self.refuse
 
     def put(self, key: bytes, data: bytes, meta: dict[str, str], parts: int = 0) -> str:
         """Write an object as its own server does, and return its ETag."""
@@ -159,7 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
             if "uploadId" in self._query():
                 self.store.uploads.pop(self._query()["uploadId"], None)
             else:
-                self.store.asked.append(("DeleteObject", self._key()))
+                if not self.store.ask("DeleteObject", self._key()):
+                    self._fail(403, "AccessDenied")
+                    return
                 self.store.objects.pop(self._key(), None)
         self._answer(204)
 
@@ -183,10 +195,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refused(self, key: bytes, operation: str) -> bool:
         """Note a write; refuse it when the store has to."""
-        self.store.asked.append((operation, key))
+        allowed = self.store.ask(operation, key)
         match, none = self.headers.get("If-Match"), self.headers.get("If-None-Match")
         there = key in self.store.objects
-        if len(key) > self.store.habits.longest_key:
+        if not allowed:
+            self._fail(403, "AccessDenied")
+        elif len(key) > self.store.habits.longest_key:
             self._fail(400, "KeyTooLongError")
         elif self.store.habits.conditions and (
             (none == "*" and there) or (match and not (there and self.store.tag(key) == match))
@@ -224,8 +238,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _object(self, operation: str) -> None:
         with self.store.turn:
             key = self._key()
+            self.store.ask(operation, key)
             data = self.store.objects.get(key)
-            self.store.asked.append((operation, key))
             if data is None:
                 self._fail(404, "NoSuchKey")
                 return
@@ -247,7 +261,7 @@ class _Handler(BaseHTTPRequestHandler):
         folders: list[bytes] = []
         more = b""
         with self.store.turn:
-            self.store.asked.append(("ListObjects", prefix))
+            self.store.ask("ListObjects", prefix)
             for key in sorted(k for k in self.store.objects if k.startswith(prefix) and k > after):
                 inside = key[len(prefix) :]
                 head, cut, _ = inside.partition(delimiter) if delimiter else (key, b"", b"")

@@ -66,5 +66,6 @@ def store_of(listed: Listed, remote: DistantRemote, site: Site, retry: Retry) ->
         features=place.features,
         names=names,
         conditions=lambda: site.conditions(remote, place.base, retry),
+        on_opaque=lambda: site.learn_opaque(remote, opaque=True),
         litter=tuple(p for p in names if p.endswith(site.partial_suffix)),
     )

@@ -7,11 +7,13 @@ and looked at first. Only what was planned and then seen on the remote is agreed
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 
 from bm_sync.engine.distant import Distant
 from bm_sync.engine.landing import Landing
@@ -19,15 +21,19 @@ from bm_sync.engine.retry import of_all_files, repeatable
 from bm_sync.engine.scope import Errand, Giver, agreed, as_object, salvage
 from bm_sync.model.plan import Copy, Restore
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import ObjectStamp, Stamp
+from bm_sync.model.tree import ObjectStamp, Stamp, same_version
 from bm_sync.plan.case import fold
 from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import S3_TYPE, Fs
 from bm_sync.rclone.transfer import TOLD_AT_MOST, Batch, BatchResult
 from bm_sync.rclone.wire import Progress
 
 _NEWER = "another version has appeared on the remote"
 _INDISTINCT = "the remote takes this name for that of another file"
 _VANISHED = "it vanished here meanwhile"
+_NOT_TAKEN = "the upload did not take: the remote still shows the version before it"
+_MD5 = "md5"
+_PART = 5 << 20  # no object is made of smaller parts, but for the last one
 
 
 class Departures:
@@ -35,11 +41,11 @@ class Departures:
 
     def __init__(self, distant: Distant) -> None:
         self._distant = distant
-        self._store = distant.store
         self._scope = distant.scope
         self._content: dict[str, str] = {}
         self.algorithm = distant.store.features.hash or distant.scope.algorithm
         self.landing = Landing(distant)
+        self._told_tags = True  # whether what a listing tells as MD5 is what the store calls it
 
     async def receive(self, errands: Sequence[Errand], source: Giver) -> None:
         """Upload all errands whose source is still what was planned."""
@@ -71,14 +77,14 @@ class Departures:
         """
         if not errands:
             return
-        conditions = await self._store.conditions()
-        for number, batch in enumerate(_without_twins(errands, self._store.names)):
+        conditions = await self._distant.store.conditions()
+        for number, batch in enumerate(_without_twins(errands, self._distant.store.names)):
             pending = {e.path: e for e in batch}
             if not conditions:
                 await self._drop_appeared(pending)
             if number > 0:
                 await self._drop_indistinct(pending)
-            await self._upload(pending, source, new_only=conditions)
+            self._vanished(await self._upload(pending, source, new_only=conditions))
 
     async def _drop_appeared(self, pending: dict[str, Errand]) -> None:
         """Settle the names that are no longer new; the same content there is as good as sent."""
@@ -91,7 +97,7 @@ class Departures:
 
     async def _drop_indistinct(self, pending: dict[str, Errand]) -> None:
         """Settle the names that the server takes for those of other files."""
-        rclone, fs = self._scope.rclone, self._store.fs
+        rclone, fs = self._scope.rclone, self._distant.store.fs
         for path in list(pending):
             if await self._scope.persist(partial(rclone.stat, fs, path)) is not None:
                 self._settle(pending.pop(path), Outcome.FAILED, _INDISTINCT)
@@ -105,36 +111,94 @@ class Departures:
         ready = [by_action[a] for a in kept] + [e for e in errands if e.kept_as]
         seen = await self._distant.look([e.path for e in ready])
         pending = {e.path: e for e in ready if self._unmoved(e, seen.get(e.path))}
-        if await self._store.conditions():
+        if await self._distant.store.conditions():
             await self._upload_if(pending, source)
         else:
-            await self._upload(pending, source, new_only=False)
+            await self._upload_over(pending, source)
+        left = {a: e.target for a in kept if (e := by_action[a]).target is not None}
+        await self._distant.drop_needless(left)
+
+    async def _upload_over(self, pending: dict[str, Errand], source: Giver) -> None:
+        """Upload over versions where no condition can say which.
+
+        Remotes that are made of several others may write a file that nobody reads, beside the one
+        that stands: there the new version lands aside, and the old one is removed before it moves
+        in.
+        """
+        left = await self._upload(pending, source, new_only=False)
+        still = await source.vouch(list(left.values()))
+        again = {p: e for p, e in left.items() if p in still}
+        if again and self.landing.clear_first():
+            left |= await self._upload(dict(again), source, new_only=False)
+            left = {p: e for p, e in left.items() if not self._is_settled(e)}
+        for path, errand in left.items():
+            if path in still:
+                self._settle(errand, Outcome.FAILED, _NOT_TAKEN)
+            else:
+                self._settle(errand, Outcome.DROPPED, _VANISHED)
 
     def _unmoved(self, errand: Errand, seen: Stamp | None) -> bool:
-        if seen == errand.target:
+        if same_version(seen, errand.target):
             return True
         self._settle(errand, Outcome.DROPPED, _NEWER if seen else "the file has vanished")
         return False
 
     async def _upload_if(self, pending: dict[str, Errand], source: Giver) -> None:
         """Upload each file on the condition that it replaces the version that was kept."""
-        rclone, there = self._scope.rclone, self._store.fs
         by_action = {e.action: e for e in pending.values() if isinstance(e.action, Copy | Restore)}
 
         async def put(action: Copy | Restore) -> None:
-            etag = _etag(by_action[action].target)
             async with source.lend([action.path]) as here:
-                await rclone.copy_file(here, action.path, there, action.path, if_match=etag)
+                await self._put_if(by_action[action], here)
 
         done = await self._distant.each(list(by_action), put)
         sent = {a.path: by_action[a] for a in done}
         await self._verify(sent, source, sent.keys())
         for errand in sent.values():
-            self._settle(errand, Outcome.FAILED, "the upload did not take")
+            self._settle(errand, Outcome.FAILED, _NOT_TAKEN)
 
-    async def _upload(self, pending: dict[str, Errand], source: Giver, *, new_only: bool) -> None:
+    async def _put_if(self, errand: Errand, here: Fs) -> None:
+        """Upload one file over the version that it replaces, by the name the store has for that.
+
+        What is refused although that version stands was not its name. A store that does not tell
+        the name takes the file without a condition, right after the look.
+        """
+        rclone, fs, path = self._scope.rclone, self._distant.store.fs, errand.path
+        tag = await self._tag_of(errand)
+        try:
+            await rclone.copy_file(here, path, fs, path, if_match=tag)
+        except RcloneError as e:
+            if e.fault is not Fault.CHANGED or tag is None:
+                raise
+            seen = (await self._distant.look([path])).get(path)
+            stands = same_version(seen, errand.target)
+            other = await rclone.etag(fs, path) if stands else tag
+            if other == tag:
+                raise
+            self._told_tags = False
+            await rclone.copy_file(here, path, fs, path, if_match=other)
+
+    async def _tag_of(self, errand: Errand) -> str | None:
+        """Return what the store calls the version that is replaced; None when nobody can tell.
+
+        An object that went up in parts, of 5 MiB or more, has a name of its own; rclone tells the
+        MD5 that it wrote down for it.
+        """
+        assert errand.target is not None  # noqa: S101 - it replaces something
+        seen = as_object(errand.target)
+        algorithm, _, value = (seen.content or "").partition(":")
+        if algorithm != "md5" and seen.tag is not None:
+            return seen.tag
+        if algorithm == "md5" and seen.size < _PART and self._told_tags:
+            return value
+        return await self._scope.rclone.etag(self._distant.store.fs, errand.path)
+
+    async def _upload(
+        self, pending: dict[str, Errand], source: Giver, *, new_only: bool
+    ) -> dict[str, Errand]:
+        """Upload a batch; return what neither arrived nor failed."""
         if not pending:
-            return
+            return {}
 
         async def attempt() -> None:
             result = await self._send(pending, source, new_only=new_only)
@@ -145,8 +209,7 @@ class Departures:
             await self._scope.persist(attempt)
         except RcloneError as e:
             await self._sort_out(pending, source, e, new_only=new_only)
-        for errand in pending.values():
-            self._settle(errand, Outcome.DROPPED, _VANISHED)
+        return pending
 
     async def _send(
         self, pending: dict[str, Errand], source: Giver, *, new_only: bool
@@ -163,7 +226,7 @@ class Departures:
                     break
         except asyncio.CancelledError:
             new = {path for path, errand in pending.items() if errand.target is None}
-            whole = new if self._store.features.atomic_put else ()
+            whole = new if self._distant.store.features.atomic_put else ()
             await salvage(self._conclude(pending, source, whole))
             raise
         await self._conclude(pending, source, pending if ended.fault is None else ended.sent)
@@ -176,7 +239,7 @@ class Departures:
             files, size = before.files + seen.files, before.bytes + seen.bytes
             self._scope.progress(replace(seen, files=files, bytes=size))
 
-        target = self.landing.fs if self.landing.needed else self._store.fs
+        target = self.landing.fs if self.landing.needed else self._distant.store.fs
         paths = [errand.path for errand in portion]
         async with source.lend(paths) as root:
             result = await self._scope.rclone.copy_batch(root, target, paths, how, progress)
@@ -224,7 +287,7 @@ class Departures:
         SeaweedFS 4.48 does so where a folder of that name has just been emptied.
         """
         await self._drop_appeared(unseen)
-        await self._upload(unseen, source, new_only=False)
+        self._vanished(await self._upload(unseen, source, new_only=False))
 
     def _refuse(self, errand: Errand, cause: RcloneError | None) -> None:
         if cause is None:
@@ -240,22 +303,77 @@ class Departures:
         """Settle every pending errand whose file now stands on the remote.
 
         `sent`: those that went up by rclone's word, for which without hashes an equal size is
-        enough.
+        enough. What still is the version to be replaced stays pending.
         """
-        seen = await self._distant.look(list(pending))
+        seen = {p: as_object(s) for p, s in (await self._distant.look(list(pending))).items()}
+        if await self._hashes_are_none(pending, seen):
+            seen = {p: as_object(s) for p, s in (await self._distant.look(list(pending))).items()}
+        ours = {p for p in seen if self._is_ours(pending[p], seen[p], trust=p in sent)}
+        alike = [p for p in ours if seen[p] == pending[p].target and not _tells(seen[p])]
+        ours -= await self._unread(alike, source)
         still = await source.vouch([pending[p] for p in seen])
         for path, stamp in seen.items():
             errand = pending[path]
-            ours = self._is_ours(errand, as_object(stamp), trust=path in sent)
-            if not ours and (stamp == errand.target or not _tells(stamp)):
+            if path not in ours and (same_version(stamp, errand.target) or not _tells(stamp)):
                 continue
             del pending[path]
-            if not ours:
+            if path not in ours:
                 self._settle(errand, Outcome.DROPPED, _NEWER)
             elif path in still:
-                self._agree(errand, as_object(stamp))
+                self._agree(errand, stamp)
             else:
                 self._settle(errand, Outcome.DROPPED, "it changed here while it was copied")
+
+    async def _unread(self, paths: Sequence[str], source: Giver) -> set[str]:
+        """Return those paths at which other bytes are read than were sent.
+
+        The stamp is that of the version to be replaced: either nobody reads the new one, or both
+        have size and time in common.
+        """
+        if not paths:
+            return set()
+        store = self._distant.store
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            found = await self._scope.persist(
+                lambda: self._scope.rclone.contents(
+                    store.fs, paths, features=store.features, scratch=Path(scratch)
+                )
+            )
+        other = set(paths) - found.keys()
+        for path, content in found.items():
+            known = self._content[path]
+            if not _same_algorithm(known, content):
+                known = await source.content(path, content.partition(":")[0]) or ""
+            if known != content:
+                other.add(path)
+        return other
+
+    async def _hashes_are_none(
+        self, pending: dict[str, Errand], seen: dict[str, ObjectStamp]
+    ) -> bool:
+        """Return whether it turns out that what the store tells as MD5 is none.
+
+        Buckets that encrypt with KMS keys have ETags that look like one. The smallest file that
+        seems to hold something else is read for it.
+        """
+        fs = self._distant.store.fs
+        if fs.type != S3_TYPE or fs.opaque:
+            return False
+        odd = [p for p, s in seen.items() if _tells(s) and self._may_be_ours(pending[p], s)]
+        path = min(odd, key=lambda p: seen[p].size, default=None)
+        if path is None:
+            return False
+        with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+            real = await self._scope.rclone.downloaded(fs, path, _MD5, Path(scratch))
+        if real is None or real == seen[path].content:
+            return False
+        self._distant.turn_opaque()
+        return True
+
+    def _may_be_ours(self, errand: Errand, stamp: ObjectStamp) -> bool:
+        """Return whether a version differs from what was sent by its hash alone."""
+        moved = not same_version(stamp, errand.target) and stamp.size == errand.size
+        return moved and stamp.content != self._content[errand.path]
 
     def _is_ours(self, errand: Errand, stamp: ObjectStamp, *, trust: bool) -> bool:
         content = self._content[errand.path]
@@ -271,6 +389,13 @@ class Departures:
             kept = self._distant.kept_label(errand.path)
         self._settle(errand, Outcome.DONE, kept=kept)
         self._scope.arrived(errand.size)
+
+    def _vanished(self, left: dict[str, Errand]) -> None:
+        for errand in left.values():
+            self._settle(errand, Outcome.DROPPED, _VANISHED)
+
+    def _is_settled(self, errand: Errand) -> bool:
+        return self._scope.ledger.outcome(errand.action) is not None
 
     def _settle(
         self, errand: Errand, outcome: Outcome, detail: str | None = None, kept: str | None = None
@@ -292,15 +417,6 @@ def _without_twins(errands: Sequence[Errand], names: Collection[str]) -> list[li
         batches[met[name]].append(errand)
         met[name] += 1
     return batches
-
-
-def _etag(stamp: Stamp | None) -> str | None:
-    """Return the ETag of a version, None where it is not known (uploads in parts)."""
-    if stamp is None:
-        return None
-    seen = as_object(stamp)
-    algorithm, _, value = (seen.content or "").partition(":")
-    return value if algorithm == "md5" else seen.tag
 
 
 def _tells(stamp: Stamp) -> bool:

@@ -24,7 +24,6 @@ class Discard:
 
     def __init__(self, distant: Distant) -> None:
         self._distant = distant
-        self._store = distant.store
         self._scope = distant.scope
 
     async def trash(self, items: Sequence[Trash]) -> None:
@@ -32,7 +31,9 @@ class Discard:
         if not items:
             return
         try:
-            way = await self._scope.persist(lambda: self._scope.rclone.removal(self._store.base))
+            way = await self._scope.persist(
+                lambda: self._scope.rclone.removal(self._distant.store.base)
+            )
         except RcloneError as e:
             if e.fault is not Fault.FORBIDDEN:
                 raise
@@ -52,20 +53,21 @@ class Discard:
         """Let a later plan delete what had to wait, if the remote deletes by now."""
         if self._scope.ledger.withheld:
             with suppress(RcloneError):
-                await self._scope.rclone.reconsider(self._store.base)
+                await self._scope.rclone.reconsider(self._distant.store.base)
 
     async def _by_copy(self, items: Sequence[Trash]) -> None:
         kept = await self._distant.keep((i, i.path) for i in items)
 
         async def delete(item: Trash) -> None:
-            await self._scope.rclone.delete_file(self._store.fs, item.path)
+            await self._scope.rclone.delete_file(self._distant.store.fs, item.path)
             self._scope.ledger.forget(item.path)
 
         for item in await self._distant.each(await self._still(kept), delete):
             self._gone(item)
+        await self._distant.drop_needless({i: self._distant.mine(i) for i in kept})
 
     async def _by_move(self, items: Sequence[Trash]) -> None:
-        rclone, store = self._scope.rclone, self._store
+        rclone, store = self._scope.rclone, self._distant.store
 
         async def move(item: Trash) -> None:
             place = self._distant.trash_path(item.path)
@@ -92,13 +94,17 @@ class Discard:
             return {}
         return await self._scope.persist(
             lambda: self._scope.rclone.list_some(
-                self._store.base, paths, features=self._store.features, mtime=False, content=True
+                self._distant.store.base,
+                paths,
+                features=self._distant.store.features,
+                mtime=False,
+                content=True,
             )
         )
 
     async def _bring_back(self, item: Trash) -> None:
         """Give a version that nobody planned to delete its name again."""
-        rclone, store = self._scope.rclone, self._store
+        rclone, store = self._scope.rclone, self._distant.store
         place = self._distant.trash_path(item.path)
         detail = "the file was changed"
         try:

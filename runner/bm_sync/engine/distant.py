@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from bm_sync import layout
+from bm_sync.engine.place import as_opaque
 from bm_sync.engine.scope import Scope, as_object
 from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import ObjectStamp, Side, Stamp
+from bm_sync.model.tree import ObjectStamp, Side, Stamp, same_version
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
@@ -27,7 +29,7 @@ class Store:
     """A project's place on a remote: `fs` is its root, `base` the remote's root above it.
 
     `names` are the files that the last listing saw; `conditions` tells whether uploads may say
-    which version they replace.
+    which version they replace. `on_opaque` is told when the hashes it lists turn out to be none.
     """
 
     fs: Fs
@@ -36,6 +38,7 @@ class Store:
     names: Collection[str]
     conditions: Callable[[], Awaitable[bool]]
     litter: tuple[str, ...] = ()
+    on_opaque: Callable[[], None] = lambda: None
 
 
 class Distant:
@@ -45,6 +48,14 @@ class Distant:
         self.side = side
         self.store = store
         self.scope = scope
+
+    def turn_opaque(self) -> None:
+        """Take what the remote lists as hashes for names of versions from now on."""
+        store = self.store
+        store.on_opaque()
+        fs, features = as_opaque(store.fs, store.features)
+        base = replace(store.base, opaque=True)
+        self.store = replace(store, fs=fs, base=base, features=features)
 
     async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
         """Return the stamps of those files that are there, by single looks or one listing."""
@@ -80,6 +91,20 @@ class Distant:
             )
 
         return await self.each(list(paths), copy)
+
+    async def drop_needless(self, kept: Mapping[Acting, Stamp]) -> None:
+        """Remove the copies of versions that were kept for nothing: they stand where they stood.
+
+        Each try would leave another one. `kept` tells the version of each action.
+        """
+        ledger = self.scope.ledger
+        idle = {i: stamp for i, stamp in kept.items() if ledger.outcome(i) is not Outcome.DONE}
+        seen = await self.look([i.path for i in idle])
+        for item, stamp in idle.items():
+            if same_version(seen.get(item.path), stamp):
+                with suppress(RcloneError):
+                    place = self.trash_path(item.path)
+                    await self.scope.rclone.delete_file(self.store.base, place)
 
     async def clear_trash(self) -> None:
         """Remove half copies that killed runs left in the trash of this project."""
@@ -145,7 +170,7 @@ class Distant:
 
     def still(self, item: Acting, seen: Stamp | None, expected: ObjectStamp) -> bool:
         """Return whether the planned version still stands; settle the action when not."""
-        if seen == expected:
+        if same_version(seen, expected):
             return True
         what = "the file has vanished" if seen is None else "the file was changed"
         self.scope.ledger.settle(item, Outcome.DROPPED, what)

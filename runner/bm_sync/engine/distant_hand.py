@@ -19,7 +19,7 @@ from bm_sync.engine.relay import Relay
 from bm_sync.engine.scope import Errand, Giver, Scope, as_object
 from bm_sync.model.plan import KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import ObjectStamp, Side, Stamp
+from bm_sync.model.tree import ObjectStamp, Side, Stamp, same_version
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 
@@ -32,7 +32,6 @@ class DistantHand:
     def __init__(self, store: Store, scope: Scope, side: Side = Side.REMOTE) -> None:
         self.side = side
         self._distant = Distant(store, scope, side)
-        self._store = store
         self._scope = scope
         self._departures = Departures(self._distant)
         self._relay = Relay(self._departures, scope)
@@ -42,16 +41,18 @@ class DistantHand:
     async def recover(self) -> None:
         """Remove half uploads of killed runs of this machine, those into the trash included."""
         self._relay.recover()
-        for path in self._store.litter:
-            await self._distant.once(partial(self._scope.rclone.delete_file, self._store.fs, path))
-        if self._store.features.has_folders:
+        for path in self._distant.store.litter:
+            await self._distant.once(
+                partial(self._scope.rclone.delete_file, self._distant.store.fs, path)
+            )
+        if self._distant.store.features.has_folders:
             await self._distant.clear_trash()
 
     async def prepare(self) -> None:
         """Make the root where there are folders, and an empty place where uploads arrive."""
         await self._departures.landing.recover()
-        if self._store.features.has_folders:
-            await self._distant.once(partial(self._scope.rclone.mkdir, self._store.fs, ""))
+        if self._distant.store.features.has_folders:
+            await self._distant.once(partial(self._scope.rclone.mkdir, self._distant.store.fs, ""))
 
     async def portions(self, errands: Sequence[Errand]) -> list[list[Errand]]:
         """Return all of them at once."""
@@ -60,7 +61,7 @@ class DistantHand:
     @asynccontextmanager
     async def lend(self, paths: Sequence[str]) -> AsyncIterator[Fs]:  # noqa: ARG002 - all are there
         """Lend the root."""
-        yield self._store.fs
+        yield self._distant.store.fs
 
     async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
         """Return the stamps of those files that are there."""
@@ -80,7 +81,7 @@ class DistantHand:
         unsure = [e for e in errands if as_object(e.source).content is None]
         seen = await self.look([e.path for e in unsure])
         sure = {e.path for e in errands} - {e.path for e in unsure}
-        return sure | {e.path for e in unsure if seen.get(e.path) == e.source}
+        return sure | {e.path for e in unsure if same_version(seen.get(e.path), e.source)}
 
     async def trash(self, items: Sequence[Trash]) -> None:
         """Move files into this run's trash, if they are still what was planned."""
@@ -88,7 +89,7 @@ class DistantHand:
 
     async def duplicate(self, items: Sequence[KeepBoth]) -> dict[str, Stamp]:
         """Copy losing versions to their new names server-side."""
-        rclone, fs = self._scope.rclone, self._store.fs
+        rclone, fs = self._scope.rclone, self._distant.store.fs
         taken = await self.look([i.copy_path for i in items])
         free = [i for i in items if self._is_free(i, taken.get(i.copy_path))]
 
@@ -111,7 +112,7 @@ class DistantHand:
 
         Saved in the very moment, a newer version goes along; it is not taken for the planned one.
         """
-        rclone, fs = self._scope.rclone, self._store.fs
+        rclone, fs = self._scope.rclone, self._distant.store.fs
         seen = await self.look([p for i in items for p in (i.old_path, i.path)])
         good = []
         for item in items:
@@ -139,7 +140,7 @@ class DistantHand:
         """Make empty folders."""
 
         async def make(item: MakeDir) -> None:
-            await self._scope.rclone.mkdir(self._store.fs, item.path)
+            await self._scope.rclone.mkdir(self._distant.store.fs, item.path)
 
         for item in await self._distant.each(items, make):
             if item.path:
@@ -170,7 +171,7 @@ class DistantHand:
         await self._discard.reconsider()
 
     async def _remove_dir(self, item: RemoveDir) -> None:
-        if not await self._scope.rclone.rmdir(self._store.fs, item.path):
+        if not await self._scope.rclone.rmdir(self._distant.store.fs, item.path):
             raise RcloneError("the folder is not empty", fault=Fault.CHANGED)
         self._scope.ledger.drop_dirs.add(item.path)
 

@@ -23,7 +23,7 @@ from bm_sync.model.config import (
     Remote,
 )
 from bm_sync.model.report import Finding, Health, Setup
-from bm_sync.rclone.probes import S3_TYPE
+from bm_sync.rclone.remotes import S3_TYPE
 from bm_sync.state.store import State
 
 _LOW_SPACE = 1 << 30

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bm_sync import layout
 from bm_sync.engine.identity import at_source, joined
@@ -16,9 +18,11 @@ from bm_sync.model.tree import Root
 from bm_sync.parallel import at_once, spread
 from bm_sync.plan.barrier import ancestors
 from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.remotes import S3_TYPE
 from bm_sync.rclone.wire import Partial, RemoteListing, Whole
 
 _AT_ONCE = 8
+_READ_AT_MOST = 64 << 20  # bytes of the file that is read to learn whether hashes are some
 _LEVELS_AT_MOST = 16  # beside those on the way to the last name
 _LEVELS_AGREE = Whole("its levels agree with it")
 _MISSING = {Fault.MISSING: Root.MISSING, Fault.STORE_MISSING: Root.STORE_MISSING}
@@ -76,8 +80,37 @@ async def compared(project: Project, listed: Listed, site: Site) -> Listed:
     """
     if listed.root is not Root.FOLDER or listed.place.absent:
         return listed
+    listed = await _without_false_hashes(project, listed, site)
     asking = _Asking(listed.place, project.policy.retry, site)
     return replace(listed, listing=await asking.compared(listed.listing))
+
+
+async def _without_false_hashes(project: Project, listed: Listed, site: Site) -> Listed:
+    """Return a listing of S3 that tells no hashes where what it tells as MD5 is none.
+
+    Buckets that encrypt with KMS keys have ETags that look like one. The smallest file is read for
+    it, once for each remote.
+    """
+    remote, fs = project.remote, listed.place.fs
+    if fs.type != S3_TYPE or isinstance(remote, CloudRemote | FolderRemote | None):
+        return listed
+    told = [e for e in listed.listing.entries if e.content and e.size <= _READ_AT_MOST]
+    sample = min(told, default=None, key=lambda e: e.size)
+    if sample is None or site.known_opaque(remote) is not None:
+        return listed
+    with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+        real = await site.patiently(
+            project.policy.retry,
+            lambda: site.rclone.downloaded(fs, sample.path, "md5", Path(scratch)),
+        )
+    if real is None:
+        return listed
+    site.learn_opaque(remote, opaque=real != sample.content)
+    if real == sample.content:
+        return listed
+    again = await list_far(project, site)
+    assert again is not None  # noqa: S101 - it was listed just now
+    return again
 
 
 class _Asking:

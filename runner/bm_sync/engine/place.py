@@ -25,6 +25,11 @@ class Place:
     team: bool = False
 
 
+def as_opaque(fs: Fs, features: Features) -> tuple[Fs, Features]:
+    """Return a root and what it can do when its listings tell no hashes, but names of versions."""
+    return replace(fs, opaque=True), replace(features, hash=None, slow_hash=None)
+
+
 def apart(place: Place, remote: Remote | None) -> Place:
     """Return the place of a near side, whose kept versions lie apart from those of far sides.
 

@@ -131,6 +131,7 @@ class ProjectRunner:
         seen = self._prepared.seen
         if seen is None:
             return
+        self._site.keep_facts()
         undo_act.learn(self._plan, self._ledger)
         if self._prepared.partial:
             learn(self._plan.actions, self._ledger)

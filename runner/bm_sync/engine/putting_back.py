@@ -12,7 +12,7 @@ from bm_sync.engine.distant import Distant
 from bm_sync.engine.scope import agreed, as_object
 from bm_sync.model.plan import Restore
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import ObjectStamp, Stamp
+from bm_sync.model.tree import ObjectStamp, Stamp, same_version
 from bm_sync.rclone.remotes import Fs
 
 
@@ -21,7 +21,6 @@ class PuttingBack:
 
     def __init__(self, distant: Distant) -> None:
         self._distant = distant
-        self._store = distant.store
         self._scope = distant.scope
 
     async def put_back(self, items: Sequence[Restore]) -> None:
@@ -34,7 +33,7 @@ class PuttingBack:
 
         async def copy(item: Restore) -> None:
             home = self._home(item)
-            await self._scope.rclone.copy_file(home, item.kept, self._store.fs, item.path)
+            await self._scope.rclone.copy_file(home, item.kept, self._distant.store.fs, item.path)
 
         done = await self._distant.each(good, copy)
         stands = await self._distant.look([i.path for i in done])
@@ -42,10 +41,10 @@ class PuttingBack:
             self._verify(item, stands.get(item.path))
 
     def _home(self, item: Restore) -> Fs:
-        return self._store.base if item.in_trash else self._store.fs
+        return self._distant.store.base if item.in_trash else self._distant.store.fs
 
     def _unmoved(self, item: Restore, seen: Stamp | None) -> bool:
-        if seen == item.target:
+        if same_version(seen, item.target):
             return True
         what = "another version has appeared on the remote" if seen else "the file has vanished"
         self._scope.ledger.settle(item, Outcome.DROPPED, what)

@@ -13,7 +13,7 @@ from bm_sync.engine.identity import remote_key
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.lending import Lending
 from bm_sync.engine.opening import machine_suffix
-from bm_sync.engine.place import Place
+from bm_sync.engine.place import Place, as_opaque
 from bm_sync.engine.retry import persistent
 from bm_sync.engine.routed import DAV_TYPE, Routed
 from bm_sync.errors import BmSyncError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _CONDITIONS = "conditions"
+_OPAQUE = "opaque"
 
 
 def utc_now() -> datetime:
@@ -54,6 +55,7 @@ class Site:
     _connected: dict[str, tuple[Fs, Features]] = field(default_factory=dict)
     _connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
     _conditions: dict[str, bool] = field(default_factory=dict)
+    _opaque: dict[str, bool] = field(default_factory=dict)
     _cloud: Workspaces | None = None
 
     @property
@@ -93,7 +95,23 @@ class Site:
             if key not in self._connected:
                 fs = await self.rclone.connect(remote, self.setup.env)
                 self._connected[key] = fs, await self.rclone.features(fs)
-            return self._connected[key]
+            found = self._connected[key]
+            return as_opaque(*found) if self.known_opaque(remote) else found
+
+    def known_opaque(self, remote: DistantRemote) -> bool | None:
+        """Return whether the hashes that a remote lists are none; None where nobody has looked."""
+        key = remote_key(remote)
+        known = self._opaque.get(key, self.state.remote_fact(key, _OPAQUE))
+        return None if known is None else bool(known)
+
+    def learn_opaque(self, remote: DistantRemote, *, opaque: bool) -> None:
+        """Know from now on whether the hashes that a remote lists are none."""
+        self._opaque[remote_key(remote)] = opaque
+
+    def keep_facts(self) -> None:
+        """Remember for later runs what was learnt of remotes; only who changes something does."""
+        for key, opaque in self._opaque.items():
+            self.state.set_remote_fact(key, _OPAQUE, opaque)
 
     def known_conditions(self, remote: DistantRemote, base: Fs) -> bool | None:
         """Return what `conditions` would for a bucket, None where it would have to ask."""

@@ -57,6 +57,26 @@ class ObjectStamp(NamedTuple):
 Stamp = FileStamp | ObjectStamp
 
 
+def same_version(one: Stamp | None, two: Stamp | None) -> bool:
+    """Return whether two stamps of one side are of one version.
+
+    A server may begin to tell what it told as an MD5 as the opaque name of a version, or as a weak
+    one, and go back.
+    """
+    if one == two:
+        return True
+    if not (isinstance(one, ObjectStamp) and isinstance(two, ObjectStamp)):
+        return False
+    kinds_differ = (one.tag is None) != (two.tag is None)
+    return kinds_differ and one.size == two.size and _name(one) == _name(two)
+
+
+def _name(stamp: ObjectStamp) -> str:
+    """Return what the server calls a version, as far as it is the same in all forms."""
+    name = stamp.tag or (stamp.content or "").partition(":")[2]
+    return name.removeprefix("W/").strip('"').lower()
+
+
 class File(NamedTuple):
     """A regular file.
 

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from itertools import filterfalse
 
 from bm_sync.model.config import Compare
-from bm_sync.model.tree import Agreed, File, Observation, Side, Stamp
+from bm_sync.model.tree import Agreed, File, Observation, Side, Stamp, same_version
 from bm_sync.plan.content import known, same
 
 
@@ -168,6 +168,6 @@ def _change(file: File | None, stamp: Stamp | None, content: str | None, *, full
     if file is None:
         return Change.DELETED
     alike = same(known(file), content)
-    if file.stamp == stamp:
+    if same_version(file.stamp, stamp):
         return Change.MODIFIED if full and alike is False else Change.UNCHANGED
     return Change.UNCHANGED if file.size == stamp.size and alike else Change.MODIFIED

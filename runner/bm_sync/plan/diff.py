@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bm_sync.model.config import Compare, Conflict, Loser, Mode, Policy, Winner
-from bm_sync.model.tree import Agreed, File, Observation, Side
+from bm_sync.model.tree import Agreed, File, Observation, Side, same_version
 from bm_sync.plan import barrier
 from bm_sync.plan.change import PathDiff, diffs, restless, rows
 from bm_sync.plan.content import hashless, known, mtime_ns, same
 from bm_sync.plan.intent import source_side
 from bm_sync.plan.names import looks_kept
 from bm_sync.plan.policy import winning_side
+
+_A_FEW = 3  # versions that cost a download are brought unread as long as they are no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class _Pair:
         file = self.file(side)
         if file is None or self.row is None:
             return file is not None
-        return file.stamp != (self.row.local if side is Side.LOCAL else self.row.remote)
+        known = self.row.local if side is Side.LOCAL else self.row.remote
+        return not same_version(file.stamp, known)
 
 
 def questions(observation: Observation, policy: Policy) -> Questions:
@@ -50,6 +53,8 @@ def questions(observation: Observation, policy: Policy) -> Questions:
     blocked = barrier.of(observation)
     pairs = [p for p in _pairs(observation, policy.compare) if not blocked.file(p.path)]
     asked: dict[Side, set[str]] = {Side.LOCAL: set(), Side.REMOTE: set()}
+    for side, path in _moved_together(pairs):
+        asked[side].add(path)
     for pair in pairs:
         for side in _sides_asked(pair, policy.compare):
             asked[side].add(pair.path)
@@ -106,6 +111,26 @@ def _may_be_touched(pair: _Pair, side: Side, *, both: bool) -> bool:
     if pair.row.content is None or file.size != old.size:
         return False
     return both or pair.file(side.other) is None or not hashless(file.stamp)
+
+
+def _moved_together(pairs: list[_Pair]) -> Iterator[tuple[Side, str]]:
+    """Yield the files of a side that all seem changed at once, with the sizes they had.
+
+    A server that tells versions by other names than before, or was restored from a backup, changes
+    no content. To read them costs no more than to bring them.
+    """
+    for side in Side:
+        moved = [pair.path for pair in pairs if _moved_unread(pair, side)]
+        if len(moved) > _A_FEW:
+            yield from ((side, path) for path in moved)
+
+
+def _moved_unread(pair: _Pair, side: Side) -> bool:
+    file, row = pair.file(side), pair.row
+    if file is None or row is None or row.content is None or not pair.moved(side):
+        return False
+    old = row.local if side is Side.LOCAL else row.remote
+    return hashless(file.stamp) and file.size == old.size
 
 
 def _size(file: File | None) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from bm_sync import layout
 from bm_sync.model.past import PRUNED, Effect, EffectKind
 from bm_sync.model.plan import Action, Move, ProjectPlan, Reason, Restore, Trash
-from bm_sync.model.tree import Observation, Problem, ProblemKind, Side, Stamp
+from bm_sync.model.tree import Observation, Problem, ProblemKind, Side, Stamp, same_version
 from bm_sync.plan import barrier, guard, steps, undo_folders
 from bm_sync.plan.content import known, same
 from bm_sync.plan.intent import Intent, source_side
@@ -124,7 +124,9 @@ def _stands(path: str, content: str, side: Side, observation: Observation) -> bo
     if file is None:
         return False
     row = observation.baseline.files.get(path)
-    if row is not None and file.stamp == (row.local if side is Side.LOCAL else row.remote):
+    if row is not None and same_version(
+        file.stamp, row.local if side is Side.LOCAL else row.remote
+    ):
         told = same(row.content, content)
         if told is not None:
             return told

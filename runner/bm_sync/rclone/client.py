@@ -269,6 +269,21 @@ class Rclone:
 
         return await self._calls.make(learn, fs)
 
+    async def downloaded(self, fs: Fs, path: str, kind: str, scratch: Path) -> str | None:
+        """Return the digest of what a file really holds, whatever the remote says of it.
+
+        None when it does not arrive; `kind` is a hash of Python's.
+        """
+
+        async def learn(live: Live) -> dict[str, str]:
+            return await contents.by_download(live.transfers, fs, [path], scratch, kind)
+
+        return (await self._calls.make(learn, fs)).get(path)
+
+    async def etag(self, fs: Fs, path: str) -> str | None:
+        """Return the ETag of an object, None where it cannot be had."""
+        return await self._calls.make(lambda live: live.probes.etag(fs, path), fs)
+
     async def stat(
         self, fs: Fs, path: str, *, features: Features | None = None
     ) -> RemoteEntry | None:

@@ -32,16 +32,22 @@ async def by_server(
 
 
 async def by_download(
-    transfers: Transfers, fs: Fs, paths: Collection[str], scratch: Path
+    transfers: Transfers,
+    fs: Fs,
+    paths: Collection[str],
+    scratch: Path,
+    kind: str | None = None,
 ) -> dict[str, str]:
     """Return digests of what is downloaded below `scratch`, which is left as it was.
 
-    Paths that do not arrive are absent; a fault that is not of single files is raised.
+    With a `kind` they are of that, whatever the remote says of the contents. Paths that do not
+    arrive are absent; a fault that is not of single files is raised.
     """
     folder = Path(tempfile.mkdtemp(prefix="contents-", dir=scratch))
     try:
-        result = await transfers.batch(Pair(fs, local_fs(folder)), paths, Batch(), None)
-        arrived = await asyncio.to_thread(_digests, folder, paths)
+        how = Batch(unchecked=kind is not None)
+        result = await transfers.batch(Pair(fs, local_fs(folder)), paths, how, None)
+        arrived = await asyncio.to_thread(_digests, folder, paths, kind or DOWNLOADED)
         if result.fault is not None and result.fault.fault in _SAYS_NOTHING_OF_FILES:
             raise result.fault
         return arrived
@@ -49,11 +55,11 @@ async def by_download(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _digests(folder: Path, paths: Collection[str]) -> dict[str, str]:
+def _digests(folder: Path, paths: Collection[str], kind: str) -> dict[str, str]:
     found = {}
     for path in paths:
         file = folder / path
         if file.is_file():
             with file.open("rb") as f:
-                found[path] = f"{DOWNLOADED}:{hashlib.file_digest(f, DOWNLOADED).hexdigest()}"
+                found[path] = f"{kind}:{hashlib.file_digest(f, kind).hexdigest()}"
     return found

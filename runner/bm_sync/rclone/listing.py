@@ -29,6 +29,7 @@ from bm_sync.rclone.wire import (
     features_of,
 )
 
+_LIKE_MD5 = "md5"
 _IS_FOLDER = "is a directory not a file"
 _AT_ONCE = 8
 _LARGE = 20_000
@@ -61,7 +62,7 @@ class Listings:
             if by_folder:
                 found = await self._by_folder(fs, can, unreadable)
             else:
-                found = await self._listed(fs, _of_tree(can), {}, can)
+                found = await self._listed(fs, _of_tree(fs, can), {}, can)
         except RcloneError as e:
             if by_folder or e.fault is not Fault.FORBIDDEN or not can.has_folders:
                 raise
@@ -111,7 +112,7 @@ class Listings:
         found = await self.look_up(fs, asked, can, hashed=can.hash if wanted.content else None)
         if wanted.mtime or not can.slow_mtime:
             return found
-        return {p: e._replace(mtime_ns=None) if e.content else e for p, e in found.items()}
+        return {p: e._replace(mtime_ns=None) if e.content or e.tag else e for p, e in found.items()}
 
     async def look_up(
         self, fs: Fs, paths: Iterable[str], can: Features, *, hashed: str | None
@@ -125,7 +126,7 @@ class Listings:
         try:
             with self._lists.of(asked) as chosen:
                 extra = {"_filter": chosen, "_config": {"NoTraverse": True}}
-                found = await self._listed(fs, options | _hashes(hashed), extra, can)
+                found = await self._listed(fs, options | _hashes(fs, hashed), extra, can)
         except RcloneError as e:
             if _IS_FOLDER not in e.what:
                 raise
@@ -156,10 +157,10 @@ class Listings:
         With `files_only` rclone does not look through the folder above for one of that name, and
         tells it when it cannot look.
         """
-        options = {"noMimeType": True, "filesOnly": files_only} | _hashes(hashed)
+        options = {"noMimeType": True, "filesOnly": files_only} | _hashes(fs, hashed)
         params = {"fs": fs.root, "remote": spoken(path), "opt": options}
         item = (await self._rc.do("operations/stat", params, hook=entry_hook))["item"]
-        return item if isinstance(item, RemoteEntry) else None
+        return _named(fs, item) if isinstance(item, RemoteEntry) else None
 
     async def ping(self, fs: Fs) -> None:
         """List the names directly at `fs`; raises RcloneError when the remote does not answer."""
@@ -183,7 +184,7 @@ class Listings:
         self, fs: Fs, can: Features, unreadable: list[str]
     ) -> list[RemoteEntry | Unusable]:
         """List one folder after the other; note those that may not be listed in `unreadable`."""
-        options = _of_tree(can) | {"recurse": False, "filesOnly": False}
+        options = _of_tree(fs, can) | {"recurse": False, "filesOnly": False}
         found: list[RemoteEntry | Unusable] = []
         todo = [""]
         while todo:
@@ -222,7 +223,9 @@ class Listings:
         if seen.errors:
             raise self._rc.error(seen.last_error)
         found: list[RemoteEntry | Unusable] = answer["list"]
-        return found
+        if not fs.opaque:
+            return found
+        return [_named(fs, e) if isinstance(e, RemoteEntry) else e for e in found]
 
 
 def spoken(path: str) -> str:
@@ -233,13 +236,21 @@ def spoken(path: str) -> str:
     return to_standard(path)
 
 
-def _of_tree(can: Features) -> Answer:
+def _of_tree(fs: Fs, can: Features) -> Answer:
     shape = {"recurse": True, "filesOnly": not can.has_folders}
-    return shape | {"noMimeType": True, "noModTime": can.slow_mtime} | _hashes(can.hash)
+    return shape | {"noMimeType": True, "noModTime": can.slow_mtime} | _hashes(fs, can.hash)
 
 
-def _hashes(kind: str | None) -> Answer:
+def _hashes(fs: Fs, kind: str | None) -> Answer:
+    kind = _LIKE_MD5 if fs.opaque else kind
     return {"showHash": True, "hashTypes": [kind]} if kind else {}
+
+
+def _named(fs: Fs, entry: RemoteEntry) -> RemoteEntry:
+    """Return an entry of which what is no hash of the content is the name of the version."""
+    if not fs.opaque or entry.content is None:
+        return entry
+    return entry._replace(content=None, tag=entry.content.partition(":")[2])
 
 
 def _twice(entries: list[RemoteEntry]) -> set[str]:
@@ -250,7 +261,8 @@ def _twice(entries: list[RemoteEntry]) -> set[str]:
 
 
 def _needs_time(entry: RemoteEntry, can: Features) -> bool:
-    return can.slow_mtime and not entry.is_dir and entry.content is None and entry.mtime_ns is None
+    told = entry.content is not None or entry.tag is not None or entry.mtime_ns is not None
+    return can.slow_mtime and not entry.is_dir and not told
 
 
 def _completed(entry: RemoteEntry, timed: dict[str, RemoteEntry]) -> RemoteEntry:

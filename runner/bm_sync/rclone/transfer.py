@@ -14,7 +14,7 @@ from bm_sync.rclone.listing import ONE_BY_ONE_AT_MOST, spoken
 from bm_sync.rclone.lists import Lists
 from bm_sync.rclone.names import from_standard
 from bm_sync.rclone.rc import Rc
-from bm_sync.rclone.remotes import LOCAL_TYPE, Fs
+from bm_sync.rclone.remotes import LOCAL_TYPE, S3_TYPE, Fs
 from bm_sync.rclone.wire import Progress
 
 OnProgress = Callable[[Progress], None]
@@ -32,12 +32,14 @@ class Batch:
     """How a batch runs.
 
     `new_only`: the store refuses to replace anything (only where conditions are supported).
+    `unchecked`: what arrives is not compared with the hash that the source tells.
     """
 
     transfers: int = 4
     checkers: int = 8
     timeout_s: float | None = None
     new_only: bool = False
+    unchecked: bool = False
 
 
 PLAIN = Batch()
@@ -92,6 +94,15 @@ class Pair:
     src: Fs
     dst: Fs
 
+    @property
+    def tells_no_hash(self) -> bool:
+        """Return whether what rclone would compare afterwards may be no hash of the content.
+
+        Of S3 it takes ETags for it, and deletes an upload whose ETag is none. There the store has
+        compared the MD5 that goes with every upload, and the caller looks at what then stands.
+        """
+        return self.dst.type == S3_TYPE or self.src.opaque
+
 
 class Transfers:
     """The operations that change something, on one daemon."""
@@ -122,7 +133,7 @@ class Transfers:
                 "dstFs": pair.dst.root,
                 "_group": group,
                 "_filter": chosen,
-                "_config": self._batch_config(pair.src, how, len(paths)),
+                "_config": self._batch_config(pair, how, len(paths)),
             }
             try:
                 fault = await self._rc.job(
@@ -139,12 +150,14 @@ class Transfers:
         await self._make_room()
         headers = condition.headers()
         config = {**self._config, **({"UploadHeaders": headers} if headers else {})}
+        config["IgnoreChecksum"] = pair.tells_no_hash
         await self._rc.do("operations/copyfile", _files(pair, src_path, dst_path, config))
 
     async def move(self, pair: Pair, src_path: str, dst_path: str) -> None:
         """Move one file, on the server where the backend can."""
         await self._make_room()
-        await self._rc.do("operations/movefile", _files(pair, src_path, dst_path, self._config))
+        config = {**self._config, "IgnoreChecksum": pair.tells_no_hash}
+        await self._rc.do("operations/movefile", _files(pair, src_path, dst_path, config))
 
     async def _make_room(self) -> None:
         """Let rclone use the memory that transfers need; it starts with a limit for listings."""
@@ -153,15 +166,16 @@ class Transfers:
             for method, value in _ROOM:
                 await self._rc.ask(method, dict(value))
 
-    def _batch_config(self, src: Fs, how: Batch, count: int) -> dict[str, Any]:
+    def _batch_config(self, pair: Pair, how: Batch, count: int) -> dict[str, Any]:
         # a folder of this machine is listed, which costs little and leaves out pipes: opened one by
         # one they block for ever
-        single = count <= ONE_BY_ONE_AT_MOST and src.type != LOCAL_TYPE
+        single = count <= ONE_BY_ONE_AT_MOST and pair.src.type != LOCAL_TYPE
         config: dict[str, Any] = {
             **self._config,
             "Transfers": how.transfers,
             "Checkers": how.checkers,
             "NoTraverse": single,
+            "IgnoreChecksum": how.unchecked or pair.tells_no_hash,
         }
         if how.new_only:
             config["UploadHeaders"] = Condition(if_none=True).headers()
