@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Machine:
     policy: Policy = field(default_factory=lambda: Policy("test", guards=UNGUARDED))
     filters: FilterSet = FilterSet()
     stale_s: float = 0.0
+    more_env: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -58,7 +59,7 @@ class Machine:
     @property
     def setup(self) -> Setup:
         """Return the surroundings of the machine."""
-        env = {"HOME": str(self.home), "PATH": os.environ["PATH"]}
+        env = {"HOME": str(self.home), "PATH": os.environ["PATH"], **self.more_env}
         return Setup(env=env, state_dir=self.home / "state", host=self.home.name)
 
     @property

@@ -37,11 +37,24 @@ class PuttingBack:
 
         done = await self._distant.each(good, copy)
         stands = await self._distant.look([i.path for i in done])
+        stuck = [i for i in done if self._is_unmoved(i, stands.get(i.path))]
+        if stuck:  # a remote of several shows what another member holds: that has to go first
+            await self._distant.each(stuck, self._clear)
+            await self._distant.each(stuck, copy)
+            stands |= await self._distant.look([i.path for i in stuck])
         for item in done:
             self._verify(item, stands.get(item.path))
 
     def _home(self, item: Restore) -> Fs:
         return self._distant.store.base if item.in_trash else self._distant.store.fs
+
+    async def _clear(self, item: Restore) -> None:
+        await self._scope.rclone.delete_file(self._distant.store.fs, item.path)
+
+    def _is_unmoved(self, item: Restore, seen: Stamp | None) -> bool:
+        """Return whether the version to be replaced still stands, as far as its stamp can tell."""
+        hashless = seen is not None and as_object(seen).content is None
+        return hashless and same_version(seen, item.target)
 
     def _unmoved(self, item: Restore, seen: Stamp | None) -> bool:
         if same_version(seen, item.target):
