@@ -37,6 +37,10 @@ REFUSED = {
         project("notes: {<<: {local: ./x}, remote: shelf}"),
         "5:11: error BMS009: merge keys are not supported",
     ),
+    "depth after other things": (
+        "version: 1\nvars: {a: b}\nprojects:\n  a: " + "[" * 20_000,
+        "4:54: error BMS010: nested deeper than 50 levels",
+    ),
     "depth": ("[" * 20_000, "1:51: error BMS010: nested deeper than 50 levels"),
     "size": ("x" * 5_000_000, "1:1: error BMS010: the file is larger than 4 MiB"),
     "tag of python": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from pathlib import Path
 
 from bm_sync import manifest as manifests
 from bm_sync.cli import loop
@@ -13,6 +14,13 @@ from bm_sync.cli.selection import select
 from bm_sync.cli.target import targets
 from bm_sync.errors import BmSyncError, Exit, UsageError
 from bm_sync.manifest.loader import load_edges
+from bm_sync.model.config import Manifest
+
+
+def _heard(manifest: Manifest, state: Path) -> bool:
+    """Return whether anybody hears of it: a manifest that never ran has nobody to tell."""
+    named = manifest.notify or manifest.metrics or manifest.fleet
+    return bool(named) or (state / "state.db").exists()
 
 
 def tell(args: Namespace, code: Exit, what: str) -> None:
@@ -30,7 +38,7 @@ def tell(args: Namespace, code: Exit, what: str) -> None:
         manifest = manifests.load(file, io.env, state_dir=state, machine=mine).manifest
     except BmSyncError:
         edges = load_edges(file, io.env, state_dir=state, machine=mine)
-        if edges is not None:
+        if edges is not None and _heard(edges, state):
             loop.run(ended_early.tell(edges, (), here, early))
         return
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import yaml
 
@@ -39,6 +40,7 @@ _WORDS: dict[str, Plain] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 _QUOTED = ("'", '"')
+_TOO_DEEP = "nesting depth"
 
 
 def compose(text: str, report: Report, file: str = "") -> Node | None:
@@ -48,9 +50,8 @@ def compose(text: str, report: Report, file: str = "") -> Node | None:
     """
     composer = _Composer(report, file)
     try:
-        for event in _events(text):
-            if not composer.take(event):
-                return None
+        if not all(map(composer.take, _events(text))):
+            return None
     except yaml.MarkedYAMLError as e:
         _syntax(e, report, file)
         return None
@@ -78,8 +79,16 @@ def resolve(text: str) -> Plain:
 
 def _events(text: str) -> Iterator[yaml.Event]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    events: Iterator[yaml.Event] = yaml.parse(text, Loader=loader)
-    return events
+    number = 0
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            number += 1
+            yield event
+    except yaml.MarkedYAMLError as e:
+        if _TOO_DEEP not in str(e.problem):
+            raise
+        # libyaml reads ahead of the level that is too deep; the slower reader comes to it
+        yield from islice(yaml.parse(text, Loader=yaml.SafeLoader), number, None)
 
 
 def _is_nothing(node: Node) -> bool:

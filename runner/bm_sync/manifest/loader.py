@@ -186,7 +186,7 @@ def _manifest(
         from bm_sync.manifest.locks import check_locks
 
         check_locks(whole.layers, judged.manifest, around)
-    if judged.accepted is not None and not report.failed:
+    if judged.accepted is not None and not report.failed and only is None:
         remember(judged.accepted, source.env, manifest)
     return manifest, judged.manifest, around, judged.accepted is not None
 
