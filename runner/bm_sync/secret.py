@@ -20,6 +20,7 @@ from bm_sync.paths import home_dir
 
 MAX_BYTES = 64 * 1024
 COMMAND_TIMEOUT_S = 30.0
+_SAID_CHARS = 200
 
 
 class Secret:
@@ -120,8 +121,7 @@ def _of_command(ref: SecretRef, env: Mapping[str, str]) -> str:
             words,
             env=dict(env),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
             timeout=COMMAND_TIMEOUT_S,
             check=False,
         )
@@ -131,10 +131,17 @@ def _of_command(ref: SecretRef, env: Mapping[str, str]) -> str:
     except OSError as e:
         raise _error(ref, f"cannot be run: {e.strerror}") from e
     if done.returncode:
-        raise _error(ref, f"ended with exit code {done.returncode}")
+        raise _error(ref, f"ended with exit code {done.returncode}{_said(done.stderr, words)}")
     if len(done.stdout) > MAX_BYTES:
         raise _error(ref, "printed more than 64 KiB")
     return _decoded(ref, done.stdout).strip()
+
+
+def _said(stderr: bytes, words: list[str]) -> str:
+    """Return the end of what a command said, without its arguments, which may be secret."""
+    text = ascii(" ".join(stderr[-MAX_BYTES:].decode("utf-8", "replace").split()))[1:-1]
+    told = redact(text, [Secret(word) for word in words[1:]])[-_SAID_CHARS:]
+    return f"; it said: {told}" if told else ""
 
 
 def _decoded(ref: SecretRef, data: bytes) -> str:

@@ -380,6 +380,11 @@ def test_a_secret_comes_from_the_environment_a_file_or_a_command(tmp_path: Path)
         ("command", "", "is empty"),
         ("command", f"sh -c 'echo {CANARY} >&2; exit 3' {CANARY}", "exit code 3"),
         ("command", "true", "is empty"),
+        (
+            "command",
+            "sh -c 'echo no agent is there >&2; exit 4'",
+            "exit code 4; it said: no agent is",
+        ),
     ],
 )
 def test_a_secret_that_cannot_be_read_is_said_with_its_line_and_without_its_value(
