@@ -171,6 +171,35 @@ def test_the_time_of_the_last_good_run_survives_a_bad_one(tmp_path: Path) -> Non
     assert (work.converged, work.last_time) == (QUIET.started, bad.started)
 
 
+def test_a_run_that_could_not_look_leaves_the_figures_of_the_one_before(tmp_path: Path) -> None:
+    offline = replace(QUIET, status=Status.FAILED, files=0, bytes=0, exit=1)
+    emptied = replace(QUIET, files=0, bytes=0)
+    with State.open(tmp_path / "state") as state:
+        write(state, replace(RUN, projects=(QUIET,)))
+        write(state, replace(RUN, id="20261123T000000Z-00", projects=(offline,)))
+        assert [seen.files for seen in state.projects()] == [QUIET.files]
+        write(state, replace(RUN, id="20261124T000000Z-00", projects=(emptied,)))
+        assert [seen.files for seen in state.projects()] == [0]
+
+
+@pytest.mark.parametrize("number", [3, 60])
+def test_what_monitors_are_told_costs_as_many_statements_for_many_projects(
+    tmp_path: Path, number: int
+) -> None:
+    projects = tuple(
+        replace(QUIET, project=f"p{n}", key=f"{n:032x}", exit=n % 2) for n in range(number)
+    )
+    statements: list[str] = []
+    with State.open(tmp_path / "state") as state:
+        write(state, replace(RUN, projects=projects))
+        state.put_conflicts(projects[1].key, (conflict("a.md"), conflict("b.md")))
+        state._db._connection.set_trace_callback(statements.append)
+        assert state.last_exits() == {p.key: p.exit for p in projects}
+        assert state.conflict_counts() == {projects[1].key: 2}
+        state._db._connection.set_trace_callback(None)
+    assert len(statements) == 6, statements
+
+
 def test_a_renamed_project_keeps_its_memory_and_shows_its_new_name(tmp_path: Path) -> None:
     with State.open(tmp_path / "state") as state:
         state.record(KEY, Change("old", device=1))

@@ -199,12 +199,11 @@ def _seconds(moment: str) -> int:
 
 def _exits(run: Run, rows: Sequence[ProjectStatus], state: State) -> dict[str, int]:
     """Return the exit code of each project's last run; most are those of the run that has ended."""
-    found = {project.project: project.exit for project in run.projects}
-    for row in rows:
-        if row.project not in found and row.last_run is not None:
-            last = state.runs(1, row.project)
-            found |= {project.project: project.exit for r in last for project in r.projects}
-    return found
+    known = state.last_exits()
+    found = {
+        row.project: known[row.key] for row in rows if row.key is not None and row.key in known
+    }
+    return found | {project.project: project.exit for project in run.projects}
 
 
 def _put(file: Path, text: str, kind: files.Kind) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -42,7 +42,8 @@ def rows(
 def declared(projects: Sequence[Project], state: State, home: Path) -> tuple[ProjectStatus, ...]:
     """Return the status of declared projects, in the order given."""
     seen = {s.key: s for s in state.projects()}
-    return tuple(_declared(p, seen.get(project_key(p)), state, home) for p in projects)
+    conflicts = state.conflict_counts()
+    return tuple(_declared(p, seen, conflicts, home) for p in projects)
 
 
 def not_here(projects: Sequence[Elsewhere], state: State, home: Path) -> tuple[ProjectStatus, ...]:
@@ -113,8 +114,11 @@ def reset(name: str, key: str, state: State, *, declared: bool) -> ResetReport:
     return ResetReport(name, known, files, after)
 
 
-def _declared(project: Project, seen: Seen | None, state: State, home: Path) -> ProjectStatus:
+def _declared(
+    project: Project, known: Mapping[str, Seen], conflicts: Mapping[str, int], home: Path
+) -> ProjectStatus:
     key = project_key(project)
+    seen = known.get(key)
     return ProjectStatus(
         project=project.name,
         placement=project.placement,
@@ -128,7 +132,7 @@ def _declared(project: Project, seen: Seen | None, state: State, home: Path) -> 
         converged=seen.converged if seen else None,
         files=seen.files if seen else 0,
         bytes=seen.bytes if seen else 0,
-        conflicts=len(state.conflicts(key)),
+        conflicts=conflicts.get(key, 0),
         message=seen.message if seen else None,
     )
 

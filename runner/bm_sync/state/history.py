@@ -144,7 +144,7 @@ def _put_last(connection: Connection, ended: Ended) -> None:
     connection.execute(
         "UPDATE projects SET name = ?, local = coalesce(?, local), remote = coalesce(?, remote),"
         " last_run = ?, last_time = ?, status = ?, converged = coalesce(?, converged),"
-        " files = ?, bytes = ?, message = ? WHERE key = ?",
+        " files = coalesce(?, files), bytes = coalesce(?, bytes), message = ? WHERE key = ?",
         (
             rows.text_in(project.project),
             rows.text_in(ended.local),
@@ -153,8 +153,11 @@ def _put_last(connection: Connection, ended: Ended) -> None:
             project.started,
             project.status.value,
             project.started if converged else None,
-            project.files,
-            project.bytes,
+            *(
+                (project.files, project.bytes)
+                if project.status.good or project.files
+                else (None, None)
+            ),
             rows.text_in(project.message if project.fine else project.reason),
             project.key,
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 
+_CONFLICT_KEYS: Reader[str] = Reader.of("conflicts", only, "key")
+_EXITS = Reader.of("run_projects", lambda key, exit: (key, exit), "key exit")  # noqa: A006 - columns
 _FACTS: Reader[Fact] = Reader.of("facts", only, "value")
 _SEEN = Reader.of(
     "projects",
@@ -232,6 +235,18 @@ class State:
         """Return the open conflicts of a project, by path."""
         with self._db.reading() as connection:
             return open_conflicts.read(connection, key)
+
+    def conflict_counts(self) -> Mapping[str, int]:
+        """Return how many conflicts are open by the key of their project; others lack."""
+        with self._db.reading() as connection:
+            return Counter(_CONFLICT_KEYS.read(connection, ""))
+
+    def last_exits(self) -> Mapping[str, int]:
+        """Return the exit code of the last run of every project, by its key."""
+        last = "JOIN projects ON projects.last_run = run_projects.run"
+        with self._db.reading() as connection:
+            where = f"{last} AND projects.key = run_projects.key"
+            return dict(_EXITS.read(connection, where))
 
     def put_conflicts(self, key: str, now: tuple[OpenConflict, ...]) -> None:
         """Replace the open conflicts of a project; one that is known keeps its run and time."""
