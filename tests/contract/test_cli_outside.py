@@ -287,6 +287,15 @@ def test_why_takes_a_project_and_a_path_or_a_path_in_its_folder(synced: World) -
     assert synced.run("why", "sync.yaml").code == 2
 
 
+def test_why_does_not_call_a_file_synced_that_is_not_there(synced: World) -> None:
+    said = synced.run("why", "notes", "never.md")
+    what = "not excluded: no rule matches it; there is nothing of this name in the local folder"
+    assert (said.code, said.out) == (0, f"notes: never.md: {what}\n")
+    assert synced.run("why", "notes", "a.md").out == (
+        "notes: a.md: not excluded: no rule matches it\n"
+    )
+
+
 def test_init_writes_a_valid_manifest_and_never_overwrites(here: World) -> None:
     assert here.run("init").code == 2
     said = here.run("init", "new.yaml")

@@ -531,6 +531,20 @@ def misfits(saved: ProjectPlan, now: Observation) -> tuple[str, ...]:
     return fit(saved, plan(now), now).misfits
 
 
+@pytest.mark.parametrize(("mode", "side"), [(Mode.PULL, "local"), (Mode.PUSH, "remote")])
+def test_a_push_or_a_pull_says_what_it_leaves_though_it_differs(mode: Mode, side: str) -> None:
+    local, remote = {"x": local_file("old")}, {"x": remote_file("old")}
+    base = agree(local, remote)
+    if mode is Mode.PULL:
+        local = {"x": local_file("edited")}
+    else:
+        remote = {"x": remote_file("edited")}
+    made = plan(seen(local, remote, base), intent(policy(mode)))
+    left = f"1 file was changed on the {side} side: a {mode} neither sends nor replaces it"
+    assert (made.moves, made.notes) == ((), (left,))
+    assert plan(seen(local, remote, base), intent(policy(Mode.TWO_WAY))).notes == ()
+
+
 def test_a_saved_plan_that_no_longer_fits_says_where() -> None:
     local, remote = {"x": local_file("1")}, {"y": remote_file("2")}
     saved = plan(seen(local, remote))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from bm_sync import access
@@ -65,11 +66,13 @@ def why(project: Project, path: str) -> Why:
     elif verdict.git:
         what = "excluded: it is git's own, and filters.*.git is skip"
     elif rule is None:
-        what = "synced: no rule matches it"
+        what = "not excluded: no rule matches it"
     elif verdict.excluded:
         what = "excluded, by this rule"
     else:
-        what = "synced: this rule takes it back in"
+        what = "not excluded: this rule takes it back in"
+    if project.local is not None and not os.path.lexists(project.local / path):
+        what += "; there is nothing of this name in the local folder"
     if unread:
         what += "; rules of .gitignore files on the remote were not looked at"
     return Why(

@@ -5,9 +5,11 @@ Total, deterministic and ordered. Every mode is a policy of this one planner.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from bm_sync.model.config import Mode
 from bm_sync.model.plan import Action, ProjectPlan
 from bm_sync.model.tree import Observation
 from bm_sync.plan import (
@@ -25,7 +27,7 @@ from bm_sync.plan import (
 from bm_sync.plan.change import PathDiff, diffs
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
-from bm_sync.plan.policy import Agree, Contest, Drop, Leave, Lose, Take, verdict
+from bm_sync.plan.policy import Agree, Contest, Drop, Leave, Lose, Take, Verdict, verdict
 from bm_sync.plan.scene import Draft, Scene
 
 
@@ -62,10 +64,29 @@ def _decide(scene: Scene, draft: Draft) -> None:
             conflict.contest(scene, draft, scene.diffs[path], names)
         else:
             draft.actions += _carried(scene.diffs[path], decision, early=path in early)
+    draft.notes += _left_by_the_mode(scene, verdicts)
     undeletable.settle(scene, draft)
     rename.recognise(scene, draft)
     folders.settle(scene, draft)
     folders.make_roots(scene, draft)
+
+
+def _left_by_the_mode(scene: Scene, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Say how many files a push or a pull leaves as they are, though they differ from its source.
+
+    They were changed at its destination since both sides agreed.
+    """
+    source = scene.source
+    if source is None or scene.mode is Mode.MIRROR:
+        return []
+    diffs = (scene.diffs[path] for path, found in verdicts.items() if isinstance(found, Leave))
+    left = [d for d in diffs if d.file(source) is not None and d.file(source.other) is not None]
+    if not left:
+        return []
+    files = "1 file was" if len(left) == 1 else f"{len(left)} files were"
+    them = "it" if len(left) == 1 else "them"
+    where = f"changed on the {source.other} side"
+    return [f"{files} {where}: a {scene.mode} neither sends nor replaces {them}"]
 
 
 def _carried(
