@@ -63,6 +63,7 @@ PURE_MODULES = {
     "posixpath",
     "re",
     "string",
+    "types",
     "typing",
     "unicodedata",
 }
