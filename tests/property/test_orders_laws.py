@@ -169,11 +169,13 @@ def test_no_run_is_taken_back_on_a_closed_path(
         for side in Side
     )
     past = undo.Past("run r", effects, held)
-    plan = screened(undo.make("p", "k", seen, intent(policy), past), matcher)
+    wants = intent(policy)
+    plan = screened(undo.make("p", "k", seen, wants, past), matcher, seen, wants)
     holds(plan, matcher, {})
     for path, _ in done:
         wanted = bring_back.Wanted(path, Side.LOCAL, f"{TRASH}/{path}", kept)
-        plan = screened(bring_back.make("p", "k", seen, intent(policy), wanted), matcher)
+        plan = bring_back.make("p", "k", seen, wants, wanted)
+        plan = screened(plan, matcher, seen, wants)
         holds(plan, matcher, {})
         if matcher.closed.at(path) is not None:
             assert [p.path for p in plan.problems if p.path == path]

@@ -18,8 +18,9 @@ from bm_sync.filters.matcher import Matcher
 from bm_sync.model.config import BUILT_IN, OrderPath
 from bm_sync.model.plan import Action, KeepBoth, Move, ProjectPlan
 from bm_sync.model.run import Outcome
-from bm_sync.model.tree import Problem, ProblemKind, Side
-from bm_sync.plan.totals import totals
+from bm_sync.model.tree import Observation, Problem, ProblemKind, Side
+from bm_sync.plan import guard
+from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import HEAD_BYTES, looks_saved
 
 _FIRST = 3
@@ -60,10 +61,13 @@ def _is_saved(jail: Jail, path: str) -> bool:
         return False
 
 
-def screened(plan: ProjectPlan, matcher: Matcher) -> ProjectPlan:
+def screened(
+    plan: ProjectPlan, matcher: Matcher, observation: Observation, intent: Intent
+) -> ProjectPlan:
     """Return a plan without the actions on closed paths; each of these is a problem instead.
 
-    What is planned from trees has none. What is planned from records of earlier runs may.
+    What is planned from trees has none. What is planned from records of earlier runs may. What is
+    left is judged by the guards.
     """
     refused = {
         action: closed
@@ -77,13 +81,8 @@ def screened(plan: ProjectPlan, matcher: Matcher) -> ProjectPlan:
         (action.path, side_of(action) or Side.LOCAL): closed for action, closed in refused.items()
     }
     more = (Problem(path, side, ProblemKind.CHANGED, why) for (path, side), why in problems.items())
-    conflicts = len(plan.clashes)
-    return replace(
-        plan,
-        actions=actions,
-        problems=(*plan.problems, *more),
-        totals=totals(actions, conflicts=conflicts),
-    )
+    plan = replace(plan, actions=actions, problems=(*plan.problems, *more))
+    return guard.judged(plan, observation, intent)
 
 
 def allowed(actions: Iterable[Action], matcher: Matcher, ledger: Ledger) -> tuple[Action, ...]:

@@ -58,7 +58,8 @@ async def prepare(
         choice = Choice(conflict, keep, place, len(given), digest)
         seen = replace(seen, fresh={conflict.path: given})
     plan = resolve.make(project.name, seen.key, seen.observation, wants, choice)
-    return Prepared(project, screened(plan, seen.matcher), seen, partial=True)
+    plan = screened(plan, seen.matcher, seen.observation, wants)
+    return Prepared(project, plan, seen, partial=True)
 
 
 def _digest(data: bytes, algorithm: str) -> str | None:

@@ -108,7 +108,8 @@ async def _prepare(found: Target, wanted: Undo, project: Project, site: Site) ->
     past = undo.Past(named(found.run), effects, held, _hidden(effects, seen))
     wants = intent(project, site, Wants(wanted.accept))
     plan = undo.make(project.name, key, seen.observation, wants, past)
-    plan = screened(replace(plan, notes=plan.notes + found.notes), seen.matcher)
+    plan = replace(plan, notes=plan.notes + found.notes)
+    plan = screened(plan, seen.matcher, seen.observation, wants)
     return Prepared(project, plan, seen, partial=True)
 
 

@@ -109,7 +109,8 @@ async def prepare(project: Project, version: KeptVersion, site: Site) -> Prepare
     wanted = bring_back.Wanted(version.path, version.side, version.place, kept, recorded)
     wants = intent(project, site, Wants())
     plan = bring_back.make(project.name, seen.key, seen.observation, wants, wanted)
-    return Prepared(project, screened(plan, seen.matcher), seen, partial=True)
+    plan = screened(plan, seen.matcher, seen.observation, wants)
+    return Prepared(project, plan, seen, partial=True)
 
 
 async def fetch(project: Project, version: KeptVersion, target: Path, site: Site) -> None:
