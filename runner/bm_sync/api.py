@@ -18,7 +18,7 @@ from bm_sync.engine.adopt import import_bisync_state as import_bisync_state  # n
 from bm_sync.engine.adopt import import_rclone as import_rclone  # noqa: PLC0414 - told here too
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.peeking import peeking
-from bm_sync.engine.selecting import select
+from bm_sync.engine.selecting import refused_commands, select
 from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.manifest import Loaded
 from bm_sync.manifest import load as load_manifest
@@ -67,9 +67,12 @@ async def plan(
 ) -> Plan:
     """Plan the selected projects. Changes nothing anywhere."""
     projects = select(manifest, selection)
-    async with peeking(setup, projects, manifest.state) as site:
+    refused = refused_commands(manifest, projects) if setup.no_commands else {}
+    free = [project for project in projects if project.name not in refused]
+    async with peeking(setup, free, manifest.state if free else None) as site:
         from bm_sync.engine.prepare import Wants, author, plan_of, prepare_all
 
+        site.unfetched |= refused
         wants = Wants(accept, keep_deleted)
         prepared = await prepare_all(projects, site, wants)
         return plan_of(manifest, prepared, site.clock(), wants, author(setup))

@@ -124,3 +124,39 @@ def test_who_may_write_a_manifest_with_such_an_option_may_not_start_programs(
     said = here.run("plan")
     assert said.code == 2
     assert "others can write it (mode 0666)" in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "because"),
+    [
+        (f"{S3}, env_auth: true", "the option env_auth"),
+        (f"{S3}, access_key_id: {{command: 'touch ran'}}", "starts a program"),
+        (f"{S3}, access_key_id: {{file: /etc/hostname}}", "takes a file or credentials"),
+        (f"{S3}, shared_credentials_file: /etc/hostname", "the option shared_credentials_file"),
+    ],
+)
+def test_no_commands_leaves_a_remote_alone_that_takes_something_of_this_machine(
+    tmp_path: Path, options: str, because: str
+) -> None:
+    more = "  own: {local: ./own, remote: shelf}\nhooks: {before: [touch ran]}\n"
+    here = world(tmp_path, declared(options, more=more))
+    here.write("own/b.md")
+    for words in (("validate",), ("show",)):
+        assert here.run(*words, "--no-commands").code == 0
+    said = here.run("plan", "--no-commands", "--json")
+    assert said.code == 2
+    notes, own = said.json["data"]["projects"]
+    assert because in notes["failure"]
+    assert "--no-commands" in notes["failure"]
+    assert [action["path"] for action in own["actions"]] == ["b.md"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_commands_takes_no_remote_of_rclone_conf_and_no_sign_in(tmp_path: Path) -> None:
+    here = world(
+        tmp_path, declared(S3).replace("type: s3, root: b, options: {" + S3 + "}", "rclone: x")
+    )
+    here.write(".config/rclone/rclone.conf", "[x]\ntype = local\n")
+    said = here.run("plan", "--no-commands")
+    assert said.code == 2
+    assert "is one of your rclone.conf" in said.out

@@ -148,6 +148,7 @@ def setup(args: Namespace, io: Io) -> Setup:
         rclone=Path(given) if given else None,
         jobs=getattr(args, "jobs", JOBS),
         metrics=getattr(args, "metrics", None),
+        no_commands=bool(getattr(args, "no_commands", False)),
         consent=args.manifest is not None,
         tell=_teller(io),
     )

@@ -64,6 +64,16 @@ def add_manifest(parser: ArgumentParser) -> None:
     )
 
 
+def add_no_commands(parser: ArgumentParser) -> None:
+    """Declare how a manifest of others is looked at."""
+    parser.add_argument(
+        "--no-commands",
+        action="store_true",
+        help="start no program of the manifest, take no file from outside its folder, no "
+        "credentials and no sign-in; what needs them is told and not looked at",
+    )
+
+
 def add_jobs(parser: ArgumentParser) -> None:
     """Declare how many projects are looked at or synced at a time."""
     parser.add_argument(

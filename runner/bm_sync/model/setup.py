@@ -58,6 +58,7 @@ class Setup:
     rclone: Path | None = None
     jobs: int = 4
     metrics: Path | None = None
+    no_commands: bool = False
     sets: tuple[tuple[str, str], ...] = ()
     consent: bool = False
     tell: Callable[[str], None] = _nobody

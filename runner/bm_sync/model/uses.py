@@ -20,6 +20,10 @@ class Taken(StrEnum):
     CREDENTIALS = "credentials"
     """What the environment, or files at known places, hold for all programs of the user."""
 
+    def outside(self) -> str:
+        """Return what a manifest of others would do with it, in words."""
+        return "starts a program" if self is Taken.PROGRAM else "takes a file or credentials"
+
 
 @dataclass(frozen=True, slots=True)
 class Use:

@@ -15,7 +15,7 @@ from bm_sync.cli.context import Context, context
 from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.render.markdown import plan_markdown
 from bm_sync.cli.saved import write_plan
-from bm_sync.cli.selection import add_plan_options, add_targets, select
+from bm_sync.cli.selection import add_no_commands, add_plan_options, add_targets, select
 from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.errors import Exit
@@ -39,6 +39,7 @@ def add(parser: ArgumentParser) -> None:
         help="markdown: a comment for a pull request; json: as --out saves it (default: text)",
     )
     add_plan_options(parser)
+    add_no_commands(parser)
 
 
 def run(args: Namespace, io: Io) -> Answer:

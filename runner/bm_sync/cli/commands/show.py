@@ -10,6 +10,7 @@ from pathlib import Path
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import load, manifest_file, read, view
 from bm_sync.cli.render.view import View
+from bm_sync.cli.selection import add_no_commands
 from bm_sync.cli.target import targets
 from bm_sync.errors import UsageError
 from bm_sync.manifest import show
@@ -32,6 +33,7 @@ def add(parser: ArgumentParser) -> None:
         help="of a manifest: list the patterns of ignore files that lie beside it, too",
     )
     parser.add_argument("--all-files", action="store_true", help="of a saved plan: list every file")
+    add_no_commands(parser)
 
 
 def run(args: Namespace, io: Io) -> Answer:

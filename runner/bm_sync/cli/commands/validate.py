@@ -10,6 +10,7 @@ from pathlib import Path
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import manifest_file, read
 from bm_sync.cli.render.text import count, escape
+from bm_sync.cli.selection import add_no_commands
 from bm_sync.errors import Exit
 from bm_sync.manifest import formats
 from bm_sync.manifest.diagnostic import ManifestError
@@ -35,6 +36,7 @@ def add(parser: ArgumentParser) -> None:
         default="text",
         help="how slips are told (default: text)",
     )
+    add_no_commands(parser)
 
 
 def run(args: Namespace, io: Io) -> Answer:
