@@ -258,7 +258,7 @@ def test_status_shows_what_was_seen_last_and_what_is_no_longer_declared(synced: 
     said = synced.run("status")
     assert said.code == 0
     assert "undeclared" in said.out
-    forget = _last(said.out, "forget work log")
+    forget = _last(said.out, "forget what was work log")
     assert synced.paste(forget).code == 0
     assert "work log" not in synced.run("status").out
 

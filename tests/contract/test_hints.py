@@ -18,7 +18,7 @@ TOP = Path(bm_sync.__file__).parent
 SOURCES = sorted(TOP.rglob("*.py"))
 
 # What follows the name of the program where no command is meant: a verb, a version, a placeholder.
-PROSE = {"has", "keeps", "remembers", "X", "COMMAND"}
+PROSE = {"has", "keeps", "remembers", "itself", "is", "sign", "X", "COMMAND"}
 NAMED = re.compile(r"(?<![\w/.-])bm-sync +(?=[-\w])")
 
 

@@ -217,7 +217,7 @@ MUTANTS = [
     Mutant(
         "an emptied side is no alarm",
         laws.an_emptied_side_stops,
-        ((guard, "_lost", lambda *_: None),),
+        ((guard, "_empty_side", lambda *_: iter(())),),
     ),
     Mutant(
         "a file may stand on a folder",
@@ -264,7 +264,7 @@ MUTANTS = [
     Mutant(
         "the figures are made up",
         laws.totals_are_right,
-        ((planner, "totals", lambda *_, conflicts: Totals(conflicts=conflicts)),),
+        ((guard, "totals", lambda *_, conflicts: Totals(conflicts=conflicts)),),
     ),
     Mutant(
         "names that differ by case are let over one another",
