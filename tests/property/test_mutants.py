@@ -312,7 +312,7 @@ MUTANTS = [
     Mutant(
         "a folder that is emptied beside an undeletable remote stops nothing",
         undeletable_laws.an_emptied_folder_stops_all_the_same,
-        ((undeletable, "withheld", lambda _: ()),),
+        ((undeletable, "withheld", lambda _: {}),),
         Mode.TWO_WAY,
     ),
 ]

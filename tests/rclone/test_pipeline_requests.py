@@ -115,7 +115,7 @@ def test_a_store_that_keeps_failing_ends_the_run_and_the_next_one_goes_on(
     bench.write("a.md", "b.md")
     proxy.instead = lambda kind, _: 503 if kind == "PUT" else None
     done = bench.apply()
-    assert (done.exit, done.status) == (1, Status.PARTIAL)
+    assert (done.exit, done.status) == (1, Status.FAILED)
     assert {a.outcome for a in done.actions} == {Outcome.FAILED}
     assert done.retries >= 1
     proxy.instead = None
