@@ -59,12 +59,12 @@ def make_roots(scene: Scene, draft: Draft) -> None:
     """
     observation = scene.observation
     comes = any(isinstance(a, Copy) and a.to is Side.LOCAL for a in draft.actions)
-    if observation.absent:
-        draft.actions.append(MakeDir("", Side.REMOTE, Reason.FOLDER))
-        draft.notes.append(CREATED)
     unknown = scene.intent.makes_roots and not observation.baseline.known
     if unknown and observation.local.root is Root.MISSING and not comes:
         draft.actions.append(MakeDir("", Side.LOCAL, Reason.FOLDER))
+    if observation.absent:
+        draft.actions.append(MakeDir("", Side.REMOTE, Reason.FOLDER))
+        draft.notes.append(CREATED)
 
 
 def _flow(actions: list[Action], side: Side) -> _Flow:
