@@ -15,7 +15,6 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 from bm_sync import layout
@@ -181,7 +180,6 @@ def _answered(call: Callable[[], None]) -> bool:
     return True
 
 
-@cache
 def _umask() -> int:
     """Return what this process takes from the mode of new files; it can only be read by setting it.
 

@@ -204,7 +204,7 @@ class ProjectPlan:
     def waits(self) -> bool:
         """Return whether something waits for a person: a conflict, a deletion that cannot be."""
         undecided = any(c.winner is None for c in self.clashes)
-        return undecided or any(p.kind is ProblemKind.UNDELETABLE for p in self.problems)
+        return undecided or len(self.broken) < len(self.problems)
 
     @property
     def in_sync(self) -> bool:
