@@ -16,7 +16,6 @@ _HEAVY = (
     "rich",
     "loguru",
     "tenacity",
-    "pathspec",
     "sqlite3",
     "asyncio",
     "dataclasses",

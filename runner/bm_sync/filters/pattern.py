@@ -1,9 +1,6 @@
-"""What one gitignore pattern means: pathspec's answer where it is git's, our own where it is not.
+"""Takes one gitignore pattern apart as git does; `wildmatch` says what its wildcards match.
 
-pathspec 1.1 differs from git 2.39 on backslashes and slashes inside [...], character classes such
-as [[:alpha:]], reversed ranges, `**` beside other letters, `?` and [...] on names outside ASCII
-(git counts bytes) and names with a newline; patterns with several stars cost it exponential time.
-Such patterns are translated by `wildmatch`. A property test holds both against git itself. Pure.
+Every answer is git's own (git 2.39): a property test holds it against `git check-ignore`. Pure.
 """
 
 from __future__ import annotations
@@ -14,9 +11,6 @@ from dataclasses import dataclass
 from bm_sync.filters import wildmatch
 from bm_sync.filters.wildmatch import PatternError
 
-# Printable ASCII names with at most one star each, where pathspec and git agree.
-_NAME = r"[!-)+-.0-Z^-~]*\*?[!-)+-.0-Z^-~]*"
-_PLAIN = re.compile(rf"/?(?![#!])(?!\*?/?$){_NAME}(?:/(?!/|$){_NAME})*")
 _TORN = re.compile(r"[^/*]\*\*")
 _SPECIAL = re.compile(r"[*?\[\\]")
 
@@ -57,13 +51,6 @@ class Pattern:
             return re.escape(self.literal)
         if self.suffix is not None:
             return f"[^/]*{re.escape(self.suffix)}"
-        if _PLAIN.fullmatch(self.glob):
-            # Costs 35 ms, and most projects have no such pattern.
-            from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-            raw, _ = GitIgnoreSpecPattern.pattern_to_regex(self.glob)
-            if raw is not None:
-                return re.sub(r"\(\?P<\w+>", "(?:", raw)
         glob = self.glob.removeprefix("/")
         # Git compares the letters before the first wildcard apart, so `**` may stand after them.
         special = _SPECIAL.search(glob)
