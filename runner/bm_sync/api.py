@@ -54,7 +54,21 @@ def load(file: Path, setup: Setup) -> Loaded:
     """Read a manifest; raises ManifestError with every slip in it."""
     machine = setup.machine(sys.platform)
     ask = partial(providers, setup.rclone, setup.env)
-    return load_manifest(file, setup.env, state_dir=setup.state_dir, machine=machine, ask=ask)
+    return load_manifest(
+        file,
+        setup.env,
+        state_dir=setup.state_dir,
+        machine=machine,
+        ask=ask,
+        doubt=partial(doubt, setup=setup),
+    )
+
+
+def doubt(files: Sequence[Path], setup: Setup) -> None:
+    """Raise UsageError when a manifest that nobody named must not be taken."""
+    from bm_sync.engine.left_alone import refuse_brought
+
+    refuse_brought(files, setup)
 
 
 async def plan(

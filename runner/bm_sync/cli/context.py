@@ -64,7 +64,15 @@ def read(file: Path, args: Namespace, io: Io) -> manifests.Loaded:
     """Load a manifest for this machine and this command line; raises `ManifestError`."""
     here = setup(args, io)
     machine, ask = here.machine(sys.platform), _asking(args, io)
-    return manifests.load(file, io.env, state_dir=here.state_dir, machine=machine, ask=ask)
+
+    def doubt(files: Sequence[Path]) -> None:
+        from bm_sync.engine.left_alone import refuse_brought
+
+        refuse_brought(files, here)
+
+    return manifests.load(
+        file, io.env, state_dir=here.state_dir, machine=machine, ask=ask, doubt=doubt
+    )
 
 
 def _asking(args: Namespace, io: Io) -> Callable[[], bytes | None]:

@@ -14,6 +14,7 @@ from bm_sync.cli.selection import select
 from bm_sync.cli.target import targets
 from bm_sync.errors import BmSyncError, Exit, UsageError
 from bm_sync.manifest.loader import load_edges
+from bm_sync.manifest.source import local_of
 from bm_sync.model.config import Manifest
 
 
@@ -26,6 +27,7 @@ def _heard(manifest: Manifest, state: Path) -> bool:
 def tell(args: Namespace, code: Exit, what: str) -> None:
     """Tell of it by what the manifest says; raises BmSyncError where there is none."""
     from bm_sync.engine import ended_early, selecting
+    from bm_sync.engine.left_alone import refuse_brought
 
     io = surroundings()
     found = targets(args.targets)
@@ -33,6 +35,8 @@ def tell(args: Namespace, code: Exit, what: str) -> None:
         return
     file, here = manifest_file(args, io, found.manifest), setup(args, io)
     state, mine = here.state_dir, here.machine(sys.platform)
+    if not here.consent:
+        refuse_brought([file, local_of(file)], here)
     early = ended_early.Early(" ".join(["apply", *args.targets]), int(code), what)
     try:
         manifest = manifests.load(file, io.env, state_dir=state, machine=mine).manifest

@@ -6,19 +6,26 @@ plans and git directories are recognised by what they are. Reads names and the h
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bm_sync.engine import contents
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.ledger import Ledger, side_of
+from bm_sync.errors import StateError, UsageError
 from bm_sync.filters.closed import Met
 from bm_sync.filters.matcher import Matcher
 from bm_sync.model.config import BUILT_IN, OrderPath
+from bm_sync.model.past import Effect, EffectKind
 from bm_sync.model.plan import Action, KeepBoth, Move, ProjectPlan
 from bm_sync.model.run import Outcome
+from bm_sync.model.setup import Setup
 from bm_sync.model.tree import Observation, Problem, ProblemKind, Side
+from bm_sync.paths import home_dir
 from bm_sync.plan import guard
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import HEAD_BYTES, looks_saved
@@ -59,6 +66,52 @@ def _is_saved(jail: Jail, path: str) -> bool:
             return looks_saved(file.read(HEAD_BYTES))
     except (OSError, BlockedError):
         return False
+
+
+def refuse_brought(files: Sequence[Path], setup: Setup) -> None:
+    """Raise UsageError when one of a manifest's files stands as a run brought it here.
+
+    Whoever may write to that project's remote wrote it. What a manifest depends on is left alone in
+    its own projects; a file in a folder of another manifest's project is not. The manifest itself
+    is the first of `files`.
+    """
+    from bm_sync.state.store import State
+
+    with suppress(StateError), State.peek(setup.state_dir) as state:
+        roots = [(known, _root(known.local, setup)) for known in state.projects()]
+        for file in files:
+            place = Path(os.path.realpath(file))
+            for known, root in roots:
+                if not place.is_relative_to(root):
+                    continue
+                effect = state.past.last_here(known.key, place.relative_to(root).as_posix())
+                if effect is not None and _stands(place, effect):
+                    what = f"{file} was brought here by a run of project {known.name}"
+                    trust = f"to take it as it stands: bm-sync -f {files[0]} validate"
+                    raise UsageError(
+                        f"{what}, so whoever writes to its remote wrote it",
+                        hint=f"read it; {trust}",
+                    )
+
+
+def _root(label: str, setup: Setup) -> str:
+    """Return the real folder that a local label names."""
+    plain = f"{home_dir(setup.env)}{label[1:]}" if label.startswith("~/") else label
+    return os.path.realpath(plain)
+
+
+def _stands(file: Path, effect: Effect) -> bool:
+    """Whether a file is still what a run put there; when that cannot be told, it is."""
+    if effect.kind not in (EffectKind.PUT, EffectKind.MOVED):
+        return False
+    algorithm, _, digest = (effect.content or "").partition(":")
+    if not contents.computable(algorithm):
+        return True
+    try:
+        data = file.read_bytes()
+    except OSError:
+        return True
+    return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest() == digest
 
 
 def screened(

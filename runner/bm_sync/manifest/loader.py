@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
+from collections.abc import Sequence as AbstractSequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from bm_sync.manifest.values import Surroundings
 
 VERSION = 1
+
+Doubt = Callable[[AbstractSequence[Path]], None]
+
+
+def no_doubt(_: AbstractSequence[Path]) -> None:
+    """Take every manifest."""
+
 
 Ask = Callable[[], bytes | None]
 _GROUPS_WITH_LISTS = ("filters", "projects")
@@ -68,6 +76,7 @@ class _Source:
     machine: Machine
     has_local: bool
     ask: Ask = nobody
+    doubt: Doubt = no_doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +92,21 @@ class _Whole:
     includes: tuple[tuple[Path, Scalar], ...] = ()
 
 
-def load(
+def load(  # noqa: PLR0913 - what to load, for whom, and whom to ask
     file: Path,
     env: AbstractMapping[str, str],
     *,
     state_dir: Path,
     machine: Machine | None = None,
     ask: Ask = nobody,
+    doubt: Doubt = no_doubt,
 ) -> Loaded:
     """Load a manifest; raises ManifestError with everything that is wrong with it.
 
     Every file is held to the rule of `files`, the manifest itself unless the machine has consent.
-    `ask` prints the options of the rclone that will run; see `Backends`.
+    `ask` prints the options of the rclone that will run; see `Backends`. `doubt` is given
+    the files of a manifest that this machine does not know yet and raises when they must not be
+    taken; with consent it is not asked.
 
     Only the manifest, the files it includes, the one of this machine beside it, the ignore files it
     names and a cache in `XDG_CACHE_HOME` are read; nothing but that cache is written.
@@ -104,7 +116,7 @@ def load(
     machine = machine or _this_machine()
     text = read(file, env, consent=machine.consent)
     has_local = os.path.lexists(local_of(file))
-    return _load(_Source(file, text, env, state_dir, machine, has_local, ask))
+    return _load(_Source(file, text, env, state_dir, machine, has_local, ask, doubt))
 
 
 def load_edges(
@@ -187,6 +199,9 @@ def _manifest(
 
         check_locks(whole.layers, judged.manifest, around)
     if judged.accepted is not None and not report.failed and only is None:
+        if not source.machine.consent:
+            layers = (layer.path for layer in whole.layers if layer.name)
+            source.doubt((source.file, *layers))
         remember(judged.accepted, source.env, manifest)
     return manifest, judged.manifest, around, judged.accepted is not None
 

@@ -59,6 +59,12 @@ def last_run(connection: Connection, keys: Collection[str]) -> str | None:
     return _RUNS.first(connection, f"WHERE key IN ({marks}) ORDER BY run DESC", tuple(keys))
 
 
+def last_here(connection: Connection, key: str, path: str) -> Effect | None:
+    """Return the last thing that a run did to a path of a project on this machine's side."""
+    asked = "WHERE key = ? AND path = ? AND side = ? ORDER BY run DESC, n DESC LIMIT 1"
+    return next(iter(_EFFECTS.read(connection, asked, (key, path, Side.LOCAL.value))), None)
+
+
 def names(connection: Connection, key: str) -> frozenset[str]:
     """Return the names that a project had when it kept versions."""
     return frozenset(_NAMES.read(connection, "WHERE key = ? GROUP BY project", (key,)))

@@ -32,6 +32,11 @@ class Past:
         with self._db.reading() as connection:
             return effects.last_run(connection, keys)
 
+    def last_here(self, key: str, path: str) -> Effect | None:
+        """Return the last thing that a run did to a path on the local side, None for nothing."""
+        with self._db.reading() as connection:
+            return effects.last_here(connection, key, path)
+
     def names(self, key: str) -> frozenset[str]:
         """Return the names that a project had when it kept versions."""
         with self._db.reading() as connection:
