@@ -2,7 +2,8 @@
 
 Arguments: the folder that the links lead to, a seed, how many of the folders are swapped
 themselves, and the folders whose inside is swapped. One thing at a time, so that the attacker is
-never led outside itself. It runs by itself, as any user, with nothing but the standard library;
+never led outside itself. With an odd seed it waits until files arrive: then a run has looked at
+everything, and moves. It runs by itself, as any user, with nothing but the standard library;
 what it moves away it puts back, unless something new stands there. Prints how often it swapped.
 """
 
@@ -28,6 +29,7 @@ class Attack:
 
     def __init__(self, outside: str, seed: str, whole: str, *roots: str) -> None:
         self.outside = Path(outside)
+        self.seed = seed
         self.roots = [Path(root) for root in roots]
         self.wholes = self.roots[: int(whole)]
         self.root = self.roots[0]
@@ -37,12 +39,18 @@ class Attack:
 
     def run(self) -> None:
         """Swap until the end is asked for."""
+        while int(self.seed) % 2 and not self.ended and not self.arriving():
+            time.sleep(0.001)
         while not self.ended:
             self.root = self.chance.choice(self.roots)
             act = self.chance.choice((self.home, self.folder, self.folder, self.file, self.whole))
             with contextlib.suppress(OSError):
                 act()
             time.sleep(self.chance.choice(_DWELL_S))
+
+    def arriving(self) -> bool:
+        """Return whether a run has made the folder in which files arrive."""
+        return any((root / ".bm-sync" / "staging").exists() for root in self.roots)
 
     def whole(self) -> None:
         """Swap the folder itself."""

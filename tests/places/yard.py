@@ -160,6 +160,15 @@ class Yard:
         escaped = [n for n, data in found.items() if CANARY in data or CANARY.decode() in n]
         assert not escaped, escaped
 
+    def arrived(self, round_: int) -> int:
+        """Return how many files of a round have come to the other side."""
+        there, here = self.place.shore.view().contents(), self.here.view().contents()
+        sent = [d for d in there.values() if d.startswith(b"here") and f" {round_} ".encode() in d]
+        brought = [
+            d for d in here.values() if d.startswith(b"there") and f" {round_} ".encode() in d
+        ]
+        return len(sent) + len(brought)
+
     def ends_well(self) -> None:
         """Assert that both sides become equal once nobody disturbs, and that nothing is lost."""
         done = [self.apply() for _ in range(3)]
