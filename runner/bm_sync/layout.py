@@ -7,6 +7,7 @@ project. Nothing is read or written here.
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 
 HOME = ".bm-sync"
@@ -32,6 +33,12 @@ UNSEEN[0xFEFF] = None
 def trash(run: str, project: str) -> str:
     """Return where a run keeps what it replaces or deletes of a project, below the side's base."""
     return f"{TRASH}/{run}/{project}"
+
+
+def kept_short(trash: str, path: str) -> str:
+    """Return where a trash keeps a version whose path does not fit behind its own."""
+    digest = hashlib.sha256(path.encode(errors="surrogatepass")).hexdigest()[:32]
+    return f"{trash}/.long/{digest}"
 
 
 def is_home(path: str) -> bool:

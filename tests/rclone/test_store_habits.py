@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 from any_key_s3 import Habits, Store
 from pipeline_bench import Bench, texts
 
+from bm_sync import past_api
+from bm_sync.model.past import Undo
 from bm_sync.model.run import Outcome, ProjectRun, Status
+from bm_sync.model.tree import Side
 
 LARGE = 11 << 20
 IN_PARTS = {"upload_cutoff": "5M", "chunk_size": "5M"}
@@ -170,3 +174,29 @@ def test_a_bucket_that_keeps_versions_loses_none_and_is_synced(
         bench.write("a.md", text=text)
         assert bench.apply().exit == 0
     assert parts.versions[b"notes/a.md"] == [b"one", b"two", b"three"]
+
+
+def test_the_longest_key_that_goes_up_can_be_replaced_deleted_and_taken_back(
+    parts: Store, tmp_path: Path
+) -> None:
+    """S3 takes keys of 1,024 bytes; in the trash they would be longer."""
+    folders = "/".join(["d" * 100] * 10)
+    long = f"{folders}/{'a' * (1024 - len(f'notes/{folders}/.md'))}.md"
+    bench = bench_on(parts, tmp_path)
+    bench.write(long, "b.md", text="one")
+    assert bench.apply().exit == 0
+    assert len(f"notes/{long}") == 1024
+    bench.write(long, "b.md", text="two, longer")
+    run = bench.apply()
+    assert (run.exit, missed(run)) == (0, [])
+    assert live(parts) == texts(bench.here)
+    manifest = bench.manifest()
+    undone = asyncio.run(past_api.undo(manifest, Undo(), bench.setup)).run
+    assert undone is not None
+    assert (undone.exit, live(parts)) == (0, {long: "one", "b.md": "one"})
+    found = asyncio.run(past_api.versions(manifest.projects[0], long, bench.setup))
+    assert {version.side for version in found} == {Side.LOCAL, Side.REMOTE}
+    (bench.here / long).unlink()
+    run = bench.apply()
+    assert (run.exit, missed(run)) == (0, [])
+    assert live(parts) == {"b.md": "one"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
 
+_FITS_BYTES = 800  # of a place in the trash, so that S3's 1,024 leave room for the remote's root
 _LIST_PER_LOOK = 500  # objects whose listing costs about as much as one look at a single file
 
 Acting = TypeVar("Acting", bound=Copy | Restore | Trash | Move | KeepBoth | MakeDir | RemoveDir)
@@ -48,6 +50,7 @@ class Distant:
         self.side = side
         self.store = store
         self.scope = scope
+        self._short: set[str] = set()  # paths whose place in the trash the remote refused
 
     def turn_opaque(self) -> None:
         """Take what the remote lists as hashes for names of versions from now on."""
@@ -86,9 +89,14 @@ class Distant:
         paths = dict(items)
 
         async def copy(item: Acting) -> None:
-            await self.scope.rclone.copy_file(
-                self.store.fs, paths[item], self.store.base, self.trash_path(paths[item])
-            )
+            path = paths[item]
+            try:
+                await self._keep_at(self.trash_path(path), path)
+            except RcloneError as e:
+                if e.fault is not Fault.NAME or path in self._short:
+                    raise
+                self._short.add(path)
+                await self._keep_at(self.trash_path(path), path)
 
         return await self.each(list(paths), copy)
 
@@ -159,8 +167,18 @@ class Distant:
         self.scope.ledger.settle(item, outcome, detail)
 
     def trash_path(self, path: str) -> str:
-        """Return where the run keeps `path`, below the remote's root."""
-        return f"{self.scope.trash}/{path}"
+        """Return where the run keeps `path`, below the remote's root.
+
+        What is longer than the remote takes, or may be, is kept under a short name; the record of
+        the run knows what it is.
+        """
+        place = f"{self.scope.trash}/{path}"
+        if path in self._short or len(os.fsencode(place)) > _FITS_BYTES:
+            return layout.kept_short(self.scope.trash, path)
+        return place
+
+    async def _keep_at(self, place: str, path: str) -> None:
+        await self.scope.rclone.copy_file(self.store.fs, path, self.store.base, place)
 
     def mine(self, item: Trash | Move | KeepBoth) -> ObjectStamp:
         """Return the stamp that an action was decided on, of this side."""

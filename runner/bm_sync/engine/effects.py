@@ -104,6 +104,9 @@ def _kept(
     """
     assert stamp is not None and done.kept is not None  # noqa: S101, PT018 - something was replaced
     in_trash = f"{scene.trash}/{effect.path}"
+    short = layout.kept_short(scene.trash, effect.path)
+    if done.kept.endswith(short):
+        in_trash = short
     # the top of a remote is `name:`, with or without a slash
     if done.kept.endswith((f"/{in_trash}", f":{in_trash}")) or done.kept == copy:
         yield Effect(

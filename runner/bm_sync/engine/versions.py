@@ -52,7 +52,9 @@ async def versions(project: Project, path: str, site: Site) -> tuple[KeptVersion
 
 async def _places(keeper: Keeper, names: set[str], path: str) -> dict[str, int]:
     runs = [run for run in await keeper.runs() if began(run) is not None]
-    asked = [f"{layout.TRASH}/{run}/{name}/{path}" for run in runs for name in sorted(names)]
+    pairs = [(run, name) for run in runs for name in sorted(names)]
+    asked = [f"{layout.trash(run, name)}/{path}" for run, name in pairs]
+    asked += [layout.kept_short(layout.trash(run, name), path) for run, name in pairs]
     return {place: stamp.size for place, stamp in (await keeper.look(asked)).items()}
 
 

@@ -128,18 +128,26 @@ class Listings:
                 extra = {"_filter": chosen, "_config": {"NoTraverse": True}}
                 found = await self._listed(fs, options | _hashes(fs, hashed), extra, can)
         except RcloneError as e:
-            if _IS_FOLDER not in e.what:
+            if _IS_FOLDER not in e.what and e.fault is not Fault.NAME:
                 raise
             return await self._each(fs, asked, hashed)
         return {e.path: e for e in found if isinstance(e, RemoteEntry) and not e.is_dir}
 
     async def _each(self, fs: Fs, paths: list[str], hashed: str | None) -> dict[str, RemoteEntry]:
-        """Ask for each path in a call of its own; a folder among them fails the common one."""
+        """Ask for each path in a call of its own.
+
+        A folder among them, or a name that cannot be there, fails the common one.
+        """
         places = asyncio.Semaphore(_AT_ONCE)
 
         async def look(path: str) -> RemoteEntry | None:
             async with places:
-                return await self.stat(fs, path, hashed, files_only=True)
+                try:
+                    return await self.stat(fs, path, hashed, files_only=True)
+                except RcloneError as e:
+                    if e.fault is not Fault.NAME:
+                        raise
+                    return None  # what no file there can be called is not there
 
         try:
             async with asyncio.TaskGroup() as tasks:
