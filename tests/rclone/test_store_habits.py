@@ -193,6 +193,7 @@ def test_the_longest_key_that_goes_up_can_be_replaced_deleted_and_taken_back(
     manifest = bench.manifest()
     undone = asyncio.run(past_api.undo(manifest, Undo(), bench.setup)).run
     assert undone is not None
+    assert missed(undone.projects[0]) == []
     assert (undone.exit, live(parts)) == (0, {long: "one", "b.md": "one"})
     found = asyncio.run(past_api.versions(manifest.projects[0], long, bench.setup))
     assert {version.side for version in found} == {Side.LOCAL, Side.REMOTE}

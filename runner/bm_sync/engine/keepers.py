@@ -54,6 +54,9 @@ class Keeper(Protocol):
     async def fetch(self, place: str, target: Path) -> None:
         """Copy a kept version into a file of this machine; raises BmSyncError."""
 
+    def beside(self, folder: Path) -> Keeper:
+        """Return what gives files of a private folder of this machine as a trash does."""
+
     async def runs(self) -> tuple[str, ...]:
         """Return the names of the runs that keep something, the oldest first."""
 
@@ -170,6 +173,10 @@ class FolderKeeper:
         """Copy a kept version."""
         with os.fdopen(self._jail.open(place), "rb") as source, target.open("wb") as copy:
             await asyncio.to_thread(shutil.copyfileobj, source, copy)
+
+    def beside(self, folder: Path) -> Keeper:
+        """Return what gives files of a private folder of this machine as a trash does."""
+        return FolderKeeper(folder, self._site)
 
     async def runs(self) -> tuple[str, ...]:
         """Return the names of the runs that keep something."""
@@ -291,6 +298,10 @@ class StoreKeeper:
             self._retry,
             lambda: self._site.rclone.copy_file(self._store.base, place, here, target.name),
         )
+
+    def beside(self, folder: Path) -> Keeper:
+        """Return what gives files of a private folder of this machine as a trash does."""
+        return FolderKeeper(folder, self._site)
 
     async def runs(self) -> tuple[str, ...]:
         """Return the names of the runs that keep something."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from bm_sync import layout
 from bm_sync.engine.keepers import Keeper
@@ -14,10 +17,12 @@ from bm_sync.model.config import Mode
 from bm_sync.model.plan import Action, Move, ProjectPlan, Reason, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import Agreed, Side, Stamp
+from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.remotes import Fs
 
 Keepers = Callable[[], Mapping[Side, Keeper]]
 
+_FETCHED = "fetched"
 _BACK = (Reason.TAKEN_BACK, Reason.BROUGHT_BACK, Reason.SETTLED, Reason.MERGED)
 
 
@@ -56,12 +61,16 @@ async def restore(
     try:
         intact = await _intact(items, keepers, ledger)
         await hand.put_back([i for i in intact if i.keeper is hand.side])
+        others = [i for i in intact if i.keeper is not hand.side]
+        keeper = keepers[hand.side.other]
         by_folder: dict[str, list[Restore]] = defaultdict(list)
-        for item in intact:
-            if item.keeper is not hand.side:
+        for item in others:
+            if item.kept.endswith(f"/{item.path}"):
                 by_folder[item.kept.removesuffix(f"/{item.path}")].append(item)
         for folder, group in by_folder.items():
-            await _receive(group, folder, hand, keepers[hand.side.other], ledger)
+            await _receive(group, _Given(keeper, folder), hand, keeper, ledger)
+        renamed = [i for i in others if not i.kept.endswith(f"/{i.path}")]
+        await _receive_fetched(renamed, hand, keeper, ledger)
     finally:
         for item in items:
             ledger.land(item.path, hand.side)
@@ -85,8 +94,33 @@ async def _intact(
     return good
 
 
+async def _receive_fetched(
+    items: Sequence[Restore], hand: Hand, keeper: Keeper, ledger: Ledger
+) -> None:
+    """Bring versions that the other side keeps under another name, by way of a private folder."""
+    if not items:
+        return
+    with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
+        top = _real(scratch)
+        good = []
+        for item in items:
+            target = top / _FETCHED / item.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                await keeper.fetch(item.kept, target)
+            except (RcloneError, OSError) as e:
+                ledger.settle(item, Outcome.FAILED, str(e))
+            else:
+                good.append(item)
+        await _receive(good, _Given(keeper.beside(top), _FETCHED), hand, keeper, ledger)
+
+
+def _real(folder: str) -> Path:
+    return Path(os.path.realpath(folder))
+
+
 async def _receive(
-    items: Sequence[Restore], folder: str, hand: Hand, keeper: Keeper, ledger: Ledger
+    items: Sequence[Restore], given: _Given, hand: Hand, keeper: Keeper, ledger: Ledger
 ) -> None:
     kept = await keeper.look([item.kept for item in items])
     errands = []
@@ -96,7 +130,7 @@ async def _receive(
             ledger.settle(item, Outcome.DROPPED, "the version is not kept any more")
         else:
             errands.append(Errand(item.path, stamp, item.target, item.content, None, item))
-    await hand.receive(errands, _Given(keeper, folder))
+    await hand.receive(errands, given)
 
 
 @asynccontextmanager
