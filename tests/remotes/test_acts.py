@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import servers
 import standin_server
-from remotes.kinds import ALL, Kind, kind_of
+from remotes.kinds import ALL, CRYPT_NAME, Kind, kind_of
 from two_machines import Machine, converged, folders_in, quiet
 
 from bm_sync import past_api
 from bm_sync.model.past import Undo
-from bm_sync.model.run import ProjectRun
+from bm_sync.model.run import Outcome, ProjectRun
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +134,6 @@ def test_a_run_is_taken_back_and_a_version_brought_back(kind: Kind) -> None:
     quiet(one)
 
 
-@pytest.mark.skip(reason="names that our own prefixes make too long are not shortened yet")
 def test_the_longest_name_that_goes_there_can_be_replaced_deleted_and_lose(kind: Kind) -> None:
     one = kind.new("one")
     name = "n" * (kind.longest - 3) + ".md"
@@ -157,6 +156,26 @@ def test_the_longest_name_that_goes_there_can_be_replaced_deleted_and_lose(kind:
     (one.folder / name).unlink()
     together(one, kind)
     assert name not in one.files()
+
+
+def test_a_name_that_does_not_fit_there_holds_up_no_other(kind: Kind) -> None:
+    if kind.longest != CRYPT_NAME:
+        pytest.skip("such a name may fit there")
+    one = kind.new("one")
+    one.write("a.md", "first")
+    together(one, kind)
+    name = "n" * (CRYPT_NAME - 2) + ".md"
+    one.write(name, "too long")
+    one.write("a.md", "second")
+    one.write("b.md", "new")
+    kind.far.put("c.md", b"theirs")
+    run = one.apply()
+    failed = {done.path for done in run.actions if done.outcome is Outcome.FAILED}
+    assert (run.exit, failed) == (1, {name})
+    assert one.files()[name] == b"too long"
+    assert kind.far.files() == {"a.md": b"second", "b.md": b"new", "c.md": b"theirs"}
+    (one.folder / name).unlink()
+    together(one, kind)
 
 
 KILLED = """
