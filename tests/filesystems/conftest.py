@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,4 +53,19 @@ def ground(disk: tuple[Kind, Path], tmp_path: Path) -> Iterator[Ground]:
                 away = folder / f"away-{side.parent.name}"
                 away.mkdir()
                 stack.enter_context(mounted(side / "deep", "mount", "--bind", away))
-        yield Ground(kind, at, bench)
+        gc.disable()  # what only the collector of cycles would close counts as open
+        try:
+            yield Ground(kind, at, bench)
+            assert not _open_below(tmp_path), "a disk could not be taken away after such a run"
+        finally:
+            gc.enable()
+
+
+def _open_below(folder: Path) -> list[str]:
+    """Return what this process holds open of both sides."""
+    links = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the one that lists the others
+            links.append(str(link.readlink()))
+    sides = tuple(f"{folder / name}/" for name in ("notes", "cloud"))
+    return [name for name in links if name.startswith(sides)]

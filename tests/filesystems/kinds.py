@@ -34,12 +34,19 @@ def detach(at: Path) -> None:
     """Take away what is mounted at a folder; a driver that is busy for a moment is waited for."""
     due = time.monotonic() + _WITHIN_S
     while subprocess.run(["umount", str(at)], check=False, capture_output=True).returncode:
-        if not at.is_mount():
+        if not _is_mounted(at):
             return
         if time.monotonic() > due:
             subprocess.run(["umount", "-l", str(at)], check=False, capture_output=True)
             return
         time.sleep(0.05)
+
+
+def _is_mounted(at: Path) -> bool:
+    """Return whether the kernel lists a mount here; `Path.is_mount` does not see bind mounts."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    escaped = str(at.resolve()).replace("\\", "\\134").replace(" ", "\\040")
+    return any(line.split(" ")[4] == escaped for line in lines)
 
 
 @contextlib.contextmanager

@@ -158,7 +158,7 @@ class FolderHand:
                 primitives.flush(folder)
         self._staging.clear()
         self.jail.release()
-        self._staging.home.release()
+        self._staging.release()
 
     async def recheck(self) -> None:
         """Raise BmSyncError when the folder is not where it was any more; see `Staging.check`."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakSet
 
 from bm_sync.engine.primitives import Place
 from bm_sync.errors import BmSyncError
@@ -63,6 +64,7 @@ class Jail:
         self._expected = expected
         self._holds = False
         self._held: int | None = None
+        self._inside: WeakSet[Below] = WeakSet()
 
     def __del__(self) -> None:
         self.release()
@@ -72,7 +74,9 @@ class Jail:
         self._holds = True
 
     def release(self) -> None:
-        """Close the root, if it is held."""
+        """Close the root, if it is held, and the folders inside that were asked of this jail."""
+        for inside in self._inside:
+            inside.release()
         held, self._held, self._holds = self._held, None, False
         if held is not None:
             os.close(held)
@@ -88,7 +92,9 @@ class Jail:
 
     def below(self, path: str, mode: int = 0o777) -> Below:
         """Return the inside of the folder `path`, which is made and held with its first file."""
-        return Below(self, path, mode)
+        inside = Below(self, path, mode)
+        self._inside.add(inside)
+        return inside
 
     def holds_folder(self, other: Jail) -> bool:
         """Return whether the root of another jail lies where its name says it does in this one."""

@@ -57,6 +57,7 @@ class Relay:
     def finish(self) -> None:
         """Remove the folder, where nothing lies in it."""
         self._staging.clear()
+        self._staging.release()
         for empty in (self._home, self._home.parent):
             with suppress(OSError):  # another project's files lie in it, or it was never made
                 empty.rmdir()

@@ -131,6 +131,12 @@ class Staging:
             self._forget()
             self._remove_home()
 
+    def release(self) -> None:
+        """Close every folder that is held."""
+        self.home.release()
+        if self._aside is not None:
+            self._aside.release()
+
     def recover(self) -> None:
         """Remove what killed runs of this project left; a version caught in a swap is kept."""
         found = False
