@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from bm_sync.model.tree import (
     ProblemKind,
     Side,
 )
+from bm_sync.structs import replace
 
 NOW = datetime(2026, 11, 22, 7, 15, tzinfo=UTC)
 VIEW = View(now=NOW)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.model.tree import Side
 from bm_sync.state import history
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 QUIET = ProjectRun("notes", "a" * 32, Status.IN_SYNC, "", 0.25, files=9, bytes=900)
 BUSY = replace(

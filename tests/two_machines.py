@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.report import Selection, Setup
 from bm_sync.model.run import Done, Event, ProjectRun
 from bm_sync.model.tree import Side
+from bm_sync.structs import replace
 
 UNGUARDED = Guards(max_delete=Limit(), max_overwrite=Limit(), empty_side="allow")
 FOLDERS, BUCKETS = ("folder",), ("serve_s3", "seaweedfs")

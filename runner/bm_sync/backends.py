@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 _TABLE = Path(__file__).with_name("backends.json")
 _EVERYWHERE = "description"  # an option that every backend has
@@ -59,8 +60,7 @@ class Mark(StrEnum):
     """A password, which rclone keeps obscured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """One option; `type` is rclone's word.
 
     `choices` are all that it takes, `words` those that rclone knows, who may take others. `only`
@@ -82,8 +82,7 @@ class Option:
 Options = Mapping[str, Option]
 
 
-@dataclass(slots=True)
-class Backends:
+class Backends(Struct):
     """All backends: those of the table, and what `ask` tells of an rclone that is newer.
 
     `ask` returns what `rclone config providers` prints, None when there is nobody to ask; it is

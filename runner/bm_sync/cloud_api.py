@@ -9,7 +9,6 @@ import difflib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from bm_sync.model.config import CloudRemote, Manifest, Project
 from bm_sync.model.permalink import permalink
 from bm_sync.model.setup import Setup
 from bm_sync.secret import Secret
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.cloud.account import Account

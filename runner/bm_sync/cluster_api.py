@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import assert_never
+
+from msgspec import Struct
 
 from bm_sync import files
 from bm_sync.errors import BmSyncError, UsageError
@@ -20,6 +21,7 @@ from bm_sync.model.schedule import ClusterTarget, Unit
 from bm_sync.schedule import ansible, kubernetes, nomad
 from bm_sync.schedule.jobs import Bundle, jobs
 from bm_sync.schedule.programs import READABLE, write
+from bm_sync.structs import names, replace
 
 _KINDS = {
     target: files.Kind(f"a text for {target} of bm-sync", re.compile(head), "rendered", READABLE)
@@ -37,8 +39,7 @@ _OUT = "give --out another folder"
 _APPLY = ("bm-sync", "apply", "-q", "--yes", "-f")
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """What the command line says: names begin with `name`, pods run `image`, `shards` at a time.
 
     `sets` are the words that set variables of the manifest in every run.
@@ -173,6 +174,6 @@ def _refs(value: object) -> Iterator[SecretRef]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _refs(item)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _refs(getattr(value, field.name))
+    else:
+        for name in names(type(value)) or ():
+            yield from _refs(getattr(value, name))

@@ -36,9 +36,10 @@ import struct
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.access import user_name
@@ -90,8 +91,7 @@ class OthersFileError(RefusedFileError):
         return f"{self._mend}; {trusting}" if self._mend else trusting
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """Whose files are taken: numbers of users and groups, and folders; `user` is who runs this."""
 
     user: int
@@ -105,8 +105,7 @@ class Trust:
         return any(place.is_relative_to(f) or f.is_relative_to(place) for f in above)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """Files of one kind that are written where somebody says: what they are, and how they begin.
 
     `word` stands in the name of one that is not whole yet. `mode` is that of a new one.

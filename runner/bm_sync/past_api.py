@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync.engine.peeking import peeking
 from bm_sync.model.config import Manifest, Project
@@ -17,6 +18,7 @@ from bm_sync.model.past import KeptVersion, OldVersions, Undo
 from bm_sync.model.plan import Plan
 from bm_sync.model.setup import Setup
 from bm_sync.plan.resolve import Keep
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.engine.prepare import Prepared
@@ -29,8 +31,7 @@ Confirm = Callable[[Plan], bool]
 OnEvent = Callable[["Event"], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Struct, frozen=True):
     """How a conflict is to be settled; `given` is the version of a person."""
 
     keep: Keep

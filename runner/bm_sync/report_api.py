@@ -6,9 +6,10 @@ Like `api`: nothing here prints, asks or exits, and nothing is changed anywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync import __version__
 from bm_sync.engine.peeking import peeking
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 LEFT_OUT = "no plan was asked for"
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True):
     """Which projects a report is about, and since when (in UTC)."""
 
     manifest: Manifest

@@ -9,7 +9,6 @@ import os
 import pwd
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from bm_sync.schedule.programs import Programs
 from bm_sync.schedule.systemd import watch_unit as watching
 from bm_sync.schedule.timer import Machine, Timer, check_paths, timers
 from bm_sync.state.place import prepare
+from bm_sync.structs import replace
 
 
 def shown(

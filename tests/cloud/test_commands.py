@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,6 +43,7 @@ from bm_sync.model.cloud_report import (
 from bm_sync.model.config import CloudRemote
 from bm_sync.model.report import ResetReport
 from bm_sync.paths import schema_file
+from bm_sync.structs import replace
 
 ALWAYS = 1000
 MANIFEST = """\

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from bm_sync.cloud.client import CloudProject, Keys
 from bm_sync.cloud.facts import Facts
 from bm_sync.model.config import CLOUD_STORAGE, CloudRemote, Origin
 from bm_sync.secret import Secret
+from bm_sync.structs import replace
 
 HERE = CloudRemote("cloud", None, None, "auto", CLOUD_STORAGE, Origin("sync.yaml", 1))
 KNOWN = Facts(

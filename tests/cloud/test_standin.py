@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -20,6 +20,7 @@ import standin_server
 from standin_server import Standin
 
 from bm_sync.rclone.binary import find
+from bm_sync.structs import replace
 
 CLIENT = "client_of_the_tests"
 VERIFIER = base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()

@@ -15,6 +15,7 @@ _HEAVY = (
     "sh",
     "rich",
     "loguru",
+    "msgspec",
     "tenacity",
     "sqlite3",
     "asyncio",
@@ -73,4 +74,4 @@ def test_a_run_without_a_cloud_and_without_hooks_imports_nothing_of_them(
 
 
 def test_the_probe_sees_what_is_imported() -> None:
-    assert _loaded("schema", heavy=("dataclasses",)) == ["dataclasses"]
+    assert _loaded("schema", heavy=("msgspec",)) == ["msgspec"]

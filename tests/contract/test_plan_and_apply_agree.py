@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from bm_sync.cli.verdict import plan_exit
 from bm_sync.errors import Exit
 from bm_sync.model.plan import Clash, Guard, ProjectPlan, Stop
 from bm_sync.model.tree import Problem, ProblemKind, Side
+from bm_sync.structs import replace
 
 MANIFEST = """\
 version: 1

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -31,6 +31,7 @@ from pipeline_bench import Bench, s3, texts
 from bm_sync.model.plan import Accept, Guard
 from bm_sync.model.run import ProjectRun, Status
 from bm_sync.rclone.binary import find
+from bm_sync.structs import replace
 
 QUICK = {"attempts": 2, "max_wait": "0.1s"}
 UNGUARDED = {"max_delete": {"percent": 100}, "max_overwrite": {"percent": 100}}

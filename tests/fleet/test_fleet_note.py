@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +24,7 @@ from bm_sync.engine.fleet_note import (
 )
 from bm_sync.model.fleet import FleetNote, FleetProject, Standing
 from bm_sync.paths import schema_file
+from bm_sync.structs import replace
 
 # a loaded machine is slow, which says nothing of what is tested
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

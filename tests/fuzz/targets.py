@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from bm_sync.rclone.wire import Unusable, entry_of
 from bm_sync.state.leases import LeaseMemory
 from bm_sync.state.store import State
 from bm_sync.state.wire import run_from_json, run_to_json
+from bm_sync.structs import replace
 
 _CPU_S = 5.0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from machine.histories import LOCAL, REMOTE, History
@@ -15,6 +14,7 @@ from standin_server import Standin
 
 from bm_sync import api
 from bm_sync.model.report import Selection
+from bm_sync.structs import replace
 
 WORKSPACE = "ada"
 

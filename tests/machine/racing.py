@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 from machine.histories import (
@@ -23,6 +23,7 @@ from machine.world import World
 from bm_sync import api
 from bm_sync.model.report import Selection
 from bm_sync.model.run import ActionEnded, Event, ProjectStarted, Run
+from bm_sync.structs import replace
 
 _PLAIN = (Write, Touch, Delete, Rename)
 

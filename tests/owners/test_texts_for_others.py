@@ -13,7 +13,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from bm_sync.model.schedule import Calendar, Schedule
 from bm_sync.schedule import cron, kubernetes, launchd, nomad, systemd
 from bm_sync.schedule.jobs import Bundle, Job
 from bm_sync.schedule.yaml_text import Verbatim, document
+from bm_sync.structs import replace
 
 CALM = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 HOSTILE = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import replace
 from itertools import product
 from typing import TypeVar
 
@@ -34,6 +33,7 @@ from bm_sync.plan import wire
 from bm_sync.plan.fit import fit, narrowed
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.planner import make
+from bm_sync.structs import replace
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ It refuses, by assertion, every action that a real engine could not do without b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from property.strategies import digest
 
@@ -39,6 +39,7 @@ from bm_sync.model.tree import (
 from bm_sync.plan.diff import needs_mtime, questions
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.planner import make
+from bm_sync.structs import replace
 
 MINUTE_NS = 60_000_000_000
 

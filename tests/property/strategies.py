@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bm_sync.model.config import Policy
 from bm_sync.model.plan import Accept
 from bm_sync.model.tree import (
@@ -19,6 +17,7 @@ from bm_sync.model.tree import (
 )
 from bm_sync.plan.barrier import folders_of
 from bm_sync.plan.intent import Intent
+from bm_sync.structs import replace
 
 MINUTE_NS = 60 * 1_000_000_000
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,6 +26,7 @@ from bm_sync.engine.watch_clock import (
 )
 from bm_sync.model.schedule import Calendar, Schedule
 from bm_sync.model.watch import Pace, Reason
+from bm_sync.structs import replace
 
 PACE = Pace(interval_s=900.0, quiet_s=2.0, most_s=30.0)
 NOON = Instant(1000.0, datetime(2026, 11, 22, 12, 0, 30))  # noqa: DTZ001 - local time

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from property import plan_laws
 from property.plan_cases import NO_GUARDS, Case
@@ -12,6 +11,7 @@ from property.plan_world import World, above
 from bm_sync.model.config import Limit, Mode
 from bm_sync.model.plan import Guard, KeepBoth, Move, ProjectPlan, Trash
 from bm_sync.model.tree import ProblemKind, Side
+from bm_sync.structs import replace
 
 
 def nothing_leaves_the_remote(case: Case) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +41,7 @@ from bm_sync.model.run import Done, Outcome, ProjectRun, Status
 from bm_sync.rclone.bisync import Bisync, Ended, Order
 from bm_sync.rclone.transfer import OnProgress
 from bm_sync.state.lock import Owner, hold
+from bm_sync.structs import replace
 
 BY_BISYNC = Policy(
     "test", guards=UNGUARDED, engine=Engine.BISYNC, retry=Retry(attempts=3, max_wait_s=2.0)

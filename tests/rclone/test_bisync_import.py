@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from bm_sync.model.learnt import Learnt, Since
 from bm_sync.model.plan import ProjectPlan
 from bm_sync.rclone.binary import find
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 MEMORY = ("--compare=modtime", "--resilient", "--conflict-resolve=newer", "--local-no-preallocate")
 CAREFUL = ("--compare=size,modtime,checksum", "--create-empty-src-dirs")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Definition
 from bm_sync.rclone.transfer import Batch
 from bm_sync.secret import Secret
+from bm_sync.structs import replace
 
 RIGHT = Secret(servers.SECRET_KEY)
 WRONG = Secret("canary-another-secret")

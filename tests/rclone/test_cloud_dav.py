@@ -8,7 +8,6 @@ import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.report import Selection
 from bm_sync.model.run import Event, Outcome, ProjectRun, ProjectStarted, Status
 from bm_sync.model.tree import ProblemKind
+from bm_sync.structs import replace
 
 TEAM = "team"
 SWITCHES: dict[str, object] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from two_machines import Machine, converged, done, quiet, stamps
 
 from bm_sync.model.config import Compare, Direction, Mode
 from bm_sync.model.run import ProjectRun
+from bm_sync.structs import replace
 
 KINDS = ("serve_webdav", "serve_sftp")
 UP = [(Mode.MIRROR, Direction.UP), (Mode.PUSH, Direction.UP)]

@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,7 @@ from bm_sync.model.report import Selection
 from bm_sync.model.run import Event, ProjectRun, Status, Waiting
 from bm_sync.rclone.binary import find
 from bm_sync.state.leases import LeaseMemory
+from bm_sync.structs import replace
 
 EXACT = ("folder", "seaweedfs")
 PLACES = (*EXACT, "serve_s3", "serve_webdav", "serve_sftp")

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import counting_proxy
@@ -19,6 +19,7 @@ from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import ONE_BY_ONE_AT_MOST
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import RemoteEntry, features_of, mtime_ns
+from bm_sync.structs import replace
 
 STORES = ["folder", "serve_s3", "seaweedfs", "serve_webdav", "serve_sftp"]
 BUCKETS = ["serve_s3", "seaweedfs"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from bm_sync import api, past_api
 from bm_sync.model.config import Conflict, Winner
 from bm_sync.model.past import Undo
 from bm_sync.model.report import Selection
+from bm_sync.structs import replace
 
 NOTE = "# Title\n\nfirst paragraph\n\nsecond paragraph\n\nthird paragraph\n"
 MINE = NOTE.replace("first", "my first")

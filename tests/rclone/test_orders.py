@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,7 @@ from bm_sync.model.run import Outcome, ProjectRun, Status
 from bm_sync.model.tree import Side
 from bm_sync.plan.resolve import Keep
 from bm_sync.plan.wire import sealed
+from bm_sync.structs import replace
 
 SHELF: Mapping[str, object] = {"type": "local", "root": "../cloud"}
 BY_MODE = (

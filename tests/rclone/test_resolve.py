@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from bm_sync.model.report import OpenConflict, Selection
 from bm_sync.model.run import ProjectRun
 from bm_sync.past_api import Settle
 from bm_sync.plan.resolve import Keep
+from bm_sync.structs import replace
 
 BASE, MINE, THEIRS = "agreed\n", "agreed\nmine\n", "theirs, longer\nagreed\n"
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from two_machines import Machine, converged, done, files_in, quiet
 from bm_sync.model.config import BUILT_IN, BackendRemote, FolderRemote, Mode, Remote
 from bm_sync.model.report import Setup
 from bm_sync.rclone.binary import find
+from bm_sync.structs import replace
 
 NOBODY = 65534
 

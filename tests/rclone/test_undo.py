@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from bm_sync.errors import UsageError
 from bm_sync.model.past import Undo
 from bm_sync.model.plan import Plan
 from bm_sync.model.run import ActionEnded, Event, ProjectRun, Status
+from bm_sync.structs import replace
 
 
 @pytest.fixture

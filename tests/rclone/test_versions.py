@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from bm_sync.errors import UsageError
 from bm_sync.model.config import KeepVersions, Project
 from bm_sync.model.past import KeptVersion
 from bm_sync.model.tree import Side
+from bm_sync.structs import replace
 
 
 @pytest.fixture(params=EVERYWHERE)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import servers
@@ -22,6 +22,7 @@ from bm_sync.model.plan import Accept, ProjectPlan
 from bm_sync.model.report import ProjectCheck, Selection, Setup
 from bm_sync.model.run import ProjectRun
 from bm_sync.model.tree import Side
+from bm_sync.structs import replace
 
 OFF = {"max_delete": {"percent": 100}, "max_overwrite": {"percent": 100}, "empty_side": "allow"}
 

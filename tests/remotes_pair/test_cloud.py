@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from standin_server import Standin
 
 from bm_sync.model.run import Status
 from bm_sync.model.tree import Side
+from bm_sync.structs import replace
 
 LOCAL, REMOTE = Side.LOCAL, Side.REMOTE
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from bm_sync.model.report import ProjectStatus
 from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.model.tree import Problem, ProblemKind, Side
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 NOW = utc(2026, 11, 22, 12)
 MONTH = timedelta(days=30)

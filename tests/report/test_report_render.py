@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
@@ -33,6 +32,7 @@ from bm_sync.model.period import (
 from bm_sync.model.plan import Totals
 from bm_sync.model.report import OpenConflict, ProjectStatus
 from bm_sync.model.run import Status
+from bm_sync.structs import replace
 
 LASTED = Durations(0.42, 3.0, 75.0)
 WORKED = Work(

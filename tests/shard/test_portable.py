@@ -6,7 +6,6 @@ import hashlib
 import random
 import sqlite3
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from bm_sync.state.machine import no_machine
 from bm_sync.state.portable import QUIET_RUNS, Wanted
 from bm_sync.state.store import State
 from bm_sync.state.values import Change
+from bm_sync.structs import replace
 
 KEY, OTHER = "a" * 32, "b" * 32
 NOTES = Wanted(KEY, ("store",))

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 from argparse import Namespace
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from bm_sync.model.run import (
     Transferring,
     Waiting,
 )
+from bm_sync.structs import replace
 
 
 class _Terminal(io.StringIO):

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cli_samples import ARCHIVE, FAILED, NOTES, PROBLEMS, RESEARCH, RUN, VIEW, plan
 
 from bm_sync.cli.verdict import check_exit, plan_exit, plan_failures, run_failures
@@ -9,6 +7,7 @@ from bm_sync.errors import Exit
 from bm_sync.model.plan import Clash
 from bm_sync.model.report import Difference, ProjectCheck
 from bm_sync.model.tree import Problem, ProblemKind, Side
+from bm_sync.structs import replace
 
 
 def test_a_plan_exits_0_or_with_exit_code_10_when_there_is_something_to_do() -> None:

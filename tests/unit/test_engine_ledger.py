@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bm_sync.engine.execute import learn
 from bm_sync.engine.ledger import Ledger
 from bm_sync.model.config import Direction, Mode
@@ -20,6 +18,7 @@ from bm_sync.model.plan import (
 )
 from bm_sync.model.run import ActionEnded, Event, Outcome
 from bm_sync.model.tree import Agreed, FileStamp, ObjectStamp, Side
+from bm_sync.structs import replace
 
 HERE = FileStamp(3, 1, 1, 1)
 THERE = ObjectStamp(3, "md5:x", None)

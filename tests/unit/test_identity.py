@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.engine.identity import at_source, local_label, project_key, remote_label
@@ -17,6 +16,7 @@ from bm_sync.model.config import (
     Project,
     Source,
 )
+from bm_sync.structs import replace
 
 BUCKET = BackendRemote("prod", "s3", (("endpoint", "https://s3.example.org"),), "notes", BUILT_IN)
 CLOUD = CloudRemote("cloud", None, "ada", "auto", "https://storage.example.org", BUILT_IN)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from msgspec.structs import asdict
 
 from bm_sync.manifest import formats
 from bm_sync.model.report import Diagnostic

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from property.strategies import agree, bucket, folder, intent, local_file, remote_file
 
@@ -11,6 +9,7 @@ from bm_sync.model.plan import Accept, Guard, ProjectPlan, Trash
 from bm_sync.model.tree import Disk, Observation, ProblemKind, Root, Side
 from bm_sync.plan import disks
 from bm_sync.plan.planner import make
+from bm_sync.structs import replace
 
 STICK = Disk(("uuid:stick", "id:77777777777", "77777777777"))
 OTHER = Disk(("uuid:other", "id:88888888888", "88888888888"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from bm_sync.model.plan import Guard, Reason, Trash
 from bm_sync.model.tree import Side
 from bm_sync.plan import guard
 from bm_sync.plan.planner import make
+from bm_sync.structs import replace
 
 PACKAGE = Path(bm_sync.__file__).parent
 ROOMS = ("plan", "engine")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from property.strategies import agree, bucket, digest, folder, intent, local_file, remote_file, seen
@@ -51,6 +50,7 @@ from bm_sync.plan.diff import needs_mtime, questions
 from bm_sync.plan.fit import fit, narrowed
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.planner import make
+from bm_sync.structs import replace
 
 TWO_WAY = Policy("p")
 LOOSE = Guards(max_delete=Limit(), max_overwrite=Limit(), empty_side="allow")

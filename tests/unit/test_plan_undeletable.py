@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from property.strategies import agree, intent, local_file, remote_file, seen
 
@@ -12,6 +10,7 @@ from bm_sync.model.config import Direction, Guards, Limit, Mode, Policy
 from bm_sync.model.plan import Guard, ProjectPlan
 from bm_sync.model.tree import File, Observation, ProblemKind, Side
 from bm_sync.plan.planner import make
+from bm_sync.structs import replace
 
 LOOSE = Guards(max_delete=Limit(), max_overwrite=Limit(), empty_side="allow")
 

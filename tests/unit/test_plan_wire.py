@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -17,6 +16,7 @@ from bm_sync.model.tree import FilterChange, Observation, Problem, ProblemKind, 
 from bm_sync.paths import schema_file
 from bm_sync.plan import wire
 from bm_sync.plan.planner import make
+from bm_sync.structs import replace
 
 
 def rich() -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from bm_sync.cli.render.markdown import MOST, plan_markdown
 from bm_sync.model.plan import Totals
+from bm_sync.structs import replace
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>.md",

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cli_samples as samples
 from cli_samples import ARCHIVE, FAILED, NOTES, PROBLEMS, RESEARCH, VIEW, golden, plan
 
@@ -10,6 +8,7 @@ from bm_sync.cli.render.view import Paint, View
 from bm_sync.model.config import Direction, Mode
 from bm_sync.model.plan import Clash, Guard, Stop, Totals
 from bm_sync.model.tree import Side
+from bm_sync.structs import replace
 
 
 def test_a_plan_reads_summary_first_details_next_the_command_last() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cli_samples import NOW, RUN, VIEW, golden
 
 from bm_sync.cli.render.listing import history_text
@@ -9,6 +7,7 @@ from bm_sync.cli.render.run import record_text, run_text
 from bm_sync.cli.render.view import View
 from bm_sync.model.run import Outcome, Status
 from bm_sync.model.tree import Problem, ProblemKind, Side
+from bm_sync.structs import replace
 
 
 def test_the_end_screen_repeats_every_failure_with_its_cause_and_a_command() -> None:

@@ -6,7 +6,6 @@ import plistlib
 import re
 import shlex
 import subprocess
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from bm_sync.schedule.calendar import launchd as launchd_entries
 from bm_sync.schedule.calendar import systemd as on_calendar
 from bm_sync.schedule.calendar import upcoming
 from bm_sync.schedule.timer import delay_s, prefix, timers
+from bm_sync.structs import replace
 
 LINES = (
     "* * * * *",

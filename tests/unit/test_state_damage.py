@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from bm_sync.model.tree import Agreed, ObjectStamp, Side
 from bm_sync.state.store import State
 from bm_sync.state.table import TABLES
 from bm_sync.state.values import Change
+from bm_sync.structs import replace
 
 
 def kept(tmp_path: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +32,7 @@ from bm_sync.paths import schema_file
 from bm_sync.state.store import State
 from bm_sync.state.values import Change
 from bm_sync.state.wire import event_to_json, run_from_json, run_to_json
+from bm_sync.structs import replace
 
 KEY = "a" * 64
 ODD = os.fsdecode(b"caf\xe9 \n.md")

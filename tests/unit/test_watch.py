@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +39,7 @@ from bm_sync.model.watch import (
 from bm_sync.paths import schema_file
 from bm_sync.schedule.notify import Notifier, without
 from bm_sync.schedule.systemd import watch_unit
+from bm_sync.structs import replace
 
 PLAIN = Paint()
 SLIP = Diagnostic("BMS004", "error", "unknown key 'x'", "sync.yaml", 3, 1, hint="remove it")

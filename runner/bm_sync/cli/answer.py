@@ -7,17 +7,17 @@ are computed only when they are printed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
+
+from msgspec import Struct
 
 from bm_sync.cli.render.text import tame
 from bm_sync.errors import Exit
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """One entry of the envelope's `errors`."""
 
     what: str
@@ -26,8 +26,7 @@ class Failure:
     project: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The result of a command.
 
     `text` goes to standard output, or with `--json` the envelope around `data`: JSON values, or
@@ -41,8 +40,7 @@ class Answer:
     quiet: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Io:
+class Io(Struct, frozen=True):
     """The streams, the environment and the clock of this process; `words` are what was typed."""
 
     stdin: TextIO

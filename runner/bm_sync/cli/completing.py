@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.cli.catalogue import SUMMARIES
 from bm_sync.cli.parser import CommandParser, Parser, top
@@ -23,24 +24,21 @@ class Paths(StrEnum):
     FOLDERS = "folders"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A word that may come next, and what it does."""
 
     word: str
     what: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """The names of a manifest; asked for only where they may stand."""
 
     projects: Callable[[], Sequence[str]]
     tags: Callable[[], Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Struct, frozen=True):
     """Everything that may come next."""
 
     words: tuple[Candidate, ...] = ()

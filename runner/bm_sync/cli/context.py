@@ -6,8 +6,9 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import access
 from bm_sync import manifest as manifests
@@ -27,8 +28,7 @@ NAME = "sync.yaml"
 _NO_TARGETS = Targets()
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """The manifest a command works on, and how messages refer to it."""
 
     manifest: Manifest

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from bm_sync.cli.answer import Io
 from bm_sync.cli.context import Context, tell_elsewhere
 from bm_sync.errors import UsageError
 from bm_sync.model import shard
 from bm_sync.model.shard import Shard
+from bm_sync.structs import replace
 
 INDEX = "JOB_COMPLETION_INDEX"
 """What Kubernetes sets in every pod of an Indexed Job."""

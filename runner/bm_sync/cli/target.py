@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from bm_sync import access
 from bm_sync.errors import UsageError
@@ -15,8 +16,7 @@ _SUFFIXES = (".yaml", ".yml")
 _SNIFF_BYTES = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(Struct, frozen=True):
     """The positional arguments, told apart."""
 
     manifest: Path | None = None

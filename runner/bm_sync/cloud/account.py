@@ -12,9 +12,10 @@ import asyncio
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
+
+from msgspec import Struct
 
 from bm_sync import files
 from bm_sync.cloud import keeping
@@ -34,6 +35,7 @@ from bm_sync.cloud.tokens import ApiKey, Tokens, fingerprint, owner, sendable
 from bm_sync.errors import UsageError
 from bm_sync.paths import basic_memory_dir
 from bm_sync.secret import Secret
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     import httpx
@@ -45,8 +47,7 @@ _GRACE_S = 5.0  # for an answer that is on its way while the run is stopped
 How = Literal["api-key", "login", "basic-memory", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How an account is signed in, for a person; times are in unix seconds."""
 
     how: How

@@ -10,7 +10,6 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import tenacity
+from msgspec import Struct, field
 
 from bm_sync import __version__
 from bm_sync.cloud.places import Host, on_this_machine
@@ -42,8 +42,7 @@ class Repeat(StrEnum):
     UNSENT = "unsent"
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How often and how fast a call is tried again."""
 
     attempts: int = 4
@@ -56,8 +55,7 @@ class Pace:
 PATIENT = Pace()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """What is asked of the service; `form` and `body` (JSON) exclude each other."""
 
     method: str
@@ -68,8 +66,7 @@ class Call:
     repeat: Repeat = Repeat.ALWAYS
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What the service answered."""
 
     status: int

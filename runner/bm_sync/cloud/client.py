@@ -7,7 +7,6 @@ a renewed one. What is left is a `CloudError` in one sentence.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -37,6 +36,7 @@ from bm_sync.model.cloud import Mount as Mount  # noqa: PLC0414 - the same
 from bm_sync.model.cloud import Workspace as Workspace  # noqa: PLC0414 - the same
 from bm_sync.model.permalink import permalink
 from bm_sync.secret import Secret, redact
+from bm_sync.structs import replace
 
 T = TypeVar("T")
 

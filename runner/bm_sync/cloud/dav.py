@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 import httpx
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.cloud import dav_places
@@ -29,8 +29,7 @@ _AT_ONCE = 8
 _SILENCE_S, _WHOLE_S = 60.0, 300.0  # a whole project may take the service long to collect
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """What is written: `body` gives exactly `size` bytes; `mtime_s` is advice to the service."""
 
     size: int
@@ -38,8 +37,7 @@ class Upload:
     body: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Only:
+class Only(Struct, frozen=True):
     """What must hold where something is written: an exact version, or nothing at all."""
 
     if_match: str | None = None

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.cloud.dav_answer import GarbledAnswerError, Told
@@ -38,8 +39,7 @@ class DavFile(NamedTuple):
     mtime_s: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class DavListing:
+class DavListing(Struct, frozen=True):
     """What lies below a folder.
 
     `unusable`: names that no file of this machine can have, as they may be shown. `closed`: places

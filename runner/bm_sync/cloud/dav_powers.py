@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from bm_sync import layout
 from bm_sync.cloud.dav import ANYHOW, Dav, Only, Upload
@@ -24,8 +26,7 @@ _NO = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Powers:
+class Powers(Struct, frozen=True):
     """What works; conditions count only where they are really judged."""
 
     delete: bool
@@ -46,7 +47,7 @@ DOUBTED: Mapping[str, bool] = {_DOUBTED: True}
 
 def known(facts: Mapping[str, bool]) -> Powers | None:
     """Return what is remembered; None unless everything is, and nothing is doubted."""
-    names = [field.name for field in fields(Powers)]
+    names = Powers.__struct_fields__
     if facts.get(_DOUBTED, False):
         return None
     return Powers(*(facts[n] for n in names)) if facts.keys() >= set(names) else None

@@ -11,10 +11,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 import httpx
+from msgspec import Struct, field
 
 from bm_sync.cloud import wire
 from bm_sync.cloud.calls import Reply, Sleep, retry_after_s
@@ -88,8 +88,7 @@ _FAULTS: Mapping[int, DavFault] = {
 Body = Callable[[], AsyncIterator[bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """One request; `body` is made anew each time it is sent.
 
     `silence_s` is how long the service may say nothing.

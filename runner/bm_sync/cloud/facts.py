@@ -10,15 +10,18 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from bm_sync import access
 from bm_sync.cloud import keeping
 from bm_sync.cloud.tokens import Keys
 from bm_sync.model.cloud import CloudProject
 from bm_sync.secret import Secret
+from bm_sync.structs import replace
 
 VERSION = 1
 
@@ -35,8 +38,7 @@ class Place(Protocol):
         """Return the declared slug, name or id, None for the account's default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What is known of one remote.
 
     `host` is the address that was asked, `workspace` what was declared, `account` the fingerprint
@@ -58,8 +60,7 @@ class Facts:
     dav: Mapping[str, bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """The facts of one remote while their lock is held."""
 
     file: Path

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.cloud import keeping
 from bm_sync.cloud.places import Host
@@ -23,8 +24,7 @@ TOKEN_FILE = "basic-memory-cloud.json"  # noqa: S105 - its name, not a token
 OURS = "bm-sync login"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A sign-in as it was kept.
 
     `host` says where it was made and is refreshed. `mark` tells it from others when its tokens do
@@ -51,8 +51,7 @@ def lock_file(state_dir: Path) -> Path:
     return state_dir / "cloud" / "login.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class OwnLogins:
+class OwnLogins(Struct, frozen=True):
     """What `bm-sync login` keeps. Changes are made under the lock, by the caller."""
 
     file: Path
@@ -103,8 +102,7 @@ class OwnLogins:
         keeping.replace(self.file, text.encode())
 
 
-@dataclass(frozen=True, slots=True)
-class BasicMemoryLogin:
+class BasicMemoryLogin(Struct, frozen=True):
     """The sign-in of Basic Memory itself, in its own file, used and refreshed as it is."""
 
     file: Path

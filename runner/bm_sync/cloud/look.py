@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,7 @@ from bm_sync.errors import BmSyncError, Exit
 from bm_sync.model.cloud import CloudProject, Workspace
 from bm_sync.model.cloud_report import CloudStatus, RemoteLine, Trouble
 from bm_sync.model.config import CloudRemote
+from bm_sync.structs import replace
 
 
 @dataclass

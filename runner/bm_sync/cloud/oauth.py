@@ -13,11 +13,11 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
 from urllib.parse import urlsplit
 
 import httpx
+from msgspec import Struct
 
 from bm_sync.cloud.calls import PATIENT, Call, Pace, Reply, Sleep, TooLargeError, persistent, send
 from bm_sync.cloud.faults import CloudError, CloudFault, SignInError, login_command, one_line
@@ -44,8 +44,7 @@ class EndedError(Exception):
     """The session is over: the service does not know the refresh token any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """A sign-in that waits for a person: what is shown, and what is sent while waiting."""
 
     user_code: str
@@ -57,30 +56,26 @@ class Device:
     verifier: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """The clock of a wait, and how it waits."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Sleep = asyncio.sleep
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(Struct, frozen=True):
     """The person agreed."""
 
     tokens: Tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """The person has not answered yet; ask again, `slower_s` later from now on."""
 
     slower_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The sign-in will not happen."""
 
     error: CloudError

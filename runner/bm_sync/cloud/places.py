@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from bm_sync import files
 from bm_sync.errors import UsageError
@@ -25,8 +26,7 @@ _MAX_CONFIG = 4 << 20  # bytes
 _PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """One service: its address, the address that signs in (`domain`), and the client's id there."""
 
     url: str
@@ -39,8 +39,7 @@ class Host:
         return self.url.removeprefix("https://")
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """What Basic Memory's `config.json` says; `readable` is False when it is there and damaged."""
 
     host: str | None = None

@@ -13,6 +13,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from bm_sync.secret import Secret
 
 LEEWAY_S = 60.0  # a token counts as valid until this long before its end, as upstream has it
@@ -21,16 +23,14 @@ _MAX_LIFE_S = 10 * 365 * 86400.0
 _MAX_TOKEN = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """A key made in the web app; `source` says where it was found, for a person."""
 
     key: Secret
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """What a sign-in gave: `expires_at` is in unix seconds."""
 
     access: Secret

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.cloud.calls import Reply
 from bm_sync.cloud.faults import (
@@ -38,8 +39,7 @@ _FAULTS: Mapping[int, CloudFault] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Healthy:
+class Healthy(Struct, frozen=True):
     """What the service says of itself when it is well."""
 
     status: str | None = None

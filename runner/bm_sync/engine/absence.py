@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.engine.distant import Store
 from bm_sync.engine.jail import Jail
@@ -21,13 +22,13 @@ from bm_sync.parallel import at_once, spread
 from bm_sync.plan.barrier import ancestors, folders_of
 from bm_sync.plan.case import fold
 from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.structs import replace
 
 _ALONE_AT_MOST = 100  # asked for by themselves; of more the folders are listed and some are asked
 _AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """What a side seems not to have any more: files, and folders."""
 
     files: tuple[str, ...] = ()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.engine import contents
@@ -19,6 +18,7 @@ from bm_sync.engine.site import Site
 from bm_sync.model.config import Compare, Policy
 from bm_sync.model.tree import File, FileStamp, Side, Stamp, Tree
 from bm_sync.plan import diff
+from bm_sync.structs import replace
 
 _Hashed = dict[tuple[Side, str], tuple[Stamp, str]]
 

@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from msgspec import Struct
 
 from bm_sync.engine import journal
 from bm_sync.engine.hooks import Failed, carry_out
@@ -27,6 +28,7 @@ from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.model.setup import Setup
 from bm_sync.secret import Secret, redact
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.engine.noticing import Noticing
@@ -38,8 +40,7 @@ _RUN = "-"  # the project that the log names for what is about the whole run
 Secrets = Callable[[], Iterable[Secret]]
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """The run that is attended, and what is declared around it."""
 
     manifest: Manifest

@@ -14,10 +14,12 @@ import struct
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from bm_sync import layout
+from bm_sync.structs import replace
 
 _ACL = "system.posix_acl_access"
 _DEFAULT_ACL = "system.posix_acl_default"
@@ -27,8 +29,7 @@ _GROUP, _MASK = 0x04, 0x10  # tags of an access list's entries, linux/posix_acl.
 _MADE_WITH = 0o666
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(Struct, frozen=True):
     """Mode, owner and those extended attributes that belong to a file wherever it goes."""
 
     mode: int
@@ -87,8 +88,7 @@ def inherit(file: int, made_in: int, goes_to: int) -> None:
     give(file, wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class _HandedDown:
+class _HandedDown(Struct, frozen=True):
     """What a folder gives to the files that are made in it."""
 
     gid: int

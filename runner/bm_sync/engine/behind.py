@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import assert_never
 
 from bm_sync.engine.distant import Store
@@ -14,6 +13,7 @@ from bm_sync.filters.sift import mark_above, sift
 from bm_sync.model.config import DistantRemote, Retry
 from bm_sync.model.tree import File, ObjectStamp, Problem, ProblemKind, Side, Tree
 from bm_sync.rclone.wire import Partial, RemoteListing, Whole
+from bm_sync.structs import replace
 
 
 def tree_of(listed: Listed, matcher: Matcher, side: Side) -> Tree:

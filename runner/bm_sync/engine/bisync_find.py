@@ -11,8 +11,9 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import access, files
 from bm_sync.engine.identity import joined
@@ -29,8 +30,7 @@ _SHOWN = 3
 _MOST_BYTES = 1 << 20  # of a lock file
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One pair of listings, that of the local side first."""
 
     local: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.engine.jail import BlockedError, movable, others_write
@@ -13,6 +12,7 @@ from bm_sync.errors import BmSyncError
 from bm_sync.model.config import Engine, Links
 from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.tree import Root, Side
+from bm_sync.structs import replace
 
 _HINT = "engine: reconcile can"
 _NOTE = "rclone bisync carries this out: a renamed file is copied and deleted"

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import access, layout
 from bm_sync.engine.bisync_work import ANCHOR_BYTES
@@ -27,8 +28,7 @@ from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """A folder of this machine; its trash lies below `base`, which is `root` or holds it."""
 
     root: Path

@@ -8,7 +8,8 @@ today has, so that the planner sees a change, or a deletion, and not a file nobo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.model.learnt import LearntFile, NotLearnt, Since
 from bm_sync.model.tree import Agreed, File, FileStamp, ObjectStamp, Stamp, Tree
@@ -19,8 +20,7 @@ _SILENT = "the listings tell neither a time nor a hash"
 _EXACT_NS = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Listings:
+class Listings(Struct, frozen=True):
     """The listings of both sides; times that differ by less than `window_ns` are one time."""
 
     local: Listing
@@ -28,8 +28,7 @@ class Listings:
     window_ns: int = _EXACT_NS
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
+class Lesson(Struct, frozen=True):
     """What was learnt: rows and folders for the memory, and what to tell about them."""
 
     put: Mapping[str, Agreed]

@@ -9,20 +9,21 @@ said in two listings, and a file that was edited since the plan is seen by bisyn
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from bm_sync.engine.scope import Errand
 from bm_sync.model.plan import Action, Copy, KeepBoth, MakeDir, RemoveDir, Trash
 from bm_sync.model.tree import ObjectStamp, Side, Stamp
 from bm_sync.rclone.bisync_listing import Listed
+from bm_sync.structs import replace
 
 A = TypeVar("A", Copy, KeepBoth, Trash, MakeDir, RemoveDir)
 ANCHOR_BYTES = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Carry:
+class Carry(Struct, frozen=True):
     """A file that is to be brought to side `to`."""
 
     errand: Errand
@@ -48,8 +49,7 @@ class Carry:
         return replace(self, errand=replace(self.errand, target=None))
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """A file that is to leave its side, because the other side has it no more."""
 
     action: Trash
@@ -75,8 +75,7 @@ class Removal:
 Task = Carry | Removal
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """The tasks of one bisync that have not ended yet, by path."""
 
     tasks: dict[str, Task] = field(default_factory=dict)

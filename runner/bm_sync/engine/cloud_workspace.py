@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 from bm_sync.cloud import facts as remembered
 from bm_sync.cloud.account import Account
@@ -24,6 +23,7 @@ from bm_sync.model.cloud import CloudProject
 from bm_sync.model.config import CloudRemote
 from bm_sync.model.setup import Setup
 from bm_sync.rclone.bucket import Bucket
+from bm_sync.structs import replace
 
 _OWNER = "owner"  # who may mint keys (basic-memory issue 1262)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.model.conditions import Conditions, Span
 
@@ -20,8 +21,7 @@ _NMCLI_S = 5.0
 _DAY_MIN = 24 * 60
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What is found; `free` and `room` are bytes of the file system, None where not asked."""
 
     now: datetime

@@ -8,8 +8,9 @@ stands at a name whose upload was refused. Failures are RcloneError, or SignInEr
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.dav import Dav
@@ -31,8 +32,7 @@ from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Removal
 Spot = tuple[Fs, str]
 
 
-@dataclass(frozen=True, slots=True)
-class DavWorkspace:
+class DavWorkspace(Struct, frozen=True):
     """A workspace that is reached by WebDAV: its open cloud, and what its server can do."""
 
     remote: str
@@ -40,8 +40,7 @@ class DavWorkspace:
     abilities: Abilities
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     """One project with its parts."""
 
     project: DavProject

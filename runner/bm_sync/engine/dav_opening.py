@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 
 from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.facts import Facts
@@ -12,6 +11,7 @@ from bm_sync.engine.cloud_workspace import Workspace
 from bm_sync.engine.dav import DavStores, DavWorkspace
 from bm_sync.engine.routed import Routed
 from bm_sync.rclone.remotes import Fs
+from bm_sync.structs import replace
 
 
 class DavRoots:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from bm_sync import layout
 from bm_sync.cloud.dav import ANYHOW, Dav, Only, Upload
@@ -24,8 +25,7 @@ from bm_sync.rclone.transfer import Batch, BatchResult, Condition, OnProgress
 from bm_sync.rclone.wire import Progress
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(Struct):
     """How far a batch is."""
 
     begun: float = field(default_factory=time.monotonic)

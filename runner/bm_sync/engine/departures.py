@@ -10,7 +10,6 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,6 +26,7 @@ from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import S3_TYPE, Fs
 from bm_sync.rclone.transfer import TOLD_AT_MOST, Batch, BatchResult
 from bm_sync.rclone.wire import Progress
+from bm_sync.structs import replace
 
 _NEWER = "another version has appeared on the remote"
 _INDISTINCT = "the remote takes this name for that of another file"

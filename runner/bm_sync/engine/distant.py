@@ -6,9 +6,10 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine.place import as_opaque
@@ -19,6 +20,7 @@ from bm_sync.model.tree import ObjectStamp, Side, Stamp, same_version
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
+from bm_sync.structs import replace
 
 _FITS_BYTES = 800  # of a place in the trash, so that S3's 1,024 leave room for the remote's root
 _LIST_PER_LOOK = 500  # objects whose listing costs about as much as one look at a single file
@@ -26,8 +28,7 @@ _LIST_PER_LOOK = 500  # objects whose listing costs about as much as one look at
 Acting = TypeVar("Acting", bound=Copy | Restore | Trash | Move | KeepBoth | MakeDir | RemoveDir)
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """A project's place on a remote: `fs` is its root, `base` the remote's root above it.
 
     `names` are the files that the last listing saw; `conditions` tells whether uploads may say

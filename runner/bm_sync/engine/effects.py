@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine.ledger import Ledger
@@ -26,8 +27,7 @@ from bm_sync.model.tree import Side, Stamp
 from bm_sync.plan.barrier import folders_of
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
+class _Scene(Struct, frozen=True):
     """What the effects of one project are read from."""
 
     seen: Seen

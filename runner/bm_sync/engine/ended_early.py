@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.engine import health, journal
 from bm_sync.engine.identity import project_key
@@ -20,10 +21,10 @@ from bm_sync.model.config import Manifest, Project
 from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.model.setup import Setup
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Early:
+class Early(Struct, frozen=True):
     """How a run ended: what was typed, its exit code and the sentence of its error."""
 
     command: str

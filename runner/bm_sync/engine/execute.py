@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from bm_sync.engine import undo_act
 from bm_sync.engine.keepers import Keeper
@@ -32,8 +33,7 @@ from bm_sync.model.run import Outcome
 from bm_sync.model.tree import Agreed, Side, Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Hands:
+class Hands(Struct, frozen=True):
     """Both sides of a project, and what gives the trash of both when it is needed.
 
     `fresh` lays out new versions while they are brought.

@@ -10,13 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bm_sync.errors import BmSyncError
 from bm_sync.model.fleet import FleetHost, FleetNote, FleetProject, Standing
 from bm_sync.model.run import Status
 from bm_sync.state.codec import build, flatten
+from bm_sync.structs import replace
 
 VERSION = 1
 KIND = "fleet"
@@ -88,7 +88,7 @@ def decode(data: bytes) -> FleetNote:
     return note
 
 
-_FIELDS = frozenset(FleetNote.__dataclass_fields__)
+_FIELDS = frozenset(FleetNote.__struct_fields__)
 
 
 def _record(note: FleetNote) -> Mapping[str, object]:

@@ -9,9 +9,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import __version__, files
 from bm_sync.engine import overview
@@ -106,8 +107,7 @@ def status_text(run: Run, rows: Sequence[ProjectStatus]) -> str:
     return json.dumps(said) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
+class _Family(Struct, frozen=True):
     """One metric of each project; `unit` is the end of its name."""
 
     name: str

@@ -10,7 +10,8 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.model.hooks import Hook
 
@@ -23,8 +24,7 @@ _LONGEST_LINE = 2000
 _SHOWN_CHARS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """Why a hook failed, and the last line that it said."""
 
     why: str

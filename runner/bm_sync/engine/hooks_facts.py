@@ -6,8 +6,9 @@ Nothing of bm-sync's own environment reaches a hook but what every program needs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.engine.identity import remote_label
 from bm_sync.files import TRUST
@@ -28,8 +29,7 @@ _KEPT_PREFIX = "LC_"
 Facts = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """What every hook of a run is told."""
 
     run: str

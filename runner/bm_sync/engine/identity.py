@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.masking import veiled
@@ -23,6 +22,7 @@ from bm_sync.model.config import (
     Remote,
 )
 from bm_sync.model.permalink import permalink
+from bm_sync.structs import replace
 
 # Options of rclone backends that say where the data lie (https://rclone.org/overview/); all others
 # say how to get there.

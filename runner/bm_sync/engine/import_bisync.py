@@ -7,7 +7,6 @@ guards. The listings are read and never changed; no file is touched on either si
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync import files
@@ -21,6 +20,7 @@ from bm_sync.model.learnt import Learnt
 from bm_sync.model.tree import Root, Side, Tree
 from bm_sync.rclone.bisync_listing import Listing, read
 from bm_sync.state.values import Change
+from bm_sync.structs import replace
 
 _MAX_BYTES = 1 << 29
 

@@ -14,9 +14,10 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakSet
+
+from msgspec import Struct
 
 from bm_sync.engine.primitives import Place
 from bm_sync.errors import BmSyncError
@@ -238,8 +239,7 @@ class Below(Jail):
             return _enter(folder, name, self._path, self._mode if make else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(Struct, frozen=True):
     """An open folder, its real path, and whether its name is that of a symbolic link."""
 
     folder: int

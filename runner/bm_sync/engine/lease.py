@@ -11,12 +11,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.engine.lease_note import Note, decode, encode
 from bm_sync.engine.lease_place import Found, LeasePlace
 from bm_sync.errors import BmSyncError, LockedError
 from bm_sync.state.leases import LeaseMemory
+from bm_sync.structs import replace
 
 _RELEASE_WITHIN_S = 10.0
 _TICKS = 10  # looks at the clock between two renewals
@@ -30,8 +32,7 @@ def awake_s() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """How long a lease holds, how often it is renewed, and for how long a renewal is trusted.
 
     `margin_s` is left for what is on its way when the trust ends.

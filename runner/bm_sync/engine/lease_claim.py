@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.engine.lease import Lease, awake_s
 from bm_sync.engine.lease_note import KEEP_S, Note, decode, encode
@@ -15,8 +16,7 @@ _TRIES = 3
 UNSURE_S = 5.0  # by how much the age of a lease may be told wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """A lease that stands: who holds it (None: unreadable), and whether its holder is dead.
 
     `left_s` is how long it still holds as far as is known.

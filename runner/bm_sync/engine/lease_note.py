@@ -7,7 +7,9 @@ bounds, and nothing but the wait for an expiry follows from it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 MAX_BYTES = 4096
 KEEP_S = 120.0
@@ -18,8 +20,7 @@ _MOST_CHARS = 200
 _MOST = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """One holder: `since` is ISO 8601 in UTC, `beat` counts its renewals.
 
     `keep_s` is how long the lease holds after a renewal.

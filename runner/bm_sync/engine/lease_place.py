@@ -11,9 +11,10 @@ import os
 import secrets
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine import primitives
@@ -31,16 +32,14 @@ _S3 = "s3"
 _NEW = "lease.new-"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A lease that stands: its bytes, and what the store calls this version."""
 
     data: bytes
     tag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """The file that a place holds: its path below the root, bytes at most, what it is."""
 
     path: str = layout.LEASE

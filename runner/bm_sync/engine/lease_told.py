@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.site import Site
 from bm_sync.model.config import FolderRemote
 from bm_sync.model.plan import ProjectPlan
 from bm_sync.rclone.remotes import S3_TYPE
+from bm_sync.structs import replace
 
 ADVISORY = "advisory: the remote has no conditional writes, so two that ask at once may both get it"
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
 
 from bm_sync.engine.identity import remote_label
 from bm_sync.engine.lease import Lease
@@ -26,14 +27,14 @@ from bm_sync.model.config import Project
 from bm_sync.model.plan import KeepBoth
 from bm_sync.model.tree import Side
 from bm_sync.state.leases import LeaseMemory
+from bm_sync.structs import replace
 
 _STEP_S = 2.0
 
 Preparing = Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """The run that asks: its id and when it began, ISO 8601 in UTC."""
 
     run: str

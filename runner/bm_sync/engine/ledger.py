@@ -7,7 +7,6 @@ record of the run and the change of the baseline are read from it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from bm_sync.model.plan import (
     MEMORY_ONLY,
@@ -24,6 +23,7 @@ from bm_sync.model.plan import (
 )
 from bm_sync.model.run import ActionEnded, Done, Event, Outcome
 from bm_sync.model.tree import Agreed, ProblemKind, Side, Stamp
+from bm_sync.structs import replace
 
 _Key = tuple[str, str, Side | None]
 

@@ -10,8 +10,9 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.engine import contents
 from bm_sync.engine.jail import BlockedError, Jail
@@ -29,6 +30,7 @@ from bm_sync.paths import home_dir
 from bm_sync.plan import guard
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import HEAD_BYTES, looks_saved
+from bm_sync.structs import replace
 
 _FIRST = 3
 _NAMED = 5
@@ -37,8 +39,7 @@ _PLAN_NAME = ".plan"
 _HOW = "with git: sync in its filters they would be synced"
 
 
-@dataclass(frozen=True, slots=True)
-class LeftAlone:
+class LeftAlone(Struct, frozen=True):
     """What is said about it: `notes` with a plan, `warnings` also at the end of a run."""
 
     notes: tuple[str, ...] = ()

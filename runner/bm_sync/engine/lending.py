@@ -16,20 +16,21 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
+
+from msgspec import Struct
 
 from bm_sync.engine.jail import BlockedError, Jail, most_open, movable, others_write
 from bm_sync.rclone.client import Rclone
 from bm_sync.rclone.remotes import Fs, descriptor_path
+from bm_sync.structs import replace
 
 _MOST_FILES = 500
 _SHARE = 16  # of the descriptors that a process may have: several projects send at once
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+class Portion(Struct, frozen=True):
     """How much is moved at a time."""
 
     files: int

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine.jail import Identity
@@ -16,8 +17,7 @@ from bm_sync.filters.matcher import Matcher
 MAX_LINKS = 2  # folders that all link to each other would make a path for every order of them
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """A folder to read: where it lies below the root, and its path in the project ("" is the root).
 
     Both differ behind a link that is followed.

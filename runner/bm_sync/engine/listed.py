@@ -6,8 +6,9 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine.identity import at_source, joined
@@ -20,6 +21,7 @@ from bm_sync.plan.barrier import ancestors
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import S3_TYPE
 from bm_sync.rclone.wire import Partial, RemoteListing, Whole
+from bm_sync.structs import replace
 
 _AT_ONCE = 8
 _READ_AT_MOST = 64 << 20  # bytes of the file that is read to learn whether hashes are some
@@ -28,8 +30,7 @@ _LEVELS_AGREE = Whole("its levels agree with it")
 _MISSING = {Fault.MISSING: Root.MISSING, Fault.STORE_MISSING: Root.STORE_MISSING}
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """What a remote behind rclone told, before the filters."""
 
     place: Place

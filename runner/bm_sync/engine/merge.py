@@ -11,7 +11,6 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.engine.contents import computable
@@ -27,6 +26,7 @@ from bm_sync.plan.change import PathDiff, diffs
 from bm_sync.plan.content import known
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 TEXT_AT_MOST = 256 << 10  # bytes of a text that is kept in the state
 

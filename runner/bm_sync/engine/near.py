@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.distant import Store
@@ -26,10 +27,10 @@ from bm_sync.filters.sift import refilter
 from bm_sync.model.config import FolderRemote, Project
 from bm_sync.model.tree import Baseline, Root, Side, Tree
 from bm_sync.rclone.remotes import Fs
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
+class Near(Struct, frozen=True):
     """The near side; one of `folder`, its real path, and `store` is set.
 
     `ignore_files` are the folders whose .gitignore was read, `private` files as `Walked` has them.

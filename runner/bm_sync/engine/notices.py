@@ -7,8 +7,9 @@ told once, until the project is in sync again, which is told once, too.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from bm_sync.errors import Exit
 from bm_sync.model.notices import Audience, Beat, Item, News
@@ -20,8 +21,7 @@ _HOUR_S = 3600.0
 _DAY_S = 86400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A project as a target may hear of it, or with `tags` None the whole manifest.
 
     `ended` is its result in this run, None when it took no part. `quiet_since` is when it was last
@@ -35,8 +35,7 @@ class Known:
     quiet_since: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """What a target is told, and what is remembered once it was told, by project key."""
 
     items: tuple[Item, ...]

@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from bm_sync.engine.identity import digest_of, project_key
 from bm_sync.engine.notices import Known, Telling, Told, beat, idle, report, telling
@@ -26,8 +27,7 @@ from bm_sync.state.store import State
 _FIRST_MET = "notices-met"
 
 
-@dataclass(frozen=True, slots=True)
-class Noticed:
+class Noticed(Struct, frozen=True):
     """A manifest whose targets are told, and the state that remembers what they were told."""
 
     manifest: Manifest

@@ -7,8 +7,9 @@ import os
 import tempfile
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.contents import FALLBACK
@@ -28,10 +29,10 @@ from bm_sync.model.config import FolderRemote, Links, Project
 from bm_sync.model.tree import Baseline, FilterChange, Observation, Side, Tree
 from bm_sync.plan import disks
 from bm_sync.state.values import HashMemory, Remembered
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A project with what was seen of it.
 
     `local_root` is set unless the near side is another remote, which is `near` then.
@@ -71,8 +72,7 @@ class Seen:
         return self.local_root if side is Side.LOCAL else self.remote_folder
 
 
-@dataclass(frozen=True, slots=True)
-class _Far:
+class _Far(Struct, frozen=True):
     """The remote side."""
 
     tree: Tree
@@ -87,8 +87,7 @@ class _Far:
         return Jail(self.folder, expected=self.roots.get(self.folder))
 
 
-@dataclass(frozen=True, slots=True)
-class _Looked:
+class _Looked(Struct, frozen=True):
     """Both sides as the filters let them through, and what is said about it."""
 
     local: Tree

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -17,6 +16,7 @@ from bm_sync.model.setup import Selection, Setup
 from bm_sync.paths import home_dir
 from bm_sync.state.store import State
 from bm_sync.state.values import Seen
+from bm_sync.structs import replace
 
 _KNOWN = "bm-sync status lists what is known"
 SHORT = 8  # digits of a key that tell projects apart

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.model.config import CloudRemote, Remote
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.wire import Features
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """`fs` is the project's root, `base` the root under which bm-sync's own folder lies.
 
     `absent`: the cloud has no such project yet, and `fs` is where it would lie. `team`: others

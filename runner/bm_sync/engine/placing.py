@@ -12,7 +12,8 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.engine import attributes, primitives
 from bm_sync.engine.jail import Jail, look, plain_stamp, same_version, stamp_of
@@ -24,8 +25,7 @@ class ChangedError(Exception):
     """The target is no longer what the plan saw; nothing was done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A path in a jail."""
 
     jail: Jail
@@ -41,8 +41,7 @@ class Spot:
         return self.jail.parent(self.path, make=make)
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
+class _Version(Struct, frozen=True):
     """The version that a plan saw at `spot`."""
 
     stamp: FileStamp

@@ -9,11 +9,12 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync import access
 from bm_sync.engine import absence
@@ -55,6 +56,7 @@ from bm_sync.plan.folders import CREATED
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import sealed
 from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.engine.lease import Lease
@@ -65,8 +67,7 @@ NOBODY = Author()
 NOTHING_SEEN = Observation(Tree(files={}), Tree(files={}), Baseline())
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A project with its plan; `seen` is None when there is nothing to reconcile or it failed.
 
     `partial`: the plan is not all that the project needs, so carrying it out does not bring both

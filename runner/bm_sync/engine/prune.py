@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.engine.deadline import within
 from bm_sync.engine.observe import Seen, observe
@@ -35,6 +36,7 @@ from bm_sync.model.plan import Accept, ProjectPlan, Reason, RemoveDir, Trash
 from bm_sync.model.tree import File, ObjectStamp, Root, Side, Tree
 from bm_sync.plan import guard
 from bm_sync.plan.intent import Intent
+from bm_sync.structs import replace
 
 _MOST_RULES = 10
 
@@ -133,8 +135,7 @@ async def _everything(seen: Seen, site: Site) -> Tree:
     return sift(files, dirs, anything, side=Side.REMOTE, has_folders=has_folders)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ignored:
+class _Ignored(Struct, frozen=True):
     """What the declared rules exclude of a tree: files with the rule, and folders."""
 
     files: Mapping[str, tuple[File, Rule]]

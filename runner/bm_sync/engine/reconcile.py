@@ -13,10 +13,11 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync.engine import health
 from bm_sync.engine.identity import project_key
@@ -36,6 +37,7 @@ from bm_sync.model.run import Event, ProjectRun, Run, Status
 from bm_sync.state.machine import machine_id, no_machine
 from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.engine.around import Around
@@ -47,8 +49,7 @@ _LOGS_KEPT = 500
 Preparing = Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """Who is asked and told."""
 
     confirm: Callable[[Plan], bool]
@@ -65,8 +66,7 @@ class Watch:
     """The digest of the saved plan that is carried out, for the record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """What names a run: its id, when it began, what was typed, where it logs."""
 
     id: str

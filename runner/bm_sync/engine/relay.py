@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 
 from bm_sync import access
 from bm_sync.engine.bringing import Bringing
@@ -20,6 +19,7 @@ from bm_sync.engine.staging import Staging
 from bm_sync.model.config import Verify
 from bm_sync.model.run import Outcome
 from bm_sync.rclone.remotes import Fs
+from bm_sync.structs import replace
 
 _MOST = Portion(files=2000, bytes=1 << 30)
 

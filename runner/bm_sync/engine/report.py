@@ -6,8 +6,9 @@ A conflict that waits, and a guard that stops a project at every run, count once
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from bm_sync.engine.record import iso
 from bm_sync.engine.report_grid import Grid, grid
@@ -26,13 +27,13 @@ from bm_sync.model.period import (
 from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.report import OpenConflict, ProjectStatus
 from bm_sync.state.period import PastProject, PastRun
+from bm_sync.structs import replace
 
 MOST_RUNS = 200
 _MOST_TROUBLES = 20  # of one run
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the report is about. `since` and `until` are in UTC."""
 
     since: datetime
@@ -42,8 +43,7 @@ class Asked:
     made_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What the state and a plan tell. `drift` is by project; `no_drift` says why it is empty.
 
     `whole`: every project counts, so a run that has none is told as well.
@@ -98,8 +98,7 @@ def drift(plan: ProjectPlan) -> Drift:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A project's part of a run."""
 
     past: PastProject
@@ -107,8 +106,7 @@ class _Part:
     work: Work
 
 
-@dataclass(frozen=True, slots=True)
-class _Met:
+class _Met(Struct, frozen=True):
     """A run with the projects that count."""
 
     past: PastRun
@@ -183,8 +181,7 @@ def _new(part: _Part, before: PastProject | None) -> _Part:
     return _Part(part.past, part.ending, replace(part.work, conflicts=conflicts, stops=stops))
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(Struct):
     """The sums over all, by slot and by project."""
 
     grid: Grid

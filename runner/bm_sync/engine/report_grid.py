@@ -6,9 +6,10 @@ Pure.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
+
+from msgspec import Struct
 
 from bm_sync.model.period import Unit
 
@@ -18,8 +19,7 @@ _WEEK = timedelta(days=7)
 _MONTHS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """The beginnings of the slots, in order; the last one holds the end of the time."""
 
     unit: Unit

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import ceil
+
+from msgspec import Struct, field
 
 from bm_sync.model.period import Durations, Ending, Endings, Work
 
 _SERIOUS = tuple(Ending)
 _P95 = 0.95
-_FIELDS = tuple(Work.__dataclass_fields__)
+_FIELDS = tuple(Work.__struct_fields__)
 _NOTHING = Work()
 
 
-@dataclass(slots=True)
-class Sum:
+class Sum(Struct):
     """What some runs did together."""
 
     _endings: dict[Ending, int] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync import layout
@@ -25,6 +24,7 @@ from bm_sync.model.report import OpenConflict, Sides
 from bm_sync.model.tree import Side
 from bm_sync.plan import resolve
 from bm_sync.plan.resolve import Choice, Keep
+from bm_sync.structs import replace
 
 SHOWN_AT_MOST = 1 << 20
 _CANDIDATES = 20  # kept versions that are looked through for the one last agreed on

@@ -7,7 +7,6 @@ Every project is looked at and planned anew, with what was asked when the plan w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from bm_sync.errors import StalePlanError
 from bm_sync.model.config import Engine, Manifest, Project
 from bm_sync.model.plan import Plan, ProjectPlan
 from bm_sync.plan.fit import fit, narrowed
+from bm_sync.structs import replace
 
 _AGAIN = "make a new plan: bm-sync plan --out FILE"
 _SHOWN = 5

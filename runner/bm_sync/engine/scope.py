@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from bm_sync import layout
 from bm_sync.engine import contents
@@ -28,8 +29,7 @@ T = TypeVar("T")
 _SALVAGE_WITHIN_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """One file to be brought from the other side.
 
     `target` is the version it replaces here, None when nothing may stand there. `kept_as` is the
@@ -49,8 +49,7 @@ class Errand:
         return self.source.size
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """One project in one run.
 
     `algorithm` is the content hash both sides are compared by. `fence` raises when the run may no

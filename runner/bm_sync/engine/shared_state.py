@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
 
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.lease import Lease
@@ -29,14 +30,14 @@ from bm_sync.model.run import ProjectRun, Status
 from bm_sync.model.state_home import StateHome
 from bm_sync.state.leases import LeaseMemory
 from bm_sync.state.portable import MAX_BYTES
+from bm_sync.structs import replace
 
 _STEP_S = 2.0
 _AT_ONCE = 8
 _PUSH_WITHIN_S = 60.0
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     """A project of this run: its lease, where its state lies, the version that is there."""
 
     lease: Lease

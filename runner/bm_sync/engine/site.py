@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct, field
 
 from bm_sync.engine.identity import remote_key
 from bm_sync.engine.jail import Jail
@@ -40,8 +41,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(slots=True)
-class Site:
+class Site(Struct):
     """The surroundings of one command. One event loop, one rclone."""
 
     setup: Setup

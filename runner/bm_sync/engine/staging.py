@@ -14,8 +14,9 @@ import posixpath
 import shutil
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine import primitives
@@ -229,8 +230,7 @@ class Staging:
             self.home.remove_dir(layout.HOME)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(Struct, frozen=True):
     """Where one run stages: its own folder in `above`, and in that the folder of arrivals."""
 
     above: Jail

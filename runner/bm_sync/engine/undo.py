@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine.answer import told_of
@@ -24,10 +25,10 @@ from bm_sync.model.tree import Side, Stamp
 from bm_sync.plan import undo
 from bm_sync.state.history import UNFINISHED
 from bm_sync.state.store import State
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A run that is to be taken back, and the declared projects in which it changed something."""
 
     run: Run

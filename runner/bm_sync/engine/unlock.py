@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.engine.identity import project_key, remote_label
 from bm_sync.engine.lease_claim import Standing, standing
@@ -20,12 +21,12 @@ from bm_sync.model.holding import Holding, LeaseHolder, LockHolder
 from bm_sync.model.run import Event
 from bm_sync.state.leases import LeaseMemory
 from bm_sync.state.lock import Owner, hold, owner_of
+from bm_sync.structs import replace
 
 _STEP_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
+class Wants(Struct, frozen=True):
     """Who is asked before a lease is removed, and who is told what is waited for.
 
     `named`: the projects were named, so a lease is looked for whatever their policy says.

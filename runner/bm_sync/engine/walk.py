@@ -13,9 +13,10 @@ import stat
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, cast
+
+from msgspec import Struct, field
 
 from bm_sync import access
 from bm_sync.engine.disks import Mounts
@@ -27,6 +28,7 @@ from bm_sync.filters.rules import BadPattern
 from bm_sync.filters.sift import is_plain, mark_above, name_fault
 from bm_sync.model.config import Links, Origin
 from bm_sync.model.tree import Disk, File, FileStamp, Problem, ProblemKind, Root, Side, Tree
+from bm_sync.structs import replace
 
 IGNORE_FILE = ".gitignore"
 MAX_IGNORE_BYTES = 1 << 20
@@ -38,8 +40,7 @@ _SLICE_S = 0.001
 _ANY_MODE, _PRIVATE = 0o777, 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
+class Walked(Struct, frozen=True):
     """What a walk found; `identity` and `real` are those of the folder that was walked.
 
     ignore_files: the text of each .gitignore by its folder ("" is the root). excluded: how many

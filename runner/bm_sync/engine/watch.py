@@ -10,9 +10,10 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.engine import reconcile
 from bm_sync.engine.prepare import Prepared, Wants, prepare_all
@@ -47,8 +48,7 @@ _LOOK_S = 1.0  # between two looks at the manifest and the folders
 _JUDGE_S = 60.0  # how often what a manifest says of this machine is judged anew
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What is to be watched, and how; `command` is what was typed."""
 
     file: Path

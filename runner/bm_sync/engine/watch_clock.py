@@ -8,21 +8,22 @@ steady one the machine slept or its clock was set: what was missed is due once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+
+from msgspec import Struct
 
 from bm_sync.model.schedule import Schedule
 from bm_sync.model.watch import Pace, Reason
 from bm_sync.schedule.calendar import upcoming
+from bm_sync.structs import replace
 
 FIRST_RETRY_S = 60.0
 LAST_RETRY_S = 900.0
 SLEEP_S = 5.0  # clocks that differ by less only drift
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(Struct, frozen=True):
     """A moment: seconds of the steady clock, and the local time without a zone."""
 
     steady: float
@@ -38,8 +39,7 @@ class Ending(Enum):
     SKIPPED = "skipped"  # a condition does not hold
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """When one project comes next.
 
     `point` is the next time of its schedule, and `share` how much of the jitter (0 to 1) it comes

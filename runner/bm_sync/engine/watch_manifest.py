@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.engine.selecting import select
 from bm_sync.errors import BmSyncError
@@ -23,8 +24,7 @@ from bm_sync.model.watch import Kept
 _Stamps = Mapping[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(Struct, frozen=True):
     """A valid manifest, with the projects of it that are watched on this machine."""
 
     manifest: Manifest

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
-
 from bm_sync.engine.watch_clock import Ending
 from bm_sync.model.config import Project
 from bm_sync.model.origin import Origin
 from bm_sync.model.report import Applied
 from bm_sync.model.run import Outcome, ProjectRun, Status
+from bm_sync.structs import names, replace
 
 
 def ending(ended: ProjectRun) -> Ending:
@@ -43,6 +42,7 @@ def meaning(project: Project) -> object:
 def _meaning(value: object) -> object:
     if isinstance(value, Origin):
         return None
-    if is_dataclass(value):
-        return tuple(_meaning(getattr(value, field.name)) for field in fields(value))
-    return tuple(map(_meaning, value)) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return tuple(map(_meaning, value))
+    found = names(type(value))
+    return value if found is None else tuple(_meaning(getattr(value, name)) for name in found)

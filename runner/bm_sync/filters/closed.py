@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+from msgspec import Struct, field
 
 from bm_sync import layout
 from bm_sync.filters.ruleset import Verdict
@@ -46,8 +47,7 @@ def is_git(name: str) -> bool:
     return any(_GIT.fullmatch(part) for part in name.split("\\"))  # as git does, for Windows
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedNames:
+class ClosedNames(Struct, frozen=True):
     """What is closed right in one folder: by folded name, and by pattern of a folded name."""
 
     names: Mapping[str, Verdict] = field(default_factory=dict)
@@ -61,8 +61,7 @@ class ClosedNames:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
+class Met(Struct, frozen=True):
     """The topmost closed paths that were met on one side; bm-sync's own are not among them."""
 
     orders: Mapping[str, OrderPath]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.filters.closed import MAY_BE_CLOSED, Closed, ClosedNames, Met
@@ -20,14 +21,14 @@ from bm_sync.filters.pattern import bytewise
 from bm_sync.filters.rules import BadPattern, check, parse
 from bm_sync.filters.ruleset import Glance, RuleSet, Verdict
 from bm_sync.model.config import BUILT_IN, FilterSet, Git, Links, OrderPath, Rule
+from bm_sync.structs import replace
 
 _HALF_FILES = Rule(f"*{layout.PARTIAL}", BUILT_IN)
 _INCLUDED = Verdict(excluded=False)
 _Places = tuple[tuple[str, RuleSet], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(Struct, frozen=True):
     """What is known of a folder: what excludes it, the places that speak in it, what is closed."""
 
     excluded: Verdict | None

@@ -6,7 +6,8 @@ Every answer is git's own (git 2.39): a property test holds it against `git chec
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.filters import wildmatch
 from bm_sync.filters.wildmatch import PatternError
@@ -15,8 +16,7 @@ _TORN = re.compile(r"[^/*]\*\*")
 _SPECIAL = re.compile(r"[*?\[\\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """One pattern, taken apart as git does.
 
     glob: without `!` and the slash that asks for a folder, as Latin-1 text of its bytes.

@@ -5,15 +5,14 @@ Pure; what an empty line or a comment in a manifest means is the caller's busine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bm_sync.filters.pattern import trimmed, understand
 from bm_sync.filters.wildmatch import PatternError
 from bm_sync.model.config import Origin, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class BadPattern:
+class BadPattern(Struct, frozen=True):
     """A pattern that matches nothing, where it was said and what is wrong with it."""
 
     origin: Origin

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from operator import methodcaller
+
+from msgspec import Struct
 
 from bm_sync.filters.pattern import Pattern, bytewise, understand
 from bm_sync.model.config import OrderPath, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether a path is excluded, and by which rule it is or is not; None: no rule matched.
 
     `order` and `git` say that no run moves it: it is what runs take their orders from, or git's.

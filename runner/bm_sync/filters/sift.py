@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 from bm_sync.filters.matcher import Matcher
 from bm_sync.model.tree import File, Problem, ProblemKind, Side, Tree
+from bm_sync.structs import replace
 
 NAME_BYTES = 255  # NAME_MAX of Linux and macOS; every path ends up as a local file
 _ODD = re.compile(r"^/|//|/\Z|(?:^|/)\.\.?(?:/|\Z)|\x00")

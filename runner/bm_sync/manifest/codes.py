@@ -7,9 +7,10 @@ section for each code, with an example of wrong and right.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 _TEXT = Path(__file__).with_name("codes.md")
 
@@ -71,8 +72,7 @@ class Code(StrEnum):
     READS_FILES = "BMS092"
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """What `bm-sync explain CODE` tells: Markdown with an example of wrong and right."""
 
     code: Code

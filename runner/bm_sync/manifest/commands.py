@@ -11,9 +11,12 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
+
+from bm_sync.structs import replace
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _OPTION = re.compile(r"[-+].*|[\d.]+[smhd]?")  # of a program that runs another: `nice -n 5`
@@ -33,8 +36,7 @@ _MOST_WORDS = 500
 _DEEPEST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """Where a command runs: `folders` are those that relative paths may begin in.
 
     `values` are variables by name; `path` is where programs without a slash are looked for.

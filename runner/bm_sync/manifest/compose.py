@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 
 import yaml
+from msgspec import Struct, field
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
@@ -95,8 +95,7 @@ def _is_nothing(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A list or mapping that is being read; `key` waits for its value."""
 
     spot: Spot

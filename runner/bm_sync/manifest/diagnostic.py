@@ -6,7 +6,6 @@ Secrets that stand in the text are masked here, before anything is shown.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from bm_sync.errors import UsageError
@@ -15,6 +14,7 @@ from bm_sync.manifest.nodes import Spot
 from bm_sync.manifest.shown import cut, escaped
 from bm_sync.masking import MASK, SHORTEST, Veil, forms, merged, secret_parts, veil, veiled, without
 from bm_sync.model.diagnostic import Diagnostic
+from bm_sync.structs import replace
 
 MOST = 200
 LONGEST_LINE = 500

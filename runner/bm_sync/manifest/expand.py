@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
@@ -15,6 +16,7 @@ from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequenc
 from bm_sync.manifest.shown import did_you_mean, escaped, quoted
 from bm_sync.manifest.verbatim import verbatim
 from bm_sync.masking import is_public
+from bm_sync.structs import replace
 
 VARIABLE_PREFIX = "BM_SYNC_VAR_"  # an environment variable of this name and NAME sets `vars.NAME`
 MAX_DEPTH = 50
@@ -32,8 +34,7 @@ def expand(root: Node, env: AbstractMapping[str, str], report: Report) -> Node:
     return _Expander(entries, env, report, verbatim(root), nobody_knows).node(root)
 
 
-@dataclass(slots=True)
-class _Expander:
+class _Expander(Struct):
     entries: AbstractMapping[str, Entry]
     env: AbstractMapping[str, str]
     report: Report

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from bm_sync import access, files
 from bm_sync.filters import rules as patterns
@@ -20,8 +21,7 @@ from bm_sync.model.diagnostic import Diagnostic
 MAX_BYTES = 1024 * 1024
 
 
-@dataclass(slots=True)
-class Filters:
+class Filters(Struct):
     """The filters of a manifest, each worked out once."""
 
     declared: Mapping

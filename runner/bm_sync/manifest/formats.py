@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import PurePath
 from typing import Literal, assert_never
+
+from msgspec.structs import asdict
 
 from bm_sync.manifest.codes import explanations
 from bm_sync.manifest.shown import escaped

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Sequence, Spot
@@ -46,8 +47,7 @@ def shell_script(said: str, known: AbstractMapping[str, str]) -> str:
     return "".join(parts)
 
 
-@dataclass(slots=True)
-class Hooks:
+class Hooks(Struct):
     """The hooks of a manifest; those of `defaults` are worked out once."""
 
     default: Node | None

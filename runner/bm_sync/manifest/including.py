@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import access, files
 from bm_sync.manifest.codes import Code
@@ -29,8 +30,7 @@ _GLOB = re.compile(r"[*?\[]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A file: how messages name it, where it lies, and where it really lies.
 
     `said` is how the file that includes it names it.
@@ -55,8 +55,7 @@ def bound_of(folder: Path) -> Path:
     return next((place for place in (real, *real.parents) if os.path.lexists(place / ".git")), real)
 
 
-@dataclass(frozen=True, slots=True)
-class Finder:
+class Finder(Struct, frozen=True):
     """Finds the files that are included, and refuses what may not be."""
 
     bound: Path

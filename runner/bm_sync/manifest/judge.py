@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync.manifest import remembered
 from bm_sync.manifest.codes import Code
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 _LONGEST = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A manifest in which everything refused is `Broken`.
 
     `accepted` is the digest to remember; None when it is known, or when something was refused.

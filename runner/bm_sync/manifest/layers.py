@@ -11,8 +11,9 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.compose import compose
@@ -29,6 +30,7 @@ from bm_sync.manifest.merge import merged
 from bm_sync.manifest.nodes import Mapping, Node, Spot
 from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.source import decode, local_of
+from bm_sync.structs import replace
 
 MAX_DEPTH = 20
 MAX_BYTES = 16 * 1024 * 1024
@@ -36,8 +38,7 @@ MAX_BYTES = 16 * 1024 * 1024
 _LAST = MAX_FILES + 2  # above every `met` of an included file
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """One file of a manifest; `name` is how spots name it, "" for the manifest itself.
 
     `met` says how strong its `vars` are: more, the later it was met, that of this machine most.
@@ -88,8 +89,7 @@ def digest_of(layers: tuple[Layer, ...], set_: AbstractMapping[str, str]) -> str
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     finder: Finder
     report: Report
     env: AbstractMapping[str, str]

@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence as AbstractSequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync.errors import BmSyncError
 from bm_sync.manifest.codes import Code
@@ -23,6 +24,7 @@ from bm_sync.model.config import Manifest
 from bm_sync.model.diagnostic import Diagnostic
 from bm_sync.model.setup import Machine
 from bm_sync.paths import home_dir
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.manifest.layers import Layer
@@ -48,8 +50,7 @@ def nobody() -> None:
     """Ask no rclone for its options."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A valid manifest.
 
     `text` is what stands in the file, line ends as newlines. `tree` is the whole of all its files
@@ -65,8 +66,7 @@ class Loaded:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """A manifest that is being loaded, and what for."""
 
     file: Path
@@ -79,8 +79,7 @@ class _Source:
     doubt: Doubt = no_doubt
 
 
-@dataclass(frozen=True, slots=True)
-class _Whole:
+class _Whole(Struct, frozen=True):
     """All files as one; `layers` are the weakest first, none when there is one file alone.
 
     `includes` is what they include, each with the folder that it begins in.

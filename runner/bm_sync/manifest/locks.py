@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
@@ -24,6 +25,7 @@ from bm_sync.manifest.slips import tell_slips
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.model.policy import Limit, Policy, Winner
 from bm_sync.paths import schema_file
+from bm_sync.structs import replace
 
 
 def check_locks(layers: tuple[Layer, ...], whole: Mapping, around: Surroundings) -> None:
@@ -56,8 +58,7 @@ def _silent(around: Surroundings) -> Surroundings:
     return replace(around, report=Report(around.file))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """A key that may be locked: what loosens it, and what may be written instead."""
 
     group: str
@@ -71,8 +72,7 @@ class _Rule:
         return None if entry is None else (entry.key.spot, entry.value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lock:
+class _Lock(Struct, frozen=True):
     """What one file locks: `groups`, as `base` says them; `names` are the files of the base."""
 
     layer: Layer

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, plain
 from bm_sync.manifest.shown import did_you_mean, quoted
+from bm_sync.structs import replace
 
 KeyPath = tuple[str, ...]
 
@@ -100,8 +102,7 @@ def settled(tree: Mapping, report: Report) -> Mapping:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Settler:
+class _Settler(Struct, frozen=True):
     report: Report
 
     def lists(self, node: Mapping, path: KeyPath, below: _Entries = _NOTHING) -> Mapping:

@@ -8,12 +8,14 @@ or - in front changes the list below (`marked`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.manifest import marked
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.marked import KeyPath
 from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Sequence
+from bm_sync.structs import replace
 
 # Lists of the whole manifest to which every file adds; none takes from them.
 _GROWING = frozenset({"include", "locked"})
@@ -55,8 +57,7 @@ def _kind_of_remote(node: Node) -> str | None:
     return f"type {said.value}" if isinstance(said, Scalar) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Merger:
+class _Merger(Struct, frozen=True):
     report: Report
 
     def over(self, own: Mapping, below: Mapping, path: KeyPath) -> Mapping:

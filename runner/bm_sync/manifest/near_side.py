@@ -6,8 +6,9 @@ A remote that is a folder of this machine becomes the local folder it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.manifest.cloud import wrong_cloud_path
 from bm_sync.manifest.codes import Code
@@ -25,13 +26,13 @@ from bm_sync.model.config import (
     Winner,
 )
 from bm_sync.model.permalink import permalink
+from bm_sync.structs import replace
 
 Finding = Callable[[str, Spot], Remote | None]
 _HINT = "write it like prod:notes/work"
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
+class Near(Struct, frozen=True):
     """The near side of a project: a folder of this machine, another remote, or neither."""
 
     local: Path | None = None

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, Union
+
+from msgspec import Struct, field
 
 Plain = str | int | float | bool | None
 Document: TypeAlias = Union[Plain, list["Document"], dict[str, "Document"]]  # noqa: UP007 - recursive
@@ -37,8 +38,7 @@ class Spot(NamedTuple):
 START = Spot(1, 1, 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """A single value.
 
     `raw` is the text before variables were put in; `quote` is the width of an opening quote in the
@@ -51,24 +51,21 @@ class Scalar:
     quote: int | None = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(Struct, frozen=True):
     """A list."""
 
     items: tuple[Node, ...]
     spot: Spot
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A key with its value."""
 
     key: Scalar
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """Keys with values, in the order written."""
 
     entries: AbstractMapping[str, Entry] = field(default_factory=dict)
@@ -80,8 +77,7 @@ class Mapping:
         return entry.value if entry else None
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """A value that was refused and reported."""
 
     spot: Spot

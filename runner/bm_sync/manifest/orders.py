@@ -11,7 +11,6 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +32,7 @@ from bm_sync.model.config import (
     Remote,
     SecretRef,
 )
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.manifest.nodes import Mapping as Node

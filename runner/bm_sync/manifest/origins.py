@@ -6,7 +6,6 @@ The values are those of `show`; the places are read from the nodes that they wer
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from bm_sync.manifest import origins_parts, show
 from bm_sync.manifest.diagnostic import Report
@@ -18,6 +17,7 @@ from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.masking import MASK, looks_secret, without_secrets
 from bm_sync.model.origin import BUILT_IN
+from bm_sync.structs import replace
 
 _Path = tuple[str, ...]
 _PROJECTS = ("projects", "elsewhere")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
+
+from msgspec import Struct
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
@@ -46,8 +47,7 @@ _MOST_NAMES = 3
 Key = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(Struct, frozen=True):
     """A project's place: `where` is a path in parts, the store it lies in first."""
 
     project: str

@@ -5,7 +5,7 @@ Nodes are merged before values are built, so that every guard limit knows the li
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar
@@ -38,8 +38,7 @@ BUILT_IN_NAME = "built-in"
 INLINE_NAME = "inline"
 
 
-@dataclass(slots=True)
-class Policies:
+class Policies(Struct):
     """The policies of a manifest, each worked out once."""
 
     declared: Mapping

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync.manifest.cloud import wrong_cloud_path
 from bm_sync.manifest.codes import Code
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from bm_sync.model.conditions import Conditions
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A project with the places in the text that said where its sides lie.
 
     `local_at` is where `from` stands when there is one. `remote` of the project is None, and
@@ -39,8 +39,7 @@ class Placed:
     elsewhere: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rooms:
+class Rooms(Struct, frozen=True):
     """What projects are built from."""
 
     around: Surroundings

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from bm_sync.manifest import cron
 from bm_sync.manifest.codes import Code
@@ -13,6 +14,7 @@ from bm_sync.manifest.shown import did_you_mean, escaped, listed, quoted
 from bm_sync.manifest.values import Surroundings, duration_s
 from bm_sync.manifest.values import text as text_of
 from bm_sync.model.schedule import Calendar, Schedule
+from bm_sync.structs import replace
 
 T = TypeVar("T")
 DEFAULTS = "defaults"
@@ -22,8 +24,7 @@ _EVENLY = "1m to 6m, 10m, 12m, 15m, 20m, 30m, 1h to 4h, 6h, 8h, 12h, 1d; or writ
 _FIVE_FIELDS = "minute hour day month weekday, such as '30 7 * * 1-5'"
 
 
-@dataclass(slots=True)
-class Schedules:
+class Schedules(Struct):
     """The schedules of a manifest, each worked out once.
 
     `by_tag` is what the top-level key `schedules` says, `default` that of the defaults.

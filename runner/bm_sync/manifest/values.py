@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence, Spot
@@ -23,8 +24,7 @@ _UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a manifest is resolved against.
 
     `folder` is the manifest's own, absolute; `file` is as the user named it; `variables` are the

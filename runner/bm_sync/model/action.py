@@ -6,9 +6,10 @@ there).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.model.tree import Side, Stamp
@@ -38,8 +39,7 @@ class Reason(StrEnum):
     LEFT = "synced once, excluded since"
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """Copy `path` to side `to`; replaces what stands there when the stamp of that side is not None.
 
     `kept_as`: the conflict copy that already holds the version being replaced, so the trash need
@@ -69,8 +69,7 @@ class Copy:
         return self.local if self.to is Side.LOCAL else self.remote
 
 
-@dataclass(frozen=True, slots=True)
-class Trash:
+class Trash(Struct, frozen=True):
     """Move the file at `path` on `side` to the trash.
 
     `early`: before the copies, because a folder takes its name.
@@ -86,8 +85,7 @@ class Trash:
     early: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """Rename `old_path` to `path` on `side`, because the other side did.
 
     The stamp of `side` is the one at `old_path`, that of the other side the one at `path`. In a
@@ -106,8 +104,7 @@ class Move:
     content: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeepBoth:
+class KeepBoth(Struct, frozen=True):
     """Keep the losing version of a conflict, the one on side `loser`, as `copy_path` on both sides.
 
     `gives_way`: the file leaves `path` on its side, because a folder of that name comes from the
@@ -126,8 +123,7 @@ class KeepBoth:
     gives_way: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(Struct, frozen=True):
     """Bring a version that was kept back to `path` on `side`; what stands there goes to the trash.
 
     It stands at `kept` on side `keeper`: a path in the trash, below the side's base (see
@@ -157,8 +153,7 @@ class Restore:
         return layout.is_home(self.kept)
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Struct, frozen=True):
     """Nothing moves: both sides hold the same content and only the baseline learns it."""
 
     kind: ClassVar[str] = "adopt"
@@ -170,8 +165,7 @@ class Adopt:
     content: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Nothing moves: the file or folder `path` is gone from both sides and the baseline drops it.
 
     `folder` tells which: a name may be forgotten as the one while it is learnt as the other.
@@ -185,8 +179,7 @@ class Forget:
     folder: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AdoptDir:
+class AdoptDir(Struct, frozen=True):
     """Nothing moves: the baseline learns a folder that stands on both sides.
 
     It may come to stand there by a copy below it.
@@ -199,8 +192,7 @@ class AdoptDir:
     remote: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MakeDir:
+class MakeDir(Struct, frozen=True):
     """Make the empty folder `path` on `side`."""
 
     kind: ClassVar[str] = "make-dir"
@@ -211,8 +203,7 @@ class MakeDir:
     remote: None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveDir:
+class RemoveDir(Struct, frozen=True):
     """Remove folder `path` on `side` when it is empty.
 
     `early`: before the copies, because a file takes its name.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.model.permalink import permalink
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """One workspace of an account; `type` is "personal" or "organization".
 
     `subscribed` is None where the service does not say.
@@ -29,16 +29,14 @@ class Workspace:
         return self.type == "organization"
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """Where the files of a workspace lie: one tenant, one bucket."""
 
     tenant_id: str
     bucket: str
 
 
-@dataclass(frozen=True, slots=True)
-class CloudProject:
+class CloudProject(Struct, frozen=True):
     """One project on the cloud; `path` is its prefix in the bucket, without slashes at its ends."""
 
     id: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from bm_sync.model.cloud import CloudProject, Workspace
 from bm_sync.model.report import ResetReport
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Something that is not as it should be; `exit` is the code it calls for."""
 
     what: str
@@ -18,8 +18,7 @@ class Trouble:
     exit: int
 
 
-@dataclass(frozen=True, slots=True)
-class SignInReport:
+class SignInReport(Struct, frozen=True):
     """A sign-in that was kept.
 
     `shadowed` names a credential that counts before it. `note` is about a service that is not ready
@@ -34,8 +33,7 @@ class SignInReport:
     trouble: Trouble | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SignOutReport:
+class SignOutReport(Struct, frozen=True):
     """What `logout` removed.
 
     `keys` counts pairs of storage keys. `remains` says what still signs in there, and `ending` how
@@ -49,8 +47,7 @@ class SignOutReport:
     ending: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteLine:
+class RemoteLine(Struct, frozen=True):
     """A cloud remote of the manifest: the workspace it means, the bucket of that one."""
 
     name: str
@@ -60,8 +57,7 @@ class RemoteLine:
     pinned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CloudStatus:
+class CloudStatus(Struct, frozen=True):
     """How things stand at one service.
 
     `how` and `source` say as what we are signed in; `made` and `expires` are ISO 8601 in UTC, None
@@ -83,8 +79,7 @@ class CloudStatus:
     troubles: tuple[Trouble, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectLine:
+class ProjectLine(Struct, frozen=True):
     """A project on the cloud, or one that is declared and not there (`project` is then None).
 
     `declared` are the manifest's projects that mean it.
@@ -96,8 +91,7 @@ class ProjectLine:
     declared: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RemovalReport:
+class RemovalReport(Struct, frozen=True):
     """A deletion that the service took on: `status` is its word for how far that is."""
 
     host: str
@@ -106,8 +100,7 @@ class RemovalReport:
     declared: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RepinReport:
+class RepinReport(Struct, frozen=True):
     """What `cloud repin` forgot: the pin, if there was one, and the baselines of the projects."""
 
     remote: str

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bm_sync.model.origin import BUILT_IN, Origin
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A time of the day in minutes since midnight; it goes on past midnight when `end` is smaller.
 
     The end is no part of it; a span of which both are the same is the whole day.
@@ -23,8 +22,7 @@ class Span:
         return "-".join(f"{m // 60:02}:{m % 60:02}" for m in (self.begin, self.end))
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(Struct, frozen=True):
     """What has to hold. `days` are numbers of weekdays, Monday is 0; empty is any.
 
     `free_bytes` and `free_percent` are of the file system that the local folder lies on.

@@ -6,10 +6,11 @@ bytes, durations seconds, percentages 0 to 100.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from bm_sync.masking import Veil
 from bm_sync.model.origin import BUILT_IN, Origin
@@ -84,8 +85,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One gitignore pattern with the place it was said.
 
     `base` is the folder it is relative to ("" is the root).
@@ -96,8 +96,7 @@ class Rule:
     base: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoreFile:
+class IgnoreFile(Struct, frozen=True):
     """A file that `ignore_files` names, as it is written there; `own`: it lies by the manifest."""
 
     file: str
@@ -105,8 +104,7 @@ class IgnoreFile:
     own: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OrderPath:
+class OrderPath(Struct, frozen=True):
     """A path of a project that runs take their orders from: no run writes it, none deletes it.
 
     `path` is below the root of a side, `what` says what it is to a run ("the manifest"), `origin`
@@ -119,8 +117,7 @@ class OrderPath:
     glob: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FilterSet:
+class FilterSet(Struct, frozen=True):
     """The filters of a project, merged in the order they are named.
 
     `shared` are the rules of `ignore_files` (weakest), then come the project's .gitignore files
@@ -138,8 +135,7 @@ class FilterSet:
     orders: tuple[OrderPath, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SecretRef:
+class SecretRef(Struct, frozen=True):
     """Where a secret comes from: an environment variable, a file, or the output of a command."""
 
     kind: Literal["env", "file", "command"]
@@ -150,8 +146,7 @@ class SecretRef:
 OptionValue = str | SecretRef
 
 
-@dataclass(frozen=True, slots=True)
-class FolderRemote:
+class FolderRemote(Struct, frozen=True):
     """A remote that is a folder of this machine (`type: local`).
 
     `root` is absolute.
@@ -161,8 +156,7 @@ class FolderRemote:
     root: Path
 
 
-@dataclass(frozen=True, slots=True)
-class BackendRemote:
+class BackendRemote(Struct, frozen=True):
     """A remote declared in the manifest: an rclone backend with its options.
 
     `root` has no slash at either end.
@@ -175,8 +169,7 @@ class BackendRemote:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class NamedRemote:
+class NamedRemote(Struct, frozen=True):
     """A remote of the user's own rclone.conf, used as it is.
 
     `root` has no slash at either end.
@@ -193,8 +186,7 @@ CLOUD_TYPE = "basic-memory-cloud"
 CLOUD_STORAGE = "https://fly.storage.tigris.dev"
 
 
-@dataclass(frozen=True, slots=True)
-class CloudRemote:
+class CloudRemote(Struct, frozen=True):
     """A workspace of Basic Memory Cloud (`type: basic-memory-cloud`).
 
     `host` is the service's URL without a slash at the end, None for the one that the environment
@@ -215,8 +207,7 @@ DistantRemote = BackendRemote | NamedRemote | CloudRemote
 Remote = FolderRemote | DistantRemote
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """The remote that takes the place of the local folder (`from: remote:path`).
 
     `path` is below the remote's root, slash-separated, "" for the root itself.
@@ -234,8 +225,7 @@ class Placement(StrEnum):
     LOCAL_ONLY = "local-only"
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """One declared project.
 
     `path` is below the remote's root, slash-separated, "" for the root itself. `source` is set,
@@ -266,16 +256,14 @@ class Project:
         return Placement.SYNCED if near else Placement.CLOUD_ONLY
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True):
     """A project that is not for this machine, with the reason; it is never touched here."""
 
     project: Project
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """A whole manifest, resolved.
 
     `digest` is the SHA-256 of its text, of all texts and of what was set from outside when it has

@@ -5,11 +5,10 @@ Apart from the other reports: checking a manifest needs none of them, and they c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """A slip in a manifest.
 
     Lines and columns count from 1; `length` is the caret's width. `line_text` is the source line as

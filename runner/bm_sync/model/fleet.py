@@ -5,15 +5,15 @@ Times are ISO 8601 in UTC with a `Z`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.model.config import Remote
 from bm_sync.model.origin import Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
+class Fleet(Struct, frozen=True):
     """The place where every machine leaves how it stands; `path` is below the remote's root."""
 
     remote: Remote
@@ -26,8 +26,7 @@ class Fleet:
         return f"{self.remote.name}:{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class FleetProject:
+class FleetProject(Struct, frozen=True):
     """A project of another machine as it was after that machine's last run.
 
     `result` is the status word of its last run, None when it never ran; `converged` the time of the
@@ -43,8 +42,7 @@ class FleetProject:
     conflicts: int
 
 
-@dataclass(frozen=True, slots=True)
-class FleetNote:
+class FleetNote(Struct, frozen=True):
     """What a machine says of itself after a run.
 
     `id` tells it from others of its name. `exit` is that of the run, `next` when its timer comes
@@ -74,8 +72,7 @@ class Standing(StrEnum):
     FINE = "fine"
 
 
-@dataclass(frozen=True, slots=True)
-class FleetHost:
+class FleetHost(Struct, frozen=True):
     """A machine as it is found in the fleet's place.
 
     `file` is the name of its note there, which is None when it cannot be read; `why` then says so.
@@ -89,8 +86,7 @@ class FleetHost:
     why: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FleetReport:
+class FleetReport(Struct, frozen=True):
     """All machines, the worst first; `unread` counts the notes above the most that are read."""
 
     place: str

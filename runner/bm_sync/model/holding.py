@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class LockHolder:
+class LockHolder(Struct, frozen=True):
     """The run of this machine that holds a project; `since` is ISO 8601 in UTC."""
 
     pid: int
@@ -15,8 +14,7 @@ class LockHolder:
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseHolder:
+class LeaseHolder(Struct, frozen=True):
     """The run that left a lease on a remote; its names are None when nobody can read them.
 
     `dead`: it is of a run of this machine that was killed, or was not renewed for as long as it
@@ -32,8 +30,7 @@ class LeaseHolder:
     left_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """Who holds one project.
 
     `removed`: the lease of a dead run was taken away. `failure` is set when the remote could not

@@ -5,9 +5,10 @@ A command is never put together from names or paths: they reach it as variables 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.model.origin import Origin
 
@@ -38,8 +39,7 @@ class Moment(StrEnum):
     ON_STOP = "on_stop"
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(Struct, frozen=True):
     """One command for `/bin/sh -c`.
 
     `said` is what the manifest says, `script` the same with references to facts quoted. `folder` is

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 
 class Since(StrEnum):
@@ -18,24 +19,21 @@ class Since(StrEnum):
     DELETED_THERE = "deleted there"
 
 
-@dataclass(frozen=True, slots=True)
-class LearntFile:
+class LearntFile(Struct, frozen=True):
     """A file that both listings agree on."""
 
     path: str
     since: Since
 
 
-@dataclass(frozen=True, slots=True)
-class NotLearnt:
+class NotLearnt(Struct, frozen=True):
     """A file of the listings that is not believed, and why."""
 
     path: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
+class Learnt(Struct, frozen=True):
     """The memory of a project as it was read from two listings, the local one first.
 
     `damaged` counts the lines that could not be read. `replaced`: an older memory was forgotten.

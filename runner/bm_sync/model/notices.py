@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from bm_sync.model.config import OptionValue
 from bm_sync.model.origin import BUILT_IN, Origin
@@ -30,8 +31,7 @@ UNASKED = (News.ERROR, News.STOP, News.RECOVERED, News.STALE)
 """What is told when a target does not say what it wants."""
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
+class Audience(Struct, frozen=True):
     """What a target wants to hear.
 
     `tags` limit it to projects with one of them; empty is all. A project is stale when it has not
@@ -46,8 +46,7 @@ class Audience:
     origin: Origin = BUILT_IN
 
 
-@dataclass(frozen=True, slots=True)
-class Ntfy:
+class Ntfy(Struct, frozen=True):
     """A topic of an ntfy server; `url` ends in its name."""
 
     url: OptionValue
@@ -55,24 +54,21 @@ class Ntfy:
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
-class Slack:
+class Slack(Struct, frozen=True):
     """An incoming webhook as Slack, Mattermost and Rocket.Chat have it."""
 
     url: OptionValue
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Struct, frozen=True):
     """A check of healthchecks.io or of a server like it: told of every run, start and end."""
 
     url: OptionValue
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(Struct, frozen=True):
     """Any address; `body` is a template with `${fact}`, None for the message as JSON."""
 
     url: OptionValue
@@ -83,15 +79,13 @@ class Webhook:
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
-class Desktop:
+class Desktop(Struct, frozen=True):
     """A notification on the desktop, by `notify-send`."""
 
     audience: Audience
 
 
-@dataclass(frozen=True, slots=True)
-class Email:
+class Email(Struct, frozen=True):
     """A message by this machine's `sendmail`."""
 
     to: tuple[str, ...]
@@ -114,8 +108,7 @@ NAMES: Mapping[type, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One piece of news about one project; `what` is a sentence of one line."""
 
     project: str
@@ -123,8 +116,7 @@ class Item:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """Everything that one target is told of one run."""
 
     items: tuple[Item, ...]

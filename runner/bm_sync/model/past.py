@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.model.plan import Accept
 from bm_sync.model.tree import Side
@@ -23,8 +24,7 @@ PRUNED = ""
 """In the place of `Effect.kept`: a version was kept, and has been removed since."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """One thing that a run did.
 
     `content` is the digest of what stands at `path` since, None where nothing does. `kept` says
@@ -43,8 +43,7 @@ class Effect:
     kept_content: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(Struct, frozen=True):
     """What is to be taken back.
 
     `run` is None for the last run that changed something, else an id or the beginning of one.
@@ -57,8 +56,7 @@ class Undo:
     accept: Accept = Accept()
 
 
-@dataclass(frozen=True, slots=True)
-class KeptVersion:
+class KeptVersion(Struct, frozen=True):
     """One version of a file in the trash of a side.
 
     `until` is when the run began that replaced or deleted it (ISO 8601, UTC): it stood until then.
@@ -75,8 +73,7 @@ class KeptVersion:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class OldVersions:
+class OldVersions(Struct, frozen=True):
     """What the trash of one side holds of one run, and why it is to go."""
 
     project: str

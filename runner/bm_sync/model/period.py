@@ -5,9 +5,10 @@ Times are ISO 8601 in UTC with a `Z`; durations are seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
+
+from msgspec import Struct
 
 from bm_sync.model.plan import Totals
 from bm_sync.model.report import OpenConflict, ProjectStatus
@@ -57,8 +58,7 @@ class Unit(StrEnum):
     MONTH = "month"
 
 
-@dataclass(frozen=True, slots=True)
-class Endings:
+class Endings(Struct, frozen=True):
     """How many runs ended how."""
 
     skipped: int = 0
@@ -71,8 +71,7 @@ class Endings:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What was done. `conflicts` were met, whether they settled themselves or wait."""
 
     up: int = 0
@@ -86,8 +85,7 @@ class Work:
     retries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Durations:
+class Durations(Struct, frozen=True):
     """How long runs took; the 95th of 100 is `p95_s`."""
 
     median_s: float
@@ -95,8 +93,7 @@ class Durations:
     longest_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """One hour, day, week or month, from `start` on. `durations` is None when nothing ran."""
 
     start: str
@@ -105,8 +102,7 @@ class Slot:
     durations: Durations | None
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """What a plan says of a project now. `failure` is why it could not be made."""
 
     in_sync: bool
@@ -119,8 +115,7 @@ class Drift:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectPeriod:
+class ProjectPeriod(Struct, frozen=True):
     """One project: how it stands, what was done, and the most serious ending in each slot."""
 
     now: ProjectStatus
@@ -131,8 +126,7 @@ class ProjectPeriod:
     drift: Drift | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """Why a project of a run was not brought in sync."""
 
     project: str
@@ -140,8 +134,7 @@ class Trouble:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunLine:
+class RunLine(Struct, frozen=True):
     """One run with the figures of all its projects together."""
 
     id: str
@@ -156,8 +149,7 @@ class RunLine:
     troubles: tuple[Trouble, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """Everything that `bm-sync report` tells, of the time from `since` to `until`.
 
     `slots` begin with the first run. `runs` are the newest, newest first; `more_runs` counts the

@@ -5,9 +5,10 @@ The actions are those of `model.action` and are found here too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.errors import Exit, worst
 from bm_sync.model.action import (
@@ -54,8 +55,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(Struct, frozen=True):
     """A file that both sides changed, as the plan treats it.
 
     `winner` is None when it waits for a person (`winner: stop`, or push/pull that may not
@@ -85,8 +85,7 @@ class Guard(StrEnum):
     LISTING = "listing"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """A guard that refuses the plan of a project.
 
     `what` is one sentence with the figures; `paths` are all paths concerned in plan order. `accept`
@@ -103,8 +102,7 @@ class Stop:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Struct, frozen=True):
     """What the user lets through on the command line, exact figures only; None accepts nothing.
 
     `device` is for a root that lies on another disk, `devices` for folders inside.
@@ -119,8 +117,7 @@ class Accept:
     devices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
+class Wants(Struct, frozen=True):
     """What the caller asks of a plan.
 
     `at` is the time that names of conflict copies may need, None for now.
@@ -131,16 +128,14 @@ class Wants:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(Struct, frozen=True):
     """Who made a plan: the user's login name and what the machine is called."""
 
     user: str = ""
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """The figures of a plan.
 
     Files and bytes; `up` and `down` count copies, `delete` trashed files.
@@ -157,8 +152,7 @@ class Totals:
     bytes_down: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectPlan:
+class ProjectPlan(Struct, frozen=True):
     """What would happen to one project.
 
     `key` identifies its two roots (see `state`); `local` and `remote` are the roots as a person
@@ -223,8 +217,7 @@ class ProjectPlan:
         return Exit.STOPPED if self.waits else Exit.OK
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The plans of all selected projects.
 
     `manifest` is an absolute path. `digest` covers everything else that stands here, every action

@@ -5,9 +5,10 @@ Sizes are bytes, durations seconds, percentages 0 to 100.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
 
 from bm_sync.model.origin import BUILT_IN, Origin
 
@@ -92,8 +93,7 @@ class Git(StrEnum):
     SYNC = "sync"
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """A guard limit: a count, a percentage with a floor, or both (the smaller then holds)."""
 
     count: int | None = None
@@ -110,8 +110,7 @@ class Limit:
         return min(known, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Struct, frozen=True):
     """Limits judged on the whole plan of a project before the first byte moves."""
 
     max_delete: Limit = Limit(percent=25, at_least=10)
@@ -122,24 +121,21 @@ class Guards:
     empty_side_origin: Origin = BUILT_IN
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """What to do when both sides changed a file."""
 
     winner: Winner = Winner.NEWER
     loser: Loser = Loser.COPY
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """How often and how long a repeatable failure is tried again."""
 
     attempts: int = 5
     max_wait_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds on resources.
 
     `bandwidth` is bytes per second for the whole run (rclone's limit is per process).
@@ -151,8 +147,7 @@ class Limits:
     timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeepVersions:
+class KeepVersions(Struct, frozen=True):
     """How long and how much trash is kept.
 
     Nothing of an unfinished run is ever pruned.
@@ -162,8 +157,7 @@ class KeepVersions:
     at_most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Everything that decides how a project is reconciled."""
 
     name: str

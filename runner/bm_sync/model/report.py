@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.errors import LockedError
 from bm_sync.model.config import Origin, Placement
@@ -16,8 +17,7 @@ from bm_sync.model.setup import Setup as Setup  # noqa: PLC0414 - the same
 from bm_sync.model.tree import Problem, Side
 
 
-@dataclass(frozen=True, slots=True)
-class OpenConflict:
+class OpenConflict(Struct, frozen=True):
     """A conflict that nobody has settled yet.
 
     `kept` is the conflict copy beside the winner; None when both sides still differ and wait.
@@ -35,8 +35,7 @@ class OpenConflict:
     base: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(Struct, frozen=True):
     """The versions of a conflict; None where there is none or it is larger than is shown.
 
     `base` is the version last agreed on, when it is still kept. `names` say what each one is.
@@ -49,8 +48,7 @@ class Sides:
     names: Mapping[Side, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectStatus:
+class ProjectStatus(Struct, frozen=True):
     """A project as last seen; nothing is looked at anew.
 
     `placement` is None for a project that the state knows and no manifest declares. `result` is the
@@ -75,16 +73,14 @@ class ProjectStatus:
     elsewhere: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A path whose content differs between the sides."""
 
     path: str
     what: str  # "only local", "only remote", "differs", "unreadable: ..."
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectCheck:
+class ProjectCheck(Struct, frozen=True):
     """The result of comparing both sides of a project by content.
 
     `compared` counts files read on both sides.
@@ -101,8 +97,7 @@ class ProjectCheck:
     exit: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One entry of a listing.
 
     `mtime_ns` and `content` are None where the side does not tell them for free.
@@ -115,8 +110,7 @@ class Listed:
     is_dir: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What lies on one side of a project, filtered."""
 
     project: str
@@ -126,8 +120,7 @@ class Listing:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ResetReport:
+class ResetReport(Struct, frozen=True):
     """What `reset` forgot and what the next run will do.
 
     `files` counts forgotten baseline rows.
@@ -147,8 +140,7 @@ class Health(StrEnum):
     FAULT = "fault"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line of `doctor`."""
 
     subject: str
@@ -157,8 +149,7 @@ class Finding:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(Struct, frozen=True):
     """Why a path is synced or not.
 
     `origin` and `pattern` are those of the rule that decided, if one did.
@@ -172,8 +163,7 @@ class Why:
     origin: Origin | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What `apply` did. `run` is None when the plan was not confirmed.
 
     `notice` is a sentence about the state when some of it was damaged and started anew, and about

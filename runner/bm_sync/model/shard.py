@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from bm_sync.model.config import Elsewhere, Manifest
+from bm_sync.structs import replace
 
 MOST = 10_000
 """Shards at most: each project is weighed once for every shard."""
@@ -19,8 +21,7 @@ MOST = 10_000
 _WORD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """One part of the projects: the `index`-th of `count`, counted from 0."""
 
     index: int

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote
 from bm_sync.model.origin import Origin
 
 
-@dataclass(frozen=True, slots=True)
-class StateHome:
+class StateHome(Struct, frozen=True):
     """A place on a remote that holds the state of every project (`state: {remote: …}`).
 
     `path` is below the remote's root. `lease_s` is how long a run keeps a project to itself after

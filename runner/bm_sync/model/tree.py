@@ -11,9 +11,10 @@ dataclass, which shows with 100,000 files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 
 class Side(StrEnum):
@@ -107,8 +108,7 @@ class ProblemKind(StrEnum):
     DEVICE = "device"  # a folder on another file system than last time
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A path that cannot be synced.
 
     It and everything below it are left as they are on both sides.     `silent_alone`: worth a word
@@ -142,8 +142,7 @@ class Disk(NamedTuple):
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """One side as it was seen, filtered.
 
     files: by path. dirs: by path (without the root), the value says whether something excluded or
@@ -172,8 +171,7 @@ class Agreed(NamedTuple):
     remote: Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """What both sides last agreed on.
 
     Rows of paths that are excluded now are kept and not looked at (I11). `disks` has the name of
@@ -194,8 +192,7 @@ class Merged(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class FilterChange:
+class FilterChange(Struct, frozen=True):
     """What a change of the filters does to the set of synced paths.
 
     Nothing of it is deleted.
@@ -205,8 +202,7 @@ class FilterChange:
     leaves: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """Everything the planner may know about a project.
 
     `merges`: paths that both sides changed and that merge cleanly, where the policy merges.

@@ -5,9 +5,10 @@ Who takes over the manifest of somebody else wants to know these before anything
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.model.origin import Origin
 
@@ -25,8 +26,7 @@ class Taken(StrEnum):
         return "starts a program" if self is Taken.PROGRAM else "takes a file or credentials"
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """One use; `what` is the subject of a sentence, such as `the option ssh`.
 
     `remote` is the remote it is for, None for what a whole run does. `path` is the file, where one

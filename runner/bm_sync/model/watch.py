@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.model.diagnostic import Diagnostic
 from bm_sync.model.run import Run
@@ -21,8 +22,7 @@ class Reason(StrEnum):
     RETRY = "retry"  # the last round failed, or could not begin
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How often, in seconds.
 
     `interval_s` is for projects without a schedule. A change is taken when nothing moved for
@@ -34,16 +34,14 @@ class Pace:
     most_s: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+class Began(Struct, frozen=True):
     """The watch has begun; `blind` says why local changes are not seen, None when they are."""
 
     projects: tuple[str, ...]
     blind: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(Struct, frozen=True):
     """A run has ended.
 
     `reasons` are by project. `troubles` are what went wrong around it: a hook of the whole run, the
@@ -55,8 +53,7 @@ class Round:
     troubles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RoundFailed:
+class RoundFailed(Struct, frozen=True):
     """A run could not be made at all; its projects are tried again."""
 
     projects: tuple[str, ...]
@@ -65,23 +62,20 @@ class RoundFailed:
     exit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(Struct, frozen=True):
     """Another manifest is in force; `projects` are all that are watched now."""
 
     projects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """The manifest was changed and cannot be used; the one before stays in force."""
 
     what: str
     slips: tuple[Diagnostic, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Blind:
+class Blind(Struct, frozen=True):
     """Local changes are not seen any more; schedules and intervals go on."""
 
     why: str
@@ -90,8 +84,7 @@ class Blind:
 WatchEvent = Began | Round | RoundFailed | Reloaded | Kept | Blind
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """How a watch ended; `interrupted` says that a run was under way."""
 
     rounds: int

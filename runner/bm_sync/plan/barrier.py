@@ -6,7 +6,8 @@ Nothing is decided here about why.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from bm_sync.model.tree import Observation
 
@@ -31,8 +32,7 @@ def folders_of(paths: Iterator[str]) -> set[str]:
     return found
 
 
-@dataclass(slots=True)
-class Barrier:
+class Barrier(Struct):
     """The blocked paths.
 
     whole: the path and everything below it. alone: only the path itself. below: only what lies

@@ -6,7 +6,7 @@ path goes to the trash.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bm_sync.model.past import Effect
 from bm_sync.model.plan import Action, ProjectPlan, Reason, Restore
@@ -16,8 +16,7 @@ from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A version that is to come back: `kept` on `side`, None when it is not there any more.
 
     `recorded` is what was noted when it was kept, None where nothing was.

@@ -7,9 +7,10 @@ about a change is decided in `policy`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import filterfalse
+
+from msgspec import Struct
 
 from bm_sync.model.config import Compare
 from bm_sync.model.tree import Agreed, File, Observation, Side, Stamp, same_version
@@ -26,8 +27,7 @@ class Change(Enum):
     DELETED = auto()  # agreed on, gone
 
 
-@dataclass(frozen=True, slots=True)
-class PathDiff:
+class PathDiff(Struct, frozen=True):
     """One path with its row, its two files and what either side did."""
 
     path: str

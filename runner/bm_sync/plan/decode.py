@@ -8,7 +8,6 @@ root, a figure that is not negative) stands in two tables here. Raises UsageErro
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
@@ -20,6 +19,7 @@ from bm_sync.plan import reading
 from bm_sync.plan.reading import HINT as HINT  # noqa: PLC0414 - told here too
 from bm_sync.plan.reading import Reader
 from bm_sync.plan.totals import totals
+from bm_sync.structs import names, replace
 
 KIND_OF_STAMP: Mapping[type, str] = {FileStamp: "file", ObjectStamp: "object"}
 
@@ -48,7 +48,7 @@ _OF_A_VALUE: Mapping[tuple[type, str], Reader[Any]] = {
     (model.Restore, "kept"): reading.kept,
     (model.Stop, "accept"): _accept,
     (Problem, "path"): reading.problem_path,
-    **{(model.Totals, field.name): reading.size for field in fields(model.Totals)},
+    **{(model.Totals, name): reading.size for name in model.Totals.__struct_fields__},
 }
 
 
@@ -128,9 +128,8 @@ def _tagged(kinds: list[Any]) -> Mapping[str, tuple[Any, Mapping[str, Reader[Any
 
 
 def _members(kind: Any) -> Mapping[str, Reader[Any]]:  # noqa: ANN401 - a type
-    names = [f.name for f in fields(kind)] if is_dataclass(kind) else kind._fields
     hints = get_type_hints(kind)
     return {
         name: _reader(hints[name], _OF_A_VALUE.get((kind, name), _BY_NAME.get(name)))
-        for name in names
+        for name in names(kind) or ()
     }

@@ -6,7 +6,8 @@ Nothing is read here; the caller answers by filling `File.content` and `File.mti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.model.config import Compare, Conflict, Loser, Mode, Policy, Winner
 from bm_sync.model.tree import Agreed, File, Observation, Side, same_version
@@ -20,16 +21,14 @@ from bm_sync.plan.policy import winning_side
 _A_FEW = 3  # versions that cost a download are brought unread as long as they are no more
 
 
-@dataclass(frozen=True, slots=True)
-class Questions:
+class Questions(Struct, frozen=True):
     """The paths whose content must be known to decide, by side."""
 
     local: frozenset[str]
     remote: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(Struct, frozen=True):
     """A path that is not quiet by its stamps."""
 
     path: str

@@ -8,7 +8,6 @@ holds the files of before, a mount point that lies bare does not.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from bm_sync.filters.sift import mark_above
 from bm_sync.model.plan import Accept
@@ -23,6 +22,7 @@ from bm_sync.model.tree import (
     Tree,
 )
 from bm_sync.plan.barrier import ancestors
+from bm_sync.structs import replace
 
 _AWAY = (
     "is on another file system than last time, and {} of its {} files are not there as they were:"

@@ -8,7 +8,8 @@ not do makes it stale. What it leaves out of today's plan has to be independent 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from bm_sync.model.plan import (
     MEMORY_ONLY,
@@ -28,10 +29,10 @@ from bm_sync.plan import guard, steps
 from bm_sync.plan.barrier import ancestors
 from bm_sync.plan.case import fold
 from bm_sync.plan.intent import Intent
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(Struct, frozen=True):
     """What a saved plan takes of today's: the actions in today's order, and those it leaves out.
 
     `misfits` are sentences that say why it is stale, none when it fits.
@@ -114,8 +115,7 @@ def _torn(taken: Sequence[Action], left: Sequence[Action]) -> Iterator[str]:
             yield f"{action.path}: today's plan has to {_verb(action)}, too"
 
 
-@dataclass(slots=True)
-class _Reach:
+class _Reach(Struct):
     """The names that actions are about, spelt so that twins of a name are one.
 
     A wide action is about everything below its name and the folders above it, too.

@@ -7,7 +7,8 @@ this plan empties are removed. A folder is never removed while anything is left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.model.config import Mode
 from bm_sync.model.plan import (
@@ -29,8 +30,7 @@ from bm_sync.plan.scene import Draft, Scene
 CREATED = "the project will be made on the cloud"
 
 
-@dataclass(frozen=True, slots=True)
-class _Flow:
+class _Flow(Struct, frozen=True):
     """The files that come to a side and those that leave it, and the folders the former make."""
 
     come: frozenset[str]

@@ -6,7 +6,8 @@ Judged on the whole plan before the first byte moves. Nothing is taken out of a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
 
 from bm_sync.model.config import Limit, Mode
 from bm_sync.model.plan import (
@@ -25,6 +26,7 @@ from bm_sync.plan import barrier, disks, undeletable
 from bm_sync.plan.change import rows
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.totals import totals
+from bm_sync.structs import replace
 
 EMPTY_SIDE = "empty_side"  # what `--accept` says of a side that may be missing or empty
 
@@ -32,8 +34,7 @@ EMPTY_SIDE = "empty_side"  # what `--accept` says of a side that may be missing 
 _SEVERAL = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """The plan that is judged."""
 
     actions: Sequence[Action]

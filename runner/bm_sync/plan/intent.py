@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bm_sync.model.config import Mode, Policy
 from bm_sync.model.plan import Accept
 from bm_sync.model.tree import Side
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """How to plan one project.
 
     `now` is UTC as YYYYMMDDTHHMM. `host` names the local side and `remote_name` the remote in

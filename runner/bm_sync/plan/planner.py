@@ -6,7 +6,6 @@ Total, deterministic and ordered. Every mode is a policy of this one planner.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import assert_never
 
 from bm_sync.model.config import Mode
@@ -29,6 +28,7 @@ from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
 from bm_sync.plan.policy import Agree, Contest, Drop, Leave, Lose, Take, Verdict, verdict
 from bm_sync.plan.scene import Draft, Scene
+from bm_sync.structs import replace
 
 
 def make(project: str, key: str, observation: Observation, intent: Intent) -> ProjectPlan:

@@ -6,7 +6,7 @@ copies are decided in their own modules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bm_sync.model.config import Mode, Policy, Winner
 from bm_sync.model.plan import Reason
@@ -16,39 +16,33 @@ from bm_sync.plan.content import mtime_ns
 from bm_sync.plan.intent import Intent, source_side
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """Nothing happens, and the baseline keeps its row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Agree:
+class Agree(Struct, frozen=True):
     """Both sides hold the same content; the baseline learns it if it does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lose:
+class Lose(Struct, frozen=True):
     """The path is gone from both sides; the baseline drops its row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(Struct, frozen=True):
     """The version of the other side is copied to side `to`."""
 
     to: Side
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """The file of `side` goes to the trash."""
 
     side: Side
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Contest:
+class Contest(Struct, frozen=True):
     """Both sides hold versions the other does not know."""
 
 

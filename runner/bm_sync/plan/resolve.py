@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
 
 from bm_sync.model.config import Conflict, Loser, Mode, Winner
 from bm_sync.model.plan import Action, Clash, Copy, KeepBoth, ProjectPlan, Reason, Restore, Trash
@@ -14,6 +15,7 @@ from bm_sync.plan import guard, planner, steps
 from bm_sync.plan.content import known
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
+from bm_sync.structs import replace
 
 
 class Keep(StrEnum):
@@ -25,8 +27,7 @@ class Keep(StrEnum):
     FILE = "file"  # one that a person gives
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What is to become of a conflict; `size`, `content` and `place` are of a given version."""
 
     conflict: OpenConflict

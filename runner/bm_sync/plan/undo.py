@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from bm_sync import layout
 from bm_sync.model.past import PRUNED, Effect, EffectKind
 from bm_sync.model.plan import Action, Move, ProjectPlan, Reason, Restore, Trash
@@ -22,8 +24,7 @@ from bm_sync.plan.order import ordered
 _FILES = (EffectKind.PUT, EffectKind.GONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What a run did to a project, and what is left of it.
 
     `held` are the kept versions that still stand in the trash, by side and place. `hidden` are

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 
 from bm_sync.model.past import Effect, EffectKind
@@ -23,6 +22,7 @@ from bm_sync.model.plan import (
 )
 from bm_sync.model.tree import Observation, Problem, ProblemKind, Side
 from bm_sync.plan.barrier import ancestors, folders_of
+from bm_sync.structs import replace
 
 
 def settle(

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from bm_sync.errors import UsageError
 from bm_sync.model.plan import Action, Plan, ProjectPlan
 from bm_sync.model.tree import FileStamp, ObjectStamp
 from bm_sync.plan import decode
+from bm_sync.structs import names, replace
 
 VERSION = 1
 HEAD_BYTES = 4096
@@ -82,7 +84,7 @@ def _head(plan: Plan) -> Json:
 
 
 def _project(project: ProjectPlan) -> Json:
-    found = {field.name: _value(getattr(project, field.name)) for field in fields(project)}
+    found = _fields(project)
     found["actions"] = [_action(action) for action in project.actions]
     return found
 
@@ -92,7 +94,7 @@ def _action(action: Action) -> Json:
 
 
 def _fields(value: Any) -> Json:  # noqa: ANN401 - any frozen value of the model
-    return {field.name: _value(getattr(value, field.name)) for field in fields(value)}
+    return {name: _value(getattr(value, name)) for name in names(type(value)) or ()}
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
@@ -103,7 +105,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - JSON has no narrower type
             found = {"kind": decode.KIND_OF_STAMP[type(value)], **value._asdict()}
         case tuple():
             found = [_value(item) for item in value]
-        case _ if is_dataclass(value):
+        case Struct():
             found = _fields(value)
         case _:
             found = value

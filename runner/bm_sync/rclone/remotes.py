@@ -10,15 +10,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from bm_sync.backends import variables
 from bm_sync.errors import UsageError
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone.names import to_standard, usable
 from bm_sync.secret import Secret, resolve
+from bm_sync.structs import replace
 
 LOCAL = "bm-sync-local"
 DECLARED = "bm-sync-remote-{}"
@@ -69,8 +72,7 @@ class Fs:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """One remote as `config/create` takes it; `obscure`: passwords are in clear.
 
     `headers` go with every request to it.

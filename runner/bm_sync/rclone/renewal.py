@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Definition, Fs
@@ -30,8 +31,7 @@ class Told(Protocol):
         """Return what single files failed of."""
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(Struct):
     """A remote whose keys can be renewed; `age` counts how often the daemon learned them.
 
     `unsettled` has its new keys until they were refused once: an operation that was under way when

@@ -12,8 +12,9 @@ import stat
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.errors import RcloneMissingError
 
@@ -23,8 +24,7 @@ _PREFIX = "rcd-"
 _LEFT_OVER_AFTER_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateDir:
+class PrivateDir(Struct, frozen=True):
     """A fresh 0700 directory; `lock` is held open as long as it is in use."""
 
     path: Path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 from typing import TypeGuard
+
+from msgspec import Struct
 
 from bm_sync.errors import RcloneMissingError
 from bm_sync.rclone.binary import OLDEST
@@ -17,10 +18,10 @@ from bm_sync.rclone.rc import Rc
 from bm_sync.rclone.remotes import Definition, local_definition
 from bm_sync.rclone.transfer import Transfers
 from bm_sync.secret import Secret, redact
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """A daemon that answers, with what is spoken through."""
 
     daemon: Daemon

@@ -6,8 +6,9 @@ It skips nothing and compares nothing; what is copied was decided before.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.listing import ONE_BY_ONE_AT_MOST, spoken
@@ -27,8 +28,7 @@ _ROOM = (
 TOLD_AT_MOST = 100  # maxCompletedTransfers in fs/accounting of rclone 1.75
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """How a batch runs.
 
     `new_only`: the store refuses to replace anything (only where conditions are supported).
@@ -45,8 +45,7 @@ class Batch:
 PLAIN = Batch()
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResult:
+class BatchResult(Struct, frozen=True):
     """How a batch ended: its first fault, and of one that had a fault the ends of single files.
 
     rclone remembers only the last hundred of those (`TOLD_AT_MOST`); which files arrived shows a
@@ -70,8 +69,7 @@ class BatchResult:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What must hold at the destination of an upload: an exact version, or nothing at all."""
 
     if_match: str | None = None
@@ -87,8 +85,7 @@ class Condition:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Where files come from and where they go."""
 
     src: Fs

@@ -14,8 +14,9 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from bm_sync import files
 from bm_sync.backends import Mark, table
@@ -37,8 +38,7 @@ _REFERENCE = re.compile(r"([\w.+@-](?:[\w.+@ -]*[\w.+@-])?)(?:,[^:]*)?:")
 _IN_ENVIRONMENT = re.compile(r"RCLONE_CONFIG_(.+?)_TYPE")
 
 
-@dataclass(slots=True)
-class UserConf:
+class UserConf(Struct):
     """The remotes of the user, read by `binary`."""
 
     binary: Binary

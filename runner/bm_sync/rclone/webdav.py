@@ -7,7 +7,7 @@ knows no ETags, lists folder by folder, and takes no notice of `Retry-After`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from bm_sync.rclone.remotes import Definition, Fs
 from bm_sync.secret import Secret
@@ -15,8 +15,7 @@ from bm_sync.secret import Secret
 WEBDAV_TYPE = "webdav"
 
 
-@dataclass(frozen=True, slots=True)
-class DavRoot:
+class DavRoot(Struct, frozen=True):
     """A project: `url` is its escaped address, `tenant` the id of its workspace.
 
     `remote` and `label` are for a person.

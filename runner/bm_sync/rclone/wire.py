@@ -6,10 +6,11 @@ Pure; unknown keys are ignored, missing ones are an error of the daemon.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from bm_sync.rclone.names import from_standard
 
@@ -20,8 +21,7 @@ _NANO_DIGITS = 9
 _FRACTION = ".0123456789"
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(Struct, frozen=True):
     """What a backend can do.
 
     `hash` is the best content hash it lists without reading files or asking again, `slow_hash` the
@@ -67,15 +67,13 @@ class RemoteEntry(NamedTuple):
     tag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """Why a listing is believed to hold everything that stands there."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(Struct, frozen=True):
     """What a listing leaves out, though it was shown by another one of the same place."""
 
     paths: frozenset[str]
@@ -85,8 +83,7 @@ ENDED = Whole("the remote said that this was all")
 EACH_FOLDER = Whole("every folder was listed by itself")
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteListing:
+class RemoteListing(Struct, frozen=True):
     """Everything below a root.
 
     `unusable`: names, as rclone shows them, that no file of this machine can have, and names that
@@ -100,8 +97,7 @@ class RemoteListing:
     extent: Whole | Partial = ENDED
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """The figures of a group so far; `rate` is bytes per second."""
 
     files: int
@@ -111,8 +107,7 @@ class Progress:
     last_error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
+class Space(Struct, frozen=True):
     """Room on a remote in bytes; None is unknown."""
 
     total: int | None
@@ -120,8 +115,7 @@ class Space:
     free: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(Struct, frozen=True):
     """A listed name that is no path."""
 
     name: str

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.errors import UsageError
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.schedule import Schedule
 from bm_sync.schedule.calendar import cron
 from bm_sync.schedule.timer import Machine, prefix, timers
+from bm_sync.structs import replace
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 _NOWHERE = Path("/")
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """A manifest that goes to a cluster.
 
     `name` begins the names of everything that is made. `files` are the manifest's, by their paths
@@ -32,8 +33,7 @@ class Bundle:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One schedule of a manifest; `words` are the command that syncs its projects."""
 
     name: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.errors import UsageError
 from bm_sync.model.schedule import Unit
@@ -28,8 +29,7 @@ _INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 _NO_RETRY = (2, 3, 4, 6, 75)
 
 
-@dataclass(frozen=True, slots=True)
-class Pods:
+class Pods(Struct, frozen=True):
     """In which image the runs are, and over how many pods the projects are divided."""
 
     image: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from bm_sync.errors import BmSyncError
 from bm_sync.model.schedule import Standing, Unit
@@ -32,8 +33,7 @@ class Place(Protocol):
         """Return how every timer stands, declared or found."""
 
 
-@dataclass(frozen=True, slots=True)
-class SystemdPlace:
+class SystemdPlace(Struct, frozen=True):
     """The units of a user's service manager, or of the system's."""
 
     programs: Programs
@@ -107,8 +107,7 @@ class SystemdPlace:
         return ("systemctl",) if self.system else ("systemctl", "--user")
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchdPlace:
+class LaunchdPlace(Struct, frozen=True):
     """The agents of a user; `domain` is the user's, `gui/501`."""
 
     programs: Programs
@@ -153,8 +152,7 @@ class LaunchdPlace:
         return not self.programs.ask("launchctl", "print", f"{self.domain}/{_label(name)}").code
 
 
-@dataclass(frozen=True, slots=True)
-class CronPlace:
+class CronPlace(Struct, frozen=True):
     """The crontab of the user, of which one block is ours."""
 
     programs: Programs

@@ -6,8 +6,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import files
 from bm_sync.errors import BmSyncError, UsageError
@@ -22,8 +23,7 @@ TIMER = files.Kind(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """How a program ended; `said` is its standard error, else its standard output, in one line."""
 
     code: int
@@ -31,8 +31,7 @@ class Done:
     said: str
 
 
-@dataclass(frozen=True, slots=True)
-class Programs:
+class Programs(Struct, frozen=True):
     """The programs that `env` finds, run in that environment."""
 
     env: Mapping[str, str]

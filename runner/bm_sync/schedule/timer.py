@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.errors import UsageError
 from bm_sync.model.config import Manifest
@@ -17,8 +18,7 @@ _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FILES = (".yaml", ".yml", ".plan", ".json")
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """What the timers of a manifest share.
 
     `command` is the command line up to the projects, `manifest` the absolute path it names. `user`
@@ -34,8 +34,7 @@ class Machine:
     env: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(Struct, frozen=True):
     """One schedule of a manifest with all projects that have it.
 
     `name` is that of its files, without an ending; `names` are where the manifest says it. A run

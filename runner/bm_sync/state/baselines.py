@@ -8,7 +8,7 @@ was made on another machine: its inode numbers and its idea of "deleted" mean no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
 from bm_sync.model.tree import Baseline
 from bm_sync.state import contents, rows
@@ -16,10 +16,10 @@ from bm_sync.state.columns import BAD
 from bm_sync.state.machine import Here
 from bm_sync.state.table import Connection, Reader, update
 from bm_sync.state.values import Change, Remembered
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(Struct, frozen=True):
     """The project's own columns, as far as they are sealed."""
 
     id: int

@@ -1,6 +1,6 @@
 """Turns the frozen values of the model into plain JSON values and back, by their type hints.
 
-Pure. Knows dataclasses, named tuples, enums, tuples of one type, optional values and unions of
+Pure. Knows Structs, named tuples, enums, tuples of one type, optional values and unions of
 records (told apart by the names of their fields), which is all the model uses.
 """
 
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import types
 import typing
-from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
+
+import msgspec
+
+from bm_sync.structs import names
 
 _T = typing.TypeVar("_T")
 
@@ -26,13 +29,13 @@ def flatten(value: object) -> object:
 
 
 def _is_record(kind: type) -> bool:
-    return is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+    return names(kind) is not None
 
 
 def _names(kind: type) -> dict[str, bool]:
     """Return the fields of a record and whether each must be given."""
-    if is_dataclass(kind):
-        return {f.name: f.default is MISSING for f in fields(kind)}
+    if issubclass(kind, msgspec.Struct):
+        return {f.name: f.required for f in msgspec.structs.fields(kind)}
     return {name: name not in kind._field_defaults for name in kind._fields}  # type: ignore[attr-defined]
 
 

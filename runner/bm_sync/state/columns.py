@@ -12,10 +12,12 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from bm_sync.model.plan import Clash, Stop, Totals
 from bm_sync.model.tree import Problem
@@ -45,8 +47,7 @@ _LINE = re.compile(r"[ -~]*")
 _HEX = re.compile(r"[0-9a-f]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind of column: `out` raises TypeError or ValueError for what `into` never wrote.
 
     `spare` stands for a value that is lost where the rest of its row is still of use.
@@ -139,8 +140,7 @@ def maybe(kind: Kind, nothing: str | None = None) -> Kind:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """The part of a project's record that no query asks for."""
 
     totals: Totals = Totals()

@@ -7,7 +7,8 @@ deleted is kept.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.model.past import PRUNED, Effect
@@ -26,8 +27,7 @@ _RUNS: Reader[str] = Reader.of("effects", only, "run")
 _IN_TRASH = f"kept IS NOT NULL AND substr(kept, 1, {len(layout.HOME) + 1}) = '{layout.HOME}/'"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """What the trash of one side holds of one run, in one project."""
 
     run: str

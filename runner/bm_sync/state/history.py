@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 from bm_sync.errors import UsageError
 from bm_sync.model.run import Done, ProjectRun, Run
 from bm_sync.state import rows
 from bm_sync.state.columns import Body
 from bm_sync.state.table import Connection, Reader, insert
+from bm_sync.structs import replace
 
 UNFINISHED = -1  # the exit code of a run that has not ended: it still runs, or it was killed
 
 
 def _project_run(id: int, body: Body, **told: Any) -> tuple[int, ProjectRun]:  # noqa: A002, ANN401 - columns
-    parts = {field.name: getattr(body, field.name) for field in fields(Body)}
+    parts = {name: getattr(body, name) for name in Body.__struct_fields__}
     return id, ProjectRun(**told, **parts)
 
 
@@ -33,8 +35,7 @@ _PROJECTS = Reader.of(
 _ACTIONS = Reader.of("actions", Done, "kind path side size reason outcome detail kept")
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A project's part of a run, with its two roots as a person reads them (None: unknown).
 
     `converging`: a run that ended well brought both sides together.

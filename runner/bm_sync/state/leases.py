@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from bm_sync.errors import StateError
 from bm_sync.state import place
+from bm_sync.structs import replace
 
 _MAX_BYTES = 4096
 _MOST_RUNS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     runs: tuple[str, ...] = ()
     seen: str = ""
     seen_at: float = 0.0

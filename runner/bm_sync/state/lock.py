@@ -12,12 +12,15 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from bm_sync.errors import LockedError, StateError
 from bm_sync.state import place
 from bm_sync.state.codec import build
+from bm_sync.structs import replace
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _NOTE_BYTES = 4096
@@ -25,8 +28,7 @@ _SHOWN = 300  # characters of the command in the note
 _CAN_WAIT = frozenset({"apply", "undo", "restore", "prune", "conflicts"})
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """Who holds a project: `since` is ISO 8601 in UTC, `command` is what was typed, redacted."""
 
     pid: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Here:
+
+class Here(Struct, frozen=True):
     """This machine: what tells it from others (None: the system does not say) and its name."""
 
     machine: str | None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bm_sync.model.report import OpenConflict
 from bm_sync.state.table import Connection, Reader, insert
+from bm_sync.structs import replace
 
 _COLUMNS = "project path kept winner run since what base"
 _CONFLICTS = Reader.of("conflicts", OpenConflict, _COLUMNS)

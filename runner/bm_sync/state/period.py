@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct
 
 from bm_sync.model.plan import Totals
 from bm_sync.model.run import Status
 from bm_sync.state.columns import COUNT, Kind, json_out, same
 from bm_sync.state.table import Connection, Reader
+from bm_sync.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class PastProject:
+class PastProject(Struct, frozen=True):
     """A project's part of an earlier run.
 
     `stops` are the sentences of the guards; `waiting` counts the conflicts that nobody settled,
@@ -34,8 +35,7 @@ class PastProject:
     problems: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
+class PastRun(Struct, frozen=True):
     """An earlier run. `ended` is "" when it did not come to its end, or has not yet."""
 
     id: str

@@ -15,8 +15,9 @@ import sqlite3
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.model.past import PRUNED
@@ -53,8 +54,7 @@ _WORTH = f"""{_TOLD} AND (
 )"""  # noqa: S608 - no values
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What belongs to a project beside its rows.
 
     `facts` are how the identities of its remotes begin, under which facts about them are
@@ -120,8 +120,7 @@ def _is_too_much(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
+class _Move(Struct, frozen=True):
     """One project on its way."""
 
     source: Connection

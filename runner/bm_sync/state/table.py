@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from bm_sync.model.past import EffectKind
 from bm_sync.model.run import Outcome, Status
@@ -178,8 +179,7 @@ class Connection(sqlite3.Connection):
         self.lost.add((table, hash(row)))
 
 
-@dataclass(frozen=True, slots=True)
-class Reader(Generic[T]):
+class Reader(Struct, Generic[T], frozen=True):
     """Reads rows of one table as values: `make` is called with the columns by their names.
 
     With `mends` a value that is lost is replaced by its kind's spare one, and its row stays.

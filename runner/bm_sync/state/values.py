@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from bm_sync.model.tree import Agreed, Baseline, Side, Stamp
 
@@ -11,8 +12,7 @@ HashMemory = Mapping[tuple[Side, str], tuple[Stamp, str]]
 Fact = bool | int | str
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """What is remembered of a project.
 
     `memory` holds contents that were computed for files that are not agreed on: (side, path) to
@@ -27,8 +27,7 @@ class Remembered:
     via_link: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What a run teaches the baseline of a project.
 
     `put` and `drop` are files, `put_dirs` and `drop_dirs` folders; dropping what is not there is no
@@ -47,8 +46,7 @@ class Change:
     memory: HashMemory | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A project as the state knows it.
 
     `last_time` is when the last run began with it, `converged` when the last run began that left it

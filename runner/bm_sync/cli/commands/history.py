@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from functools import partial
 
 from bm_sync.cli.answer import Answer, Io
@@ -12,6 +11,7 @@ from bm_sync.cli.render.listing import history_text
 from bm_sync.cli.render.run import record_text
 from bm_sync.cli.selection import whole_number
 from bm_sync.state.wire import run_to_json
+from bm_sync.structs import replace
 
 
 def add(parser: ArgumentParser) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.errors import Exit
 from bm_sync.model.plan import Plan
+from bm_sync.structs import replace
 
 
 def add(parser: ArgumentParser) -> None:

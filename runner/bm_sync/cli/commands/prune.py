@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from bm_sync.cli import loop, old_versions
@@ -23,6 +22,7 @@ from bm_sync.errors import Exit, LockedError, UsageError, worst
 from bm_sync.model.plan import Accept, Plan
 from bm_sync.plan.wire import to_json
 from bm_sync.state.wire import run_to_json
+from bm_sync.structs import replace
 
 
 def add(parser: ArgumentParser) -> None:

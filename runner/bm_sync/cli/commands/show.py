@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from bm_sync.cli.selection import add_no_commands
 from bm_sync.cli.target import targets
 from bm_sync.errors import UsageError
 from bm_sync.manifest import show
+from bm_sync.structs import replace
 
 
 def add(parser: ArgumentParser) -> None:

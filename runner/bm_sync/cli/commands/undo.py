@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 
 from bm_sync.cli import loop
 from bm_sync.cli.acceptance import accept
@@ -14,6 +13,7 @@ from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.selection import add_jobs
 from bm_sync.model.past import Undo
 from bm_sync.model.plan import Plan
+from bm_sync.structs import replace
 
 
 def add(parser: ArgumentParser) -> None:

@@ -7,7 +7,6 @@ import json
 import signal
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bm_sync.cli import loop
@@ -20,6 +19,7 @@ from bm_sync.cli.selection import add_targets, age_s, select
 from bm_sync.cli.target import Targets, names_and_manifest
 from bm_sync.errors import BmSyncError, Exit
 from bm_sync.model.watch import Pace
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.model.watch import Watched, WatchEvent

@@ -66,7 +66,7 @@ def in_words(totals: Totals, *, done: bool) -> list[str]:
 
 def together(parts: Sequence[Totals]) -> Totals:
     """Return the sum of several totals."""
-    fields = Totals.__dataclass_fields__
+    fields = Totals.__struct_fields__
     return Totals(**{name: sum(getattr(part, name) for part in parts) for name in fields})
 
 

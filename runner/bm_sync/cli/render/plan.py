@@ -6,7 +6,6 @@ A line for each project, what needs a word, the files, the total, the next comma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from bm_sync.cli.render.counts import cells, in_words, moved_bytes, packed, together
 from bm_sync.cli.render.files import action_row, capped
@@ -59,16 +58,16 @@ def saved_text(plan: Plan, view: View, file: str) -> str:
 
 def _asked(wants: Wants) -> str:
     words = []
-    for field in fields(wants.accept):
-        match getattr(wants.accept, field.name):
+    for name in wants.accept.__struct_fields__:
+        match getattr(wants.accept, name):
             case None | False:
                 pass
             case True:
-                words.append(field.name)
+                words.append(name)
             case tuple() as folders:
                 words += [f"device={escape(folder)}" for folder in folders]
             case figure:
-                words.append(f"{field.name}={figure}")
+                words.append(f"{name}={figure}")
     said = [f"--accept {','.join(words)}"] if words else []
     return " ".join(said + (["--keep-deleted"] if wants.keep_deleted else []))
 

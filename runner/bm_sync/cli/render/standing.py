@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
+
+from msgspec import Struct
 
 from bm_sync.cli.render.counts import cells, moved_bytes
 from bm_sync.cli.render.run import status_words
@@ -25,16 +26,14 @@ class Tone(StrEnum):
     NONE = "none"  # nothing is known, or nothing is to be said
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How a project stands, in words that are not escaped yet."""
 
     tone: Tone
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """What keeps a project from being in sync, and the command to run next."""
 
     project: str

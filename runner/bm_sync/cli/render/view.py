@@ -7,16 +7,16 @@ manifest and the state directory.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from bm_sync.cli.render.text import escape
 
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 
 
-@dataclass(frozen=True, slots=True)
-class Paint:
+class Paint(Struct, frozen=True):
     """Colours, or none."""
 
     on: bool = False
@@ -26,8 +26,7 @@ class Paint:
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.on and text else text
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """Everything a renderer may know beside the value.
 
     A pasted command must repeat `named` (`-f other.yaml`) and `around` (`--state-dir DIR`). `cap`

@@ -6,8 +6,9 @@ Pure, but for the check that the proposal loads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.manifest.adopt.draft import LeftOut, fitting_name
 from bm_sync.manifest.adopt.proposal import Proposal
@@ -24,8 +25,7 @@ _BUCKETS = frozenset(
 _MEMORY = "basic-memory-cloud"
 
 
-@dataclass(frozen=True, slots=True)
-class ConfRemote:
+class ConfRemote(Struct, frozen=True):
     """A remote of an rclone.conf; `builds_on` are the names of others, "" for none."""
 
     name: str

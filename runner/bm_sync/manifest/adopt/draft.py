@@ -10,8 +10,9 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.manifest.adopt.memory import NOT_UNDERSTOOD, MemoryConfig, MemoryProject
 from bm_sync.manifest.adopt.yaml_text import scalar, short_path
@@ -27,8 +28,7 @@ _USUAL = ".basic-memory"  # releases up to 0.20 kept it there, wherever config.j
 _LONGEST = 56  # leaves room for a number behind it
 
 
-@dataclass(frozen=True, slots=True)
-class Drafted:
+class Drafted(Struct, frozen=True):
     """A project of the new manifest: its name there, its keys in order, and what to say of it."""
 
     source: str
@@ -38,16 +38,14 @@ class Drafted:
     remarks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A project that is not declared, and why."""
 
     source: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """The projects of the new manifest, and its remotes: workspaces by the remote's name."""
 
     projects: tuple[Drafted, ...]
@@ -96,8 +94,7 @@ def _free(name: str, taken: Collection[str]) -> str:
     return next(each for each in tries if each.casefold() not in folded)
 
 
-@dataclass(frozen=True, slots=True)
-class _Maker:
+class _Maker(Struct, frozen=True):
     """Makes one project."""
 
     project: MemoryProject

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import access, files
 from bm_sync.filters import rules as patterns
@@ -16,8 +17,7 @@ from bm_sync.model.config import BUILT_IN, FilterSet, Git, Rule
 _INSIDE = "/**"
 
 
-@dataclass(frozen=True, slots=True)
-class Ignoring:
+class Ignoring(Struct, frozen=True):
     """What the filter of the new manifest says: the file, patterns beside it, and comments."""
 
     file: Path

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync import files
 from bm_sync.errors import UsageError
 from bm_sync.manifest.shown import quoted
+from bm_sync.structs import replace
 
 CONFIG = "config.json"
 _MAX_BYTES = 4 << 20
@@ -23,8 +25,7 @@ _CLOUD, _LOCAL = "cloud", "local"
 NOT_UNDERSTOOD = "its entry is not understood"
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryProject:
+class MemoryProject(Struct, frozen=True):
     """A project as Basic Memory knows it.
 
     `folder` is where it lies here, None for nowhere. `cloud` says that it is on the cloud too.
@@ -39,8 +40,7 @@ class MemoryProject:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryConfig:
+class MemoryConfig(Struct, frozen=True):
     """What is declared: the projects in the order of the file, the service, the workspace."""
 
     folder: Path

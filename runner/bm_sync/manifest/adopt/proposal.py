@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.errors import UsageError
 from bm_sync.manifest.adopt.draft import CLOUD, Draft, Drafted, LeftOut, draft
@@ -30,8 +31,7 @@ _SECTIONS: Mapping[Placement, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A manifest that loads, and what of the source is not in it."""
 
     text: str

@@ -6,7 +6,8 @@ Every chart has a sentence that says what it shows, and every slot a title with 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.cli.render.page.markup import Html, element, joined
 
@@ -17,8 +18,7 @@ _AXIS = 52
 _EDGE = 8  # above and below the drawing, for half of a label
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """One piece of a bar: from `low` to `high`, shares of the height from the bottom."""
 
     slot: int
@@ -26,24 +26,21 @@ class Bar:
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """The bars of one colour; `kind` is a class of the style sheet."""
 
     kind: str
     bars: tuple[Bar, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A line across the chart with its label; `share` is how far up it is."""
 
     share: float
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """A chart: `legend` stands below the title, `says` is read where nothing can be seen."""
 
     title: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import log
+
+from msgspec import Struct
 
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _KILO = 1024
@@ -31,8 +32,7 @@ def round_bytes(most: int) -> int:
         unit *= _KILO
 
 
-@dataclass(frozen=True, slots=True)
-class Logarithmic:
+class Logarithmic(Struct, frozen=True):
     """A scale of durations from the first of `ticks` to the last; each step is the same height."""
 
     ticks: tuple[float, ...]

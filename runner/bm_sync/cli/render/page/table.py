@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bm_sync.cli.render.counts import Cell
 from bm_sync.cli.render.page.markup import Html, element
@@ -11,8 +12,7 @@ from bm_sync.cli.render.standing import Standing
 from bm_sync.model.period import Work
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """The head of a column; `kind` is a class of the style sheet."""
 
     head: str
