@@ -16,7 +16,10 @@ from bm_sync.model.report import Diagnostic
 # LOCKED in test_manifest_locks.
 WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE, Code.REFUSED, Code.LOCKED}
 WITH_YAML = [e for e in codes.explanations() if e.code not in WITHOUT_YAML]
-WARNINGS = {Code.READS_FILES, Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME, Code.NOT_IN_LIST}
+WARNINGS = {
+    *(Code.READS_FILES, Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME, Code.NOT_IN_LIST),
+    Code.RENEWED,
+}
 
 
 def problems(file: Path) -> tuple[Diagnostic, ...]:

@@ -70,6 +70,7 @@ class Code(StrEnum):
     OPTION = "BMS090"
     OPTION_VALUE = "BMS091"
     READS_FILES = "BMS092"
+    RENEWED = "BMS093"
 
 
 class Explanation(Struct, frozen=True):

@@ -175,6 +175,10 @@ def _note(
                 what = f"the option {option.name}"
                 folder = Path(word.strip('"'))
                 around.uses.append((Use(Taken.FILE, what, origin, remote, folder), entry.key.spot))
+    if Mark.RENEWS in option.marks:
+        what = f"rclone renews the option {option.name} by use, and here a new one cannot be kept"
+        hint = "make the remote with: rclone config; then write rclone: NAME in place of type"
+        around.report.warning(Code.RENEWED, entry.key.spot, what, hint)
     if Mark.PROGRAM in option.marks:
         verb = "can make" if option.name in _BECAUSE else "makes"
         because = f": {_BECAUSE[option.name]}" if option.name in _BECAUSE else ""

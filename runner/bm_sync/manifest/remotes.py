@@ -69,6 +69,11 @@ def _named(name: str, key: Scalar, node: Mapping, around: Surroundings) -> Named
         hint = "write the name alone, without colon, path and options; the path goes to root"
         around.report.error(Code.CONNECTION_STRING, said.spot, what, hint)
         return None
+    variable = f"RCLONE_CONFIG_{word.upper()}_TOKEN"
+    if variable in around.env:
+        what = f"rclone renews the token in {variable} by use, and cannot keep a new one there"
+        hint = "keep the token in rclone.conf, and the variable away from this command"
+        around.report.warning(Code.RENEWED, said.spot, what, hint)
     return None if root is None else NamedRemote(name, word, root, around.origin(key.spot))
 
 

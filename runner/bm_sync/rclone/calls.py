@@ -26,6 +26,10 @@ class Calls:
     async def make_known(self, definition: Definition, top: Fs, renew: Renew) -> None:
         """Make a remote known whose root is `top` and whose keys `renew` can renew."""
         await self._session.define(definition)
+        self.watch(top, renew)
+
+    def watch(self, top: Fs, renew: Renew) -> None:
+        """Renew the keys of a remote that is known, whose root is `top`, by `renew`."""
         self._renewals.watch(top, renew)
 
     async def make(self, act: Callable[[Live], Awaitable[T]], *places: Fs) -> T:

@@ -8,6 +8,7 @@ operation has ended, or 3 s have passed.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import tempfile
@@ -50,6 +51,7 @@ from bm_sync.structs import replace
 if TYPE_CHECKING:
     from bm_sync.rclone.bisync import Ended, Order
 
+_AFTER_RENEWAL_S = 0.3  # past the moment when a sign-in can be renewed
 _NOT_EMPTY = ("directory not empty", "not empty")
 
 
@@ -77,6 +79,7 @@ class Rclone:
         self._members: dict[str, tuple[str, ...]] = {}  # of unions, by the daemon's name
         self._sees_descriptors: bool | None = None
         self._expected: tuple[BackendRemote | NamedRemote, ...] = ()
+        self._keeping: dict[BackendRemote | NamedRemote, asyncio.Task[None]] = {}
 
     def launch(self) -> None:
         """Begin to start the daemon, without waiting for it; raises RcloneMissingError."""
@@ -91,6 +94,10 @@ class Rclone:
 
     async def stop(self) -> None:
         """End the daemon; safe to call twice, and when it never started."""
+        for keeping in self._keeping.values():
+            keeping.cancel()
+        await asyncio.gather(*self._keeping.values(), return_exceptions=True)
+        self._keeping.clear()
         await self._session.stop()
         await self.closing.aclose()
 
@@ -150,7 +157,37 @@ class Rclone:
         for definition in definitions:
             await self._session.define(definition)
         self._members[definitions[0].name] = members(definitions)
-        return declared_fs(remote, definitions[0].name, definitions[0].type)
+        top = declared_fs(remote, definitions[0].name, definitions[0].type)
+        if self._userconf.left_s(definitions, env) != float("inf"):
+            self._calls.watch(top, partial(self._signed_in, remote, env))
+            if remote not in self._keeping:
+                keeping = asyncio.create_task(self._keep_signed_in(remote, env))
+                self._keeping[remote] = keeping
+        return top
+
+    async def _signed_in(
+        self, remote: BackendRemote | NamedRemote, env: Mapping[str, str], _: RcloneError
+    ) -> Definition | None:
+        """Return the remote with a sign-in that was renewed; None when there is no newer one."""
+        found = await self._definitions(remote, env, doubted=True)
+        newer = [d for d in found if not self._session.knows(d)]
+        for definition in newer[1:]:
+            await self._session.redefine(definition)
+        return newer[0] if newer else None
+
+    async def _keep_signed_in(
+        self, remote: BackendRemote | NamedRemote, env: Mapping[str, str]
+    ) -> None:
+        """Renew sign-ins when they end, so that no transfer under way is cut off by it."""
+        while True:
+            pause_s = _AFTER_RENEWAL_S
+            with suppress(BmSyncError):
+                definitions = await self._definitions(remote, env)
+                for definition in definitions:
+                    if not self._session.knows(definition):
+                        await self._session.redefine(definition)
+                pause_s += self._userconf.left_s(definitions, env)
+            await asyncio.sleep(pause_s)
 
     def expect(self, remotes: Collection[BackendRemote | NamedRemote]) -> None:
         """Say what will be connected, so that rclone starts with all that these need."""
@@ -172,13 +209,20 @@ class Rclone:
         await self._session.need(needed)
 
     async def _definitions(
-        self, remote: BackendRemote | NamedRemote, env: Mapping[str, str]
+        self,
+        remote: BackendRemote | NamedRemote,
+        env: Mapping[str, str],
+        *,
+        doubted: bool = False,
     ) -> tuple[Definition, ...]:
-        """Return what the daemon has to know, the remote itself first."""
+        """Return what the daemon has to know, the remote itself first.
+
+        `doubted`: the store refused a sign-in that should hold.
+        """
         if isinstance(remote, NamedRemote):
-            return await self._userconf.definitions(remote, env)
+            return await self._userconf.definitions(remote, env, doubted=doubted)
         own = declared(remote, self._name_of(remote), env)
-        return (own, *await self._userconf.wrapped(remote, env))
+        return (own, *await self._userconf.wrapped(remote, env, doubted=doubted))
 
     async def connect_bucket(
         self, bucket: Bucket, renew: Callable[[RcloneError], Awaitable[Bucket | None]]

@@ -91,9 +91,13 @@ class Session:
         """Remember a remote for every daemon to come."""
         self._definitions[definition.name] = definition
 
+    def knows(self, definition: Definition) -> bool:
+        """Return whether a remote is known just so."""
+        return self._definitions.get(definition.name) == definition
+
     async def define(self, definition: Definition) -> None:
         """Make a remote known now and to every daemon to come."""
-        if self._definitions.get(definition.name) == definition and self.pid is not None:
+        if self.knows(definition) and self.pid is not None:
             return
         await self.redefine(definition)
 

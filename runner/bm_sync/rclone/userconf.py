@@ -1,7 +1,8 @@
 """Read a remote of the user's own rclone.conf, with all it builds on.
 
 The file is read by rclone itself (`config dump`) with the user's own settings of rclone, so that
-encrypted files and password commands work; it is not written here. What `RCLONE_CONFIG_NAME_OPTION`
+encrypted files and password commands work; it is not written here. Sign-ins that change by use are
+renewed in it by the user's rclone (`signins`). What `RCLONE_CONFIG_NAME_OPTION`
 of the environment says counts as for rclone itself (https://rclone.org/docs/#config-file, measured
 with rclone 1.75.2): such a remote needs no file, and an option there is stronger than in the file.
 """
@@ -14,6 +15,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -24,9 +26,11 @@ from bm_sync.errors import RcloneMissingError, UsageError
 from bm_sync.masking import looks_secret
 from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.paths import home_dir
+from bm_sync.rclone import signins
 from bm_sync.rclone.binary import Binary
 from bm_sync.rclone.daemon import kept
 from bm_sync.rclone.remotes import Definition
+from bm_sync.rclone.signins import Token
 from bm_sync.secret import Secret
 
 DUMP_TIMEOUT_S = 60.0
@@ -46,12 +50,16 @@ class UserConf(Struct):
     _read_of: object = None
     _read_at: float = 0.0
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _in_file: Sections = field(default_factory=dict)
+    _signing_in: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _asked: set[str] = field(default_factory=set)
 
     async def definitions(
-        self, remote: NamedRemote, env: Mapping[str, str]
+        self, remote: NamedRemote, env: Mapping[str, str], *, doubted: bool = False
     ) -> tuple[Definition, ...]:
         """Return the remote's section, first, and those it refers to (crypt, alias, union, ...).
 
+        `doubted`: sign-ins are renewed even if they should hold.
         Raises UsageError when there is no such section or the file cannot be read.
         """
         sections = await self.sections(env)
@@ -62,10 +70,10 @@ class UserConf(Struct):
                 f"{remote.origin}: your rclone.conf has no remote {name!a}",
                 hint=f"it has: {ascii(known)[1:-1]}",
             )
-        return tuple(_definition(n, sections) for n in _with_references(name, sections))
+        return await self._defined(_with_references(name, sections), env, doubted=doubted)
 
     async def wrapped(
-        self, remote: BackendRemote, env: Mapping[str, str]
+        self, remote: BackendRemote, env: Mapping[str, str], *, doubted: bool = False
     ) -> tuple[Definition, ...]:
         """Return the remotes of the user that a remote of the manifest builds on (crypt, ...)."""
         known = table().get(remote.type, {})
@@ -82,7 +90,62 @@ class UserConf(Struct):
             for first in _referred(said, sections)
             for name in _with_references(first, sections)
         )
-        return tuple(_definition(name, sections) for name in names)
+        return await self._defined(names, env, doubted=doubted)
+
+    async def _defined(
+        self, names: Iterable[str], env: Mapping[str, str], *, doubted: bool
+    ) -> tuple[Definition, ...]:
+        """Return sections as our rclone is to have them, signed in as they have to be."""
+        names = list(names)
+        async with self._signing_in:
+            for name in names:
+                await self._sign_in(name, env, doubted=doubted)
+            sections = await self.sections(env)
+            return tuple(_definition(n, sections, self._token(n, sections, env)) for n in names)
+
+    async def _sign_in(self, name: str, env: Mapping[str, str], *, doubted: bool) -> None:
+        """Let the user's rclone renew what has ended; raises RcloneError when it cannot."""
+        sections = await self.sections(env)
+        token = self._token(name, sections, env)
+        asks = (token.ended or doubted) if token is not None else self._session(name, sections)
+        conf = where(self.binary, env)
+        if not asks or conf is None:
+            return
+        settings = own_settings(env)
+        renew = partial(signins.renew, name, self.binary.path, settings, conf)
+        text = await asyncio.to_thread(renew)
+        self._asked.add(name)
+        token = self._token(name, await self.sections(env, fresh=True), env)
+        if token is not None and token.ended:
+            raise signins.refused(name, text)
+
+    def left_s(self, definitions: Iterable[Definition], env: Mapping[str, str]) -> float:
+        """Return in how many seconds the first sign-in of some remotes ends."""
+        tokens = (self._token(d.name, self._read, env) for d in definitions)
+        return min((token.left_s() for token in tokens if token), default=float("inf"))
+
+    def _token(self, name: str, sections: Sections, env: Mapping[str, str]) -> Token | None:
+        """Return a token that the user's rclone keeps when it renews it.
+
+        One of the environment it cannot keep, nor one in a file that cannot be written.
+        """
+        key = _found(name, sections) or name
+        text = sections.get(key, {}).get(signins.TOKEN)
+        token = signins.read(text)
+        if token is None or self._in_file.get(key, {}).get(signins.TOKEN) != text:
+            return None
+        conf = where(self.binary, env)
+        return token if conf is not None and signins.keepable(conf) else None
+
+    def _session(self, name: str, sections: Sections) -> bool:
+        """Return whether a remote has a session of another kind that use may renew.
+
+        The user's rclone is asked once, before ours uses it.
+        """
+        section = sections.get(_found(name, sections) or name, {})
+        known = table().get(section.get("type", ""), {})
+        renewed = (o for o in section if o in known and Mark.RENEWS in known[o].marks)
+        return name not in self._asked and any(o != signins.TOKEN for o in renewed)
 
     async def sections(self, env: Mapping[str, str], *, fresh: bool = False) -> Sections:
         """Return all remotes by name, those of the environment in lower case.
@@ -95,6 +158,7 @@ class UserConf(Struct):
             aged = time.monotonic() - self._read_at > _FRESH_S
             if fresh or aged or self._read_of != settings:
                 in_file = await _dump(self.binary, env)
+                self._in_file = in_file
                 self._read = {
                     **_in_environment(in_file, settings),
                     **_overridden(in_file, settings),
@@ -192,9 +256,11 @@ def _referred(values: Iterable[str], sections: Sections) -> list[str]:
     return [part for part in parts if _found(part, sections) is not None]
 
 
-def _definition(name: str, sections: Sections) -> Definition:
-    section = sections[_found(name, sections) or name]
+def _definition(name: str, sections: Sections, token: Token | None) -> Definition:
+    section = dict(sections[_found(name, sections) or name])
     kind = section.get("type", "")
+    if token is not None:
+        section[signins.TOKEN] = token.access_only()
     options = tuple(
         (key, Secret(value) if _is_secret(kind, key) else value)
         for key, value in section.items()
