@@ -19,18 +19,15 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from bm_sync.rclone.faults import RcloneError, classify
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TOKEN = "token"  # noqa: S105 - the name of an option
 ASK_TIMEOUT_S = 120.0
