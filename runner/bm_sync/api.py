@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from bm_sync.engine.adopt import import_basic_memory as import_basic_memory  # noqa: PLC0414 - too
 from bm_sync.engine.adopt import import_bisync_state as import_bisync_state  # noqa: PLC0414 - too
 from bm_sync.engine.adopt import import_rclone as import_rclone  # noqa: PLC0414 - told here too
-from bm_sync.engine.identity import project_key
+from bm_sync.engine.identity import formers, project_key
 from bm_sync.engine.peeking import peeking
 from bm_sync.engine.selecting import refused_commands, select
 from bm_sync.errors import RcloneMissingError, UsageError
@@ -84,12 +85,14 @@ async def plan(
     refused = refused_commands(manifest, projects) if setup.no_commands else {}
     free = [project for project in projects if project.name not in refused]
     async with peeking(setup, free, manifest.state if free else None) as site:
+        from bm_sync.engine.gone import told_of_gone
         from bm_sync.engine.prepare import Wants, author, plan_of, prepare_all
 
         site.unfetched |= refused
         wants = Wants(accept, keep_deleted)
         prepared = await prepare_all(projects, site, wants)
-        return plan_of(manifest, prepared, site.clock(), wants, author(setup))
+        prepared, gone = told_of_gone(manifest, prepared, site)
+        return plan_of(manifest, prepared, site.clock(), wants, author(setup), undeclared=gone)
 
 
 async def apply(  # noqa: PLR0913 - what to do, and whom to tell
@@ -250,6 +253,16 @@ async def shared_status(
         return overview.rows(manifest, selection, site.state, setup)
 
 
+def needless_was(manifest: Manifest, setup: Setup) -> tuple[Project, ...]:
+    """Return the projects whose `was` has nothing to do on this machine any more."""
+    if all(project.was is None for project in manifest.projects):
+        return ()
+    from bm_sync.engine import overview
+
+    with _peek(setup) as state:
+        return overview.needless(manifest, state)
+
+
 def history(setup: Setup, *, limit: int = 20, project: str | None = None) -> tuple[Run, ...]:
     """Return the newest runs, newest first, without their actions."""
     with _peek(setup) as state:
@@ -268,6 +281,7 @@ def run_record(setup: Setup, run_id: str) -> Run:
 def conflicts(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[OpenConflict, ...]:
     """Return the conflicts of the selected projects that nobody has settled."""
     with _peek(setup) as state:
+        state.expect(formers(manifest.projects))
         return tuple(
             c for p in select(manifest, selection) for c in state.conflicts(project_key(p))
         )
@@ -301,9 +315,14 @@ def reset(
             name, whole, declared = found.name, found.key, False
         else:
             whole, declared = overview.find(manifest, name, state)
+            if manifest is not None:
+                state.expect(formers(manifest.projects))
         owner = Owner(os.getpid(), setup.host, begun, "reset", name)
-        with hold(setup.state_dir, whole, owner):
-            return overview.reset(name, whole, state, declared=declared)
+        now = state.key_now(whole)  # that of what the project was, while it has no memory yet
+        with ExitStack() as locks:
+            for each in sorted({whole, now}):
+                locks.enter_context(hold(setup.state_dir, each, owner))
+            return overview.reset(name, now, state, declared=declared)
 
 
 async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Finding]:

@@ -47,7 +47,7 @@ async def tell(manifest: Manifest, projects: Sequence[Project], setup: Setup, ea
         started=run.started_at,
         ended=iso(utc_now()),
         host=setup.host,
-        manifest=str(manifest.file),
+        manifest=str(manifest.file.absolute()),
         plan_digest="",
         exit=early.exit,
         projects=failed,

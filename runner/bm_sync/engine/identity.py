@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bm_sync.masking import veiled
@@ -22,6 +23,8 @@ from bm_sync.model.config import (
     Remote,
 )
 from bm_sync.model.permalink import permalink
+from bm_sync.model.tree import Side
+from bm_sync.state.values import Former
 from bm_sync.structs import replace
 
 # Options of rclone backends that say where the data lie (https://rclone.org/overview/); all others
@@ -90,6 +93,29 @@ def project_key(project: Project) -> str:
     return _key(project, _near(project))
 
 
+def formers(projects: Iterable[Project]) -> dict[str, Former]:
+    """Return whose memory projects take that were declared otherwise before, by their own keys."""
+    return {
+        project_key(project): Former(key, tuple(_moved(project, project.was)))
+        for project in projects
+        if project.was is not None and (key := project_key(project.was)) != project_key(project)
+    }
+
+
+def _moved(project: Project, was: Project) -> Iterator[Side]:
+    """Yield the sides that lie elsewhere than before."""
+    if _near(project) != _near(was):
+        yield Side.LOCAL
+    if _far(project) != _far(was):
+        yield Side.REMOTE
+
+
+def keys(project: Project) -> tuple[str, ...]:
+    """Return the key of a project, and the one that it had when it was declared otherwise."""
+    own = project_key(project)
+    return (own, *(each.key for each in formers([project]).values()))
+
+
 def _near(project: Project) -> object:
     """Return what tells the near side: a folder, another remote with a path, or nothing."""
     source = project.source
@@ -110,8 +136,12 @@ def key_before_link(project: Project) -> str:
 
 
 def _key(project: Project, near: object) -> str:
+    return digest_of([near, *_far(project)])
+
+
+def _far(project: Project) -> list[object]:
     remote = remote_identity(project.remote) if project.remote is not None else None
-    return digest_of([near, remote, _path_on(project.remote, project.path)])
+    return [remote, _path_on(project.remote, project.path)]
 
 
 def at_source(project: Project) -> Project | None:
@@ -143,6 +173,20 @@ def _remote_label(project: Project) -> str:
             return f"{name}:{project.path}"
         case BackendRemote(name=name, root=root) | NamedRemote(name=name, root=root):
             return f"{name}:{joined(root, project.path)}"
+
+
+def former_label(project: Project, home: Path) -> str:
+    """Return what a project was before, as a person tells it from what it is now; "" for nothing.
+
+    That is its former name, else its former folder, else its former place on the remote.
+    """
+    was = project.was
+    if was is None:
+        return ""
+    if was.name != project.name:
+        return was.name
+    moved = Side.LOCAL in _moved(project, was)
+    return local_label(was, home) if moved else remote_label(was)
 
 
 def local_label(project: Project, home: Path) -> str:

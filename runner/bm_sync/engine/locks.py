@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from bm_sync.engine.identity import project_key
+from bm_sync.engine.identity import keys
 from bm_sync.engine.patience import Patience
 from bm_sync.engine.record import iso
 from bm_sync.errors import LockedError
@@ -40,27 +40,26 @@ class Locks:
     ) -> tuple[Project, ...]:
         """Lock each project; return those that are ours now, note the others in `refused`.
 
-        All runs of a machine take them in one order, so that none waits for each other.
+        One that was declared otherwise before is locked by both keys. All runs of a machine take
+        them in one order, so that none waits for each other.
         """
-        mine = []
-        for project in sorted(projects, key=project_key):
+        wanted = {key: project for project in projects for key in keys(project)}
+        for key, project in sorted(wanted.items(), key=lambda pair: pair[0]):
             owner = Owner(
                 pid, self._setup.host, iso(self._run.started), self._run.command, project.name
             )
-            refused = self._locked(project, owner)
+            refused = self._locked(key, owner)
             while refused is not None and not patience.over:
                 await patience.goes_on(project.name, refused.what, _STEP_S)
-                refused = self._locked(project, owner)
-            if refused is None:
-                mine.append(project)
-            else:
+                refused = self._locked(key, owner)
+            if refused is not None:
                 self.refused[project.name] = refused
-        return tuple(p for p in projects if p in mine)
+        return tuple(p for p in projects if p.name not in self.refused)
 
-    def _locked(self, project: Project, owner: Owner) -> LockedError | None:
-        """Lock a project; return why it cannot be."""
+    def _locked(self, key: str, owner: Owner) -> LockedError | None:
+        """Lock a project by its key; return why it cannot be."""
         try:
-            self._stack.enter_context(hold(self._setup.state_dir, project_key(project), owner))
+            self._stack.enter_context(hold(self._setup.state_dir, key, owner))
         except LockedError as e:
             return e
         return None

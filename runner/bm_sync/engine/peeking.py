@@ -12,6 +12,7 @@ from bm_sync.model.setup import Setup
 if TYPE_CHECKING:
     from bm_sync.engine.site import Site
     from bm_sync.model.state_home import StateHome
+    from bm_sync.state.store import State
 
 
 @asynccontextmanager
@@ -30,12 +31,22 @@ async def peeking(
 
         if home is None:
             with State.peek(setup.state_dir, tell=setup.tell) as state:
+                _expect(state, projects)
                 yield Site(setup, state, rclone)
             return
         from bm_sync.engine.shared_place import looked_at
         from bm_sync.state.machine import no_machine
 
         with State.peek(setup.state_dir, machine=no_machine, apart=True, tell=setup.tell) as state:
+            _expect(state, projects)
             site = Site(setup, state, rclone)
             await looked_at(home, site, projects)
             yield site
+
+
+def _expect(state: State, projects: Sequence[Project]) -> None:
+    """Let projects that were declared otherwise read the memory that they take."""
+    if any(project.was is not None for project in projects):
+        from bm_sync.engine.identity import formers
+
+        state.expect(formers(projects))

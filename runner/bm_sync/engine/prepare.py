@@ -21,7 +21,7 @@ from bm_sync.engine import absence
 from bm_sync.engine.answer import answer
 from bm_sync.engine.bisync_fit import noted, require
 from bm_sync.engine.deadline import within
-from bm_sync.engine.identity import local_label, project_key, remote_label
+from bm_sync.engine.identity import former_label, local_label, project_key, remote_label
 from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
@@ -47,6 +47,7 @@ from bm_sync.model.plan import (
     ProjectPlan,
     Reason,
     Stop,
+    Undeclared,
 )
 from bm_sync.model.plan import Wants as Wants  # noqa: PLC0414 - told here too
 from bm_sync.model.setup import Setup
@@ -215,6 +216,7 @@ async def _looked(project: Project, site: Site, wanted: Intent, *, by_folder: bo
 
 def intent(project: Project, site: Site, wants: Wants) -> Intent:
     """Return how a project is to be planned."""
+    former = site.state.former(project_key(project)) if project.was is not None else None
     return Intent(
         policy=project.policy,
         accept=wants.accept,
@@ -225,7 +227,16 @@ def intent(project: Project, site: Site, wants: Wants) -> Intent:
         remote_label=remote_label(project),
         remote_name=project.remote.name if project.remote else "",
         makes_roots=isinstance(project.remote, CloudRemote),
+        was=takes_from(project, site),
+        moved=former.moved if former is not None else (),
     )
+
+
+def takes_from(project: Project, site: Site) -> str:
+    """Return what a project was before, when it is about to take the memory of that, else ""."""
+    if project.was is None or site.state.former(project_key(project)) is None:
+        return ""
+    return former_label(project, site.home)
 
 
 def blank(project: Project, site: Site) -> ProjectPlan:
@@ -237,6 +248,7 @@ def blank(project: Project, site: Site) -> ProjectPlan:
         direction=project.policy.direction,
         local=local_label(project, site.home),
         remote=remote_label(project),
+        was=takes_from(project, site),
     )
 
 
@@ -327,12 +339,14 @@ def by_name(prepared: Sequence[Prepared]) -> Mapping[str, Prepared]:
     return {p.project.name: p for p in prepared}
 
 
-def plan_of(
+def plan_of(  # noqa: PLR0913 - a plan has so many parts
     manifest: Manifest,
     prepared: Sequence[Prepared],
     created: datetime,
     wants: Wants = NOTHING_SPECIAL,
     author: Author = NOBODY,
+    *,
+    undeclared: tuple[Undeclared, ...] = (),
 ) -> Plan:
     """Return the plan of a run from those of its projects."""
     return sealed(
@@ -343,6 +357,7 @@ def plan_of(
             projects=tuple(p.plan for p in prepared),
             wants=wants,
             author=author,
+            undeclared=undeclared,
         )
     )
 

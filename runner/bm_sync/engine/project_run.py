@@ -42,6 +42,7 @@ from bm_sync.model.run import (
     stopped_status,
 )
 from bm_sync.model.tree import Side
+from bm_sync.state.leases import LeaseMemory
 
 
 class ProjectRunner:
@@ -65,6 +66,7 @@ class ProjectRunner:
     async def run(self) -> ProjectRun:
         """Carry the plan out and record it; on cancellation record what was done, then end."""
         if self._plan.failure is None and not self._plan.stops:
+            self._take_memory()
             await self._act()
             await self._prune()
         ended = self._ended()
@@ -82,6 +84,14 @@ class ProjectRunner:
             ended = await self._site.shared.project_ended(self._prepared.project, ended, record)
         self._emit(ProjectEnded(ended))
         return ended
+
+    def _take_memory(self) -> None:
+        """Make the memory its own that the project had when it was declared otherwise."""
+        state = self._site.state
+        former = state.former(self._plan.key)
+        if former is not None:
+            state.take_over(self._plan.key)
+            LeaseMemory(self._site.setup.state_dir, self._plan.key).take_over(former.key)
 
     @property
     def project(self) -> str:

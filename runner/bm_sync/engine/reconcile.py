@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from bm_sync.engine import health
-from bm_sync.engine.identity import project_key
+from bm_sync.engine.gone import told_of_gone
+from bm_sync.engine.identity import formers, project_key
 from bm_sync.engine.journal import journalled
 from bm_sync.engine.locks import Locks
 from bm_sync.engine.opening import Opening, open_rclone
@@ -184,7 +185,8 @@ async def apply(
                     locks.refused |= leases.refused
                 if shared is not None:
                     prepared = shared.leased(prepared)
-                plan = plan_of(manifest, prepared, run.started)
+                prepared, undeclared = told_of_gone(manifest, prepared, site)
+                plan = plan_of(manifest, prepared, run.started, undeclared=undeclared)
                 plan = replace(plan, digest=watch.saved or plan.digest)
                 if not watch.confirm(plan):
                     held = tuple(locks.refused.values())
@@ -231,7 +233,9 @@ def _around(
 def _opened(manifest: Manifest, setup: Setup) -> State:
     """Open the state; one that travels between machines is of none of them."""
     machine = machine_id if manifest.state is None else no_machine
-    return State.open(setup.state_dir, host=setup.host, machine=machine)
+    state = State.open(setup.state_dir, host=setup.host, machine=machine)
+    state.expect(formers(manifest.projects))
+    return state
 
 
 def _shared(
@@ -284,7 +288,7 @@ def _record(manifest: Manifest, setup: Setup, run: Ticket, plan: Plan, path: Pat
         started=iso(run.started),
         ended="",
         host=setup.host,
-        manifest=str(manifest.file),
+        manifest=str(manifest.file.absolute()),
         plan_digest=plan.digest,
         exit=-1,
         projects=(),

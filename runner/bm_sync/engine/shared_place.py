@@ -75,6 +75,22 @@ def taken(site: Site, project: Project, label: str, found: Found, others: Collec
     return left is not None
 
 
+async def former_taken(site: Site, project: Project, place: SharedPlace) -> None:
+    """Take in the state of what a project was, which has none of its own; a damaged one is none.
+
+    What this machine remembers of it may be older.
+    """
+    was = project.was
+    assert was is not None  # noqa: S101 - the callers asked
+    key = project_key(was)
+    if key == project_key(project) or site.state.knows(project_key(project)):
+        return
+    vault = await place.vault_of(key, reading=True)
+    found = await site.patiently(project.policy.retry, vault.read)
+    if found is None or not taken(site, was, place.label, found, ()):
+        site.state.forget(key)
+
+
 async def looked_at(home: StateHome, site: Site, projects: Sequence[Project]) -> None:
     """Take the state of projects in for a command that changes nothing; a damaged one is none.
 
@@ -107,3 +123,5 @@ async def _look(project: Project, place: SharedPlace, site: Site) -> None:
             f"the state of project {project.name} on {place.label} is damaged: the next apply keeps"
             " it beside and observes both sides anew, nothing is deleted"
         )
+    if project.was is not None:
+        await former_taken(site, project, place)

@@ -14,7 +14,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from bm_sync.engine.identity import project_key
+from bm_sync.engine.identity import keys, project_key
 from bm_sync.engine.lease import Lease
 from bm_sync.engine.lease_claim import UNSURE_S, claim
 from bm_sync.engine.lease_note import Note
@@ -22,7 +22,7 @@ from bm_sync.engine.lease_place import Found, LeasePlace
 from bm_sync.engine.leases import Holder, Preparing
 from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, failed
-from bm_sync.engine.shared_place import SharedPlace, taken, wanted
+from bm_sync.engine.shared_place import SharedPlace, former_taken, taken, wanted
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, LockedError
 from bm_sync.model.config import Project
@@ -38,11 +38,21 @@ _PUSH_WITHIN_S = 60.0
 
 
 class _Held(Struct):
-    """A project of this run: its lease, where its state lies, the version that is there."""
+    """A project of this run: its lease, where its state lies, the version that is there.
+
+    `former` is the lease on the state that it had when it was declared otherwise.
+    """
 
     lease: Lease
     vault: LeasePlace
     found: Found | None = None
+    former: Lease | None = None
+
+    async def release(self) -> None:
+        """Give the leases back."""
+        for lease in (self.lease, self.former):
+            if lease is not None:
+                await lease.release()
 
 
 class SharedState:
@@ -120,7 +130,7 @@ class SharedState:
         if held is None:
             return ended
         if project.name in self._failed:  # what lies there was never read, so it stays
-            await held.lease.release()
+            await held.release()
             return ended
         try:
             async with asyncio.timeout(_PUSH_WITHIN_S):
@@ -135,7 +145,7 @@ class SharedState:
             ended = _unpushed(project, ended, e)
             record(ended)
         finally:
-            await held.lease.release()
+            await held.release()
         return ended
 
     async def _each(
@@ -155,8 +165,20 @@ class SharedState:
                 group.create_task(one(project))
 
     async def _take(self, project: Project) -> None:
-        """Take the lease on a project's state."""
-        setup, holder, key = self._site.setup, self._holder, project_key(project)
+        """Take the lease on a project's state, and on the one that it had as it was before."""
+        own, *before = keys(project)
+        held = _Held(await self._claim(project, own), await self._place.vault_of(own))
+        self._held[project.name] = held
+        try:
+            for key in before:
+                held.former = await self._claim(project, key)
+        except BmSyncError:
+            del self._held[project.name]
+            await held.release()
+            raise
+
+    async def _claim(self, project: Project, key: str) -> Lease:
+        setup, holder = self._site.setup, self._holder
         note = Note(
             run=holder.run,
             project=project.name,
@@ -176,7 +198,7 @@ class SharedState:
             hint = f"if it was killed, that ends within {dead_s:.0f} s; or add --wait"
             raise LockedError(e.what, hint=hint) from e
         lease.outlives = True
-        self._held[project.name] = _Held(lease, await self._place.vault_of(key))
+        return lease
 
     async def _fetch(self, project: Project) -> None:
         """Put the state that lies on the remote in the place of what is known here.
@@ -187,8 +209,11 @@ class SharedState:
         held.found = await self._site.patiently(project.policy.retry, held.vault.read)
         if held.found is None:
             state.forget(key)
-            return
-        if taken(self._site, project, self._place.label, held.found, self._names):
+        if held.found is None or taken(
+            self._site, project, self._place.label, held.found, self._names
+        ):
+            if project.was is not None:
+                await former_taken(self._site, project, self._place)
             return
         aside = await self._place.vault_of(key, aside=self._holder.run)
         await aside.create(held.found.data)
@@ -225,7 +250,7 @@ class SharedState:
 
     async def _give_back(self) -> None:
         held = [self._held.pop(name) for name in tuple(self._held)]
-        await asyncio.gather(*(each.lease.release() for each in held))
+        await asyncio.gather(*(each.release() for each in held))
 
 
 def _unpushed(project: Project, ended: ProjectRun, error: BmSyncError) -> ProjectRun:

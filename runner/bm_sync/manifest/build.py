@@ -45,6 +45,10 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
     metrics = _metrics(checked.get("metrics"), around)
     here = tuple(p for p in placed if p.elsewhere is None)
     check_overlaps(here, around)
+    if any(p.was_at is not None for p in placed):
+        from bm_sync.manifest.was import check_formers
+
+        check_formers(placed, around)
     sources = (
         *orders.of_manifest(checked, around, remotes.values(), targets),
         *orders.of_machine(around),

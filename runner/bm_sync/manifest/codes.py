@@ -66,6 +66,7 @@ class Code(StrEnum):
     NOTICE = "BMS051"
     FLEET = "BMS060"
     FROM = "BMS070"
+    WAS = "BMS071"
     STATE_HOME = "BMS080"
     OPTION = "BMS090"
     OPTION_VALUE = "BMS091"

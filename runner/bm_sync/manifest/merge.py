@@ -39,7 +39,7 @@ def is_one_choice(path: KeyPath, over: Node, below: Node) -> bool:
             return kind is not None and kind != _kind_of_remote(below)
         case ("remotes", _, "options", _) | ("schedules", _):
             return True
-        case ("projects", _, "schedule") | ("defaults", "schedule"):
+        case ("projects", _, "schedule" | "was") | ("defaults", "schedule"):
             return True
         case (*_, "guards", limit):
             return limit in _LIMITS

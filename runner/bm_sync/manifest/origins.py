@@ -156,7 +156,7 @@ def _project(
     return places
 
 
-_SIDES = frozenset({"local", "from", "path", "tags"})
+_SIDES = frozenset({"local", "from", "path", "was", "tags"})
 
 
 def _filters(

@@ -20,6 +20,7 @@ from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, group, is_broken, words
 from bm_sync.model.config import Project, Remote
+from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.manifest.hooks import Hooks
@@ -30,13 +31,15 @@ class Placed(Struct, frozen=True):
     """A project with the places in the text that said where its sides lie.
 
     `local_at` is where `from` stands when there is one. `remote` of the project is None, and
-    `remote_at` too, when its remote was refused. `elsewhere` says why it is not for this machine.
+    `remote_at` too, when its remote was refused. `elsewhere` says why it is not for this machine,
+    `was_at` is where `was` stands.
     """
 
     project: Project
     local_at: Spot | None
     remote_at: Spot | None
     elsewhere: str | None = None
+    was_at: Spot | None = None
 
 
 class Rooms(Struct, frozen=True):
@@ -120,7 +123,13 @@ def _project(name: str, entry: Entry, node: Mapping, rooms: Rooms) -> Placed:
         around.report.error(Code.REMOTE_PATH, at, what, hint)
     near_at = _spot(node, "from") or _spot(node, "local")
     check(project, near_at or entry.key.spot, around)
-    return Placed(project, near_at, at, _why_not_here(node, around))
+    if "was" in node.entries:
+        from bm_sync.manifest.was import former
+
+        was = former(project, node, lambda name, at: _named(name, at, rooms), around)
+        project = replace(project, was=was)
+    was_at = node.entries["was"].key.spot if "was" in node.entries else None
+    return Placed(project, near_at, at, _why_not_here(node, around), was_at)
 
 
 def _why_not_here(node: Mapping, around: Surroundings) -> str | None:

@@ -116,6 +116,7 @@ def _project(project: Project, *, rules: bool) -> dict[str, Json]:
         **_source(project.source),
         "remote": None if project.remote is None else project.remote.name,
         "path": None if project.remote is None else project.path,
+        **_was(project.was),
         "tags": list(project.tags),
         "policy": _policy(project.policy),
         "filters": _filters(project.filters, rules=rules),
@@ -142,6 +143,20 @@ def _state(home: StateHome | None) -> dict[str, Json]:
 def _source(source: Source | None) -> dict[str, Json]:
     """Return what `from` says; nothing where it does not stand."""
     return {} if source is None else {"from": f"{source.remote.name}:{escaped(source.path)}"}
+
+
+def _was(was: Project | None) -> dict[str, Json]:
+    """Return how a project was declared before; nothing where `was` does not stand."""
+    if was is None:
+        return {}
+    said: dict[str, Json] = {
+        "name": was.name,
+        "local": None if was.local is None else escaped(str(was.local)),
+        **_source(was.source),
+        "remote": None if was.remote is None else was.remote.name,
+        "path": None if was.remote is None else was.path,
+    }
+    return {"was": said}
 
 
 def _policy(policy: Policy) -> Json:

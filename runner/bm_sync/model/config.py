@@ -230,7 +230,8 @@ class Project(Struct, frozen=True):
 
     `path` is below the remote's root, slash-separated, "" for the root itself. `source` is set,
     and `local` None, when its near side is another remote. `veil` are values of the environment
-    that are not shown, each with what stands for it.
+    that are not shown, each with what stands for it. `was` is the project as it was declared
+    before, from which it takes what is remembered.
     """
 
     name: str
@@ -246,6 +247,7 @@ class Project(Struct, frozen=True):
     conditions: Conditions | None = None
     source: Source | None = None
     veil: Veil = ()
+    was: Project | None = None
 
     @property
     def placement(self) -> Placement:

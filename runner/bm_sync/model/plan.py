@@ -51,6 +51,7 @@ __all__ = [
     "Stop",
     "Totals",
     "Trash",
+    "Undeclared",
     "Wants",
 ]
 
@@ -157,6 +158,7 @@ class ProjectPlan(Struct, frozen=True):
 
     `key` identifies its two roots (see `state`); `local` and `remote` are the roots as a person
     reads them. `failure` is set when the project could not be observed; it then has no actions.
+    `was` is what it was before, when it takes the memory of that, else "".
     """
 
     project: str
@@ -177,6 +179,7 @@ class ProjectPlan(Struct, frozen=True):
     failure: str | None = None
     failure_hint: str | None = None
     failure_exit: int = 0
+    was: str = ""
 
     @property
     def moves(self) -> tuple[Action, ...]:
@@ -217,11 +220,25 @@ class ProjectPlan(Struct, frozen=True):
         return Exit.STOPPED if self.waits else Exit.OK
 
 
+class Undeclared(Struct, frozen=True):
+    """A project that is remembered, but that the manifest does not declare any more.
+
+    `key` begins like its key, for `reset --key`. `local` and `remote` are as a person reads them.
+    """
+
+    name: str
+    key: str
+    local: str
+    remote: str
+    files: int
+
+
 class Plan(Struct, frozen=True):
     """The plans of all selected projects.
 
-    `manifest` is an absolute path. `digest` covers everything else that stands here, every action
-    with its stamps included; anybody can make it, so it tells damage and not who wrote the plan.
+    `undeclared` is told in a plan of the whole manifest, whose absolute path is `manifest`.
+    `digest` covers everything else that stands here, every action with its stamps included; anybody
+    can make it, so it tells damage and not who wrote the plan.
     """
 
     created: str
@@ -231,6 +248,7 @@ class Plan(Struct, frozen=True):
     digest: str = ""
     wants: Wants = Wants()
     author: Author = Author()
+    undeclared: tuple[Undeclared, ...] = ()
 
     @property
     def exit(self) -> Exit:

@@ -37,7 +37,7 @@ _PLAIN: Mapping[type, Reader[Any]] = {
 }
 _BY_NAME: Mapping[str, Reader[Any]] = {
     **dict.fromkeys(("path", "paths", "old_path", "copy_path", "kept", "kept_as"), reading.path),
-    **dict.fromkeys(("size", "files_local", "files_remote"), reading.size),
+    **dict.fromkeys(("size", "files", "files_local", "files_remote"), reading.size),
     **dict.fromkeys(("delete", "overwrite", "bytes", "listing"), reading.size),
     "devices": reading.path,
     "project": _name,
@@ -73,6 +73,7 @@ def _whole() -> Mapping[str, Reader[Any]]:
         "wants": reading.record(
             model.Wants, accept=_reader(model.Accept), keep_deleted=reading.flag
         ),
+        "undeclared": reading.each(_reader(model.Undeclared)),
         "digest": _digest,
         "projects": _projects,
     }

@@ -165,7 +165,15 @@ def _empty_side(case: _Case, side: Side) -> Iterator[Stop]:
         if why is None:
             return
         what, accept = f"{case.intent.label(side)} {state}{why}", EMPTY_SIDE
-    yield Stop(Guard.EMPTY_SIDE, side, what, paths, accept=accept, origin=guards.empty_side_origin)
+    yield Stop(
+        Guard.EMPTY_SIDE,
+        side,
+        what,
+        paths,
+        accept=accept,
+        origin=guards.empty_side_origin,
+        hint=_hint(case, side),
+    )
 
 
 def _silent(case: _Case, side: Side) -> str | None:
@@ -237,8 +245,45 @@ def _forgets(case: _Case) -> bool:
 def _max_delete(case: _Case, side: Side) -> Iterator[Stop]:
     paths, total = case.deletes(side), case.all_deletes
     limit, accepted = case.intent.policy.guards.max_delete, case.intent.accept.delete
-    if accepted != total:
+    if accepted == total:
+        return
+    unasked = _by_moving(case, side, paths) if case.reconciling else ()
+    if unasked:
+        yield _moved(case, side, unasked, f"delete={total}")
+    else:
         yield from _limit(case, side, (Guard.MAX_DELETE, limit, f"delete={total}"), paths)
+
+
+def _by_moving(case: _Case, side: Side, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what would go because a side lies elsewhere than in the run before.
+
+    What is missing in a folder that should have been renamed was not deleted, and what else stands
+    in a new one was never synced: nothing of it goes unasked. A missing or empty side has a guard
+    of its own.
+    """
+    moved = case.intent.moved
+    if side.other in moved and case.observation.tree(side.other).files:
+        return paths
+    agreed = rows(case.observation)
+    return tuple(path for path in paths if path not in agreed) if side in moved else ()
+
+
+def _moved(case: _Case, side: Side, paths: tuple[str, ...], accept: str) -> Stop:
+    them = "it" if len(paths) == 1 else "them"
+    share = f"{len(paths)} of {_files(case.files(side))} on {case.intent.label(side)}"
+    what = f"{share} would go, because {case.intent.label(side.other)} does not hold {them}"
+    hint = _hint(case, side.other) or _hint(case, side)
+    origin = case.intent.policy.guards.max_delete.origin
+    return Stop(Guard.MAX_DELETE, side, what, paths, accept=accept, origin=origin, hint=hint)
+
+
+def _hint(case: _Case, side: Side) -> str | None:
+    """Return what to look at in the first run after a side was moved."""
+    if side not in case.intent.moved:
+        return None
+    return (
+        f"it was {case.intent.was}: rename it there as well, or let the manifest name where it is"
+    )
 
 
 def _max_overwrite(case: _Case, side: Side) -> Iterator[Stop]:

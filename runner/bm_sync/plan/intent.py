@@ -14,7 +14,8 @@ class Intent(Struct, frozen=True):
 
     `now` is UTC as YYYYMMDDTHHMM. `host` names the local side and `remote_name` the remote in
     conflict copies; the labels are the roots as a person reads them. `makes_roots`: both roots are
-    made when they are missing.
+    made when they are missing. `was` is what the project was before, when it takes the memory of
+    that in this run, else "", and `moved` are its sides that lay elsewhere.
     """
 
     policy: Policy
@@ -26,6 +27,8 @@ class Intent(Struct, frozen=True):
     remote_label: str
     remote_name: str
     makes_roots: bool = False
+    was: str = ""
+    moved: tuple[Side, ...] = ()
 
     def label(self, side: Side) -> str:
         """Return the root of a side as a person reads it."""

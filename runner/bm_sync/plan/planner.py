@@ -125,5 +125,6 @@ def _finish(project: str, key: str, scene: Scene, draft: Draft) -> ProjectPlan:
         files_local=len(observation.local.files),
         files_remote=len(observation.remote.files),
         notes=tuple(draft.notes),
+        was=intent.was,
     )
     return guard.judged(plan, observation, intent, reconciling=True)

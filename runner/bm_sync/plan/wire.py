@@ -80,6 +80,7 @@ def _head(plan: Plan) -> Json:
             "accept": _fields(plan.wants.accept),
             "keep_deleted": plan.wants.keep_deleted,
         },
+        "undeclared": [_fields(each) for each in plan.undeclared],
     }
 
 

@@ -118,6 +118,18 @@ def give_up(connection: Connection, key: str) -> None:
         _write_head(connection, key, replace(head, machine=None))
 
 
+def rename(connection: Connection, old: str, new: str, *, moved: bool) -> None:
+    """Give a project another key; one whose memory cannot be trusted stays so.
+
+    `moved`: its folder is another, so what was said of the folder itself is forgotten.
+    """
+    head = _head(connection, old)
+    connection.execute("UPDATE projects SET key = ? WHERE key = ?", (new, old))
+    if head is not None and head.seal == head.right_seal(old):
+        head = replace(head, device=None, via_link=None) if moved else head
+        _write_head(connection, new, head)
+
+
 def _taught(head: _Head, change: Change, here: Here, total: int) -> _Head:
     return _Head(
         id=head.id,

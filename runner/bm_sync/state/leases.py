@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,6 +34,13 @@ class LeaseMemory:
 
     def __init__(self, state_dir: Path, key: str) -> None:
         self._file = state_dir / "locks" / f"{key}.lease"
+
+    def take_over(self, former: str) -> None:
+        """Know what was remembered under the former key, unless something is known already."""
+        old = self._file.with_name(f"{former}.lease")
+        if old.exists() and not self._file.exists():
+            with suppress(OSError):  # then a lease that a killed run left is waited for
+                old.rename(self._file)
 
     def ours(self) -> frozenset[str]:
         """Return the runs of this machine that may have left a lease."""

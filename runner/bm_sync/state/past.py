@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bm_sync.model.past import Effect
 from bm_sync.model.tree import Side
@@ -13,8 +13,12 @@ from bm_sync.state.effects import Held
 class Past:
     """The part of the state about what runs did and what the trash holds."""
 
-    def __init__(self, db: database.Database) -> None:
+    def __init__(
+        self, db: database.Database, key_now: Callable[[str], str] = lambda key: key
+    ) -> None:
+        """`key_now` returns the key under which a project's memory is kept."""
         self._db = db
+        self._now = key_now
 
     def put(self, run: str, key: str, project: str, done: Sequence[Effect]) -> None:
         """Write what a run did to a project; nothing writes nothing."""
@@ -24,13 +28,15 @@ class Past:
 
     def of_run(self, run: str, key: str) -> tuple[Effect, ...]:
         """Return what a run did to a project, in the order it was planned."""
+        key = self._now(key)
         with self._db.reading() as connection:
             return effects.of_run(connection, run, key)
 
     def last_run(self, keys: Collection[str]) -> str | None:
         """Return the newest run that changed a file of one of these projects."""
+        now = [self._now(key) for key in keys]
         with self._db.reading() as connection:
-            return effects.last_run(connection, keys)
+            return effects.last_run(connection, now)
 
     def last_here(self, key: str, path: str) -> Effect | None:
         """Return the last thing that a run did to a path on the local side, None for nothing."""
@@ -39,21 +45,25 @@ class Past:
 
     def names(self, key: str) -> frozenset[str]:
         """Return the names that a project had when it kept versions."""
+        key = self._now(key)
         with self._db.reading() as connection:
             return effects.names(connection, key)
 
     def held(self, key: str) -> tuple[Held, ...]:
         """Return what the trash holds of a project by run and side, the oldest run first."""
+        key = self._now(key)
         with self._db.reading() as connection:
             return effects.held(connection, key)
 
     def holds_older(self, key: str, run: str) -> bool:
         """Return whether the trash holds anything of a run before `run`."""
+        key = self._now(key)
         with self._db.reading() as connection:
             return effects.holds_older(connection, key, run)
 
     def unfinished(self, key: str) -> frozenset[str]:
         """Return the runs that have not ended, or were killed, since the project last converged."""
+        key = self._now(key)
         with self._db.reading() as connection:
             return effects.unfinished(connection, key)
 
@@ -64,11 +74,13 @@ class Past:
 
     def text(self, key: str, path: str, content: str) -> bytes | None:
         """Return the agreed text of a path whose digest is `content`, None when it is not kept."""
+        key = self._now(key)
         with self._db.reading() as connection:
             return texts.read(connection, key, path, content)
 
     def text_digests(self, key: str) -> dict[str, str]:
         """Return the digest of every text that is kept of a project."""
+        key = self._now(key)
         with self._db.reading() as connection:
             return texts.digests(connection, key)
 
@@ -82,6 +94,7 @@ class Past:
     def pruned(self, key: str, gone: Collection[tuple[str, Side]]) -> None:
         """Note that what these runs kept on these sides is there no more."""
         if gone:
+            key = self._now(key)
             with self._db.writing() as connection:
                 for run, side in gone:
                     effects.pruned(connection, key, run, side)

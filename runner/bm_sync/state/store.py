@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Self
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.model.tree import Side
-from bm_sync.state import baselines, contents, database, history, open_conflicts
+from bm_sync.state import baselines, contents, database, history, open_conflicts, takeover
 from bm_sync.state.machine import Here, machine_id
 from bm_sync.state.past import Past
 from bm_sync.state.table import TABLES, Connection, Reader, checked, insert, only
-from bm_sync.state.values import Change, Fact, Remembered, Seen
+from bm_sync.state.values import Change, Fact, Former, Remembered, Seen
 
 if TYPE_CHECKING:
     from bm_sync.state.period import PastRun
@@ -40,8 +40,6 @@ _SEEN = Reader.of(
     mends=True,
 )
 
-_DISKS = "disks"  # a fact about a project
-
 
 class State:
     """What is remembered in one state directory.
@@ -57,6 +55,7 @@ class State:
         self._distrusted: set[str] = set()
         self._quiet: list[history.Ended] = []
         self._news = False  # what both sides agree on was changed
+        self._formers: Mapping[str, Former] = {}
 
     @classmethod
     def open(
@@ -131,8 +130,48 @@ class State:
                 for _ in checked(connection, table, ""):
                     pass
 
+    def expect(self, formers: Mapping[str, Former]) -> None:
+        """Know whose memory projects take, by their keys: it is read as theirs until they do."""
+        self._formers = {**self._formers, **formers}
+
+    def former(self, key: str) -> Former | None:
+        """Return whose memory a project is about to take; None when it has its own, or none is."""
+        former = self._formers.get(key)
+        if former is None:
+            return None
+        with self._db.reading() as connection:
+            return former if takeover.pending(connection, key, former) else None
+
+    def knows(self, key: str) -> bool:
+        """Return whether a project has a memory of its own."""
+        with self._db.reading() as connection:
+            return takeover.known(connection, key)
+
+    def key_now(self, key: str) -> str:
+        """Return the key under which the memory of a project is kept until it is taken."""
+        former = self.former(key)
+        return key if former is None else former.key
+
+    def take_over(self, key: str) -> bool:
+        """Move the memory that a project takes to its own key; return whether there was one."""
+        former = self.former(key)
+        if former is None:
+            return False
+        with self._db.writing() as connection:
+            takeover.take(connection, key, former)
+        if former.key in self._distrusted:
+            self._distrusted.add(key)
+        self._news = True
+        return True
+
     def project(self, key: str) -> Remembered:
         """Return what is remembered of a project; nothing when it cannot be trusted."""
+        former = self.former(key)
+        if former is not None:
+            return takeover.as_moved(self._project(former.key), former)
+        return self._project(key)
+
+    def _project(self, key: str) -> Remembered:
         with self._db.reading() as connection:
             found, distrust = baselines.load(connection, key, self._here)
         if distrust and key not in self._distrusted:
@@ -229,12 +268,13 @@ class State:
     @property
     def past(self) -> Past:
         """Return what is remembered of what runs did to files."""
-        return Past(self._db)
+        return Past(self._db, self.key_now)
 
     def conflicts(self, key: str) -> tuple[OpenConflict, ...]:
         """Return the open conflicts of a project, by path."""
+        now = self.key_now(key)
         with self._db.reading() as connection:
-            return open_conflicts.read(connection, key)
+            return open_conflicts.read(connection, now)
 
     def conflict_counts(self) -> Mapping[str, int]:
         """Return how many conflicts are open by the key of their project; others lack."""
@@ -247,6 +287,13 @@ class State:
         with self._db.reading() as connection:
             where = f"{last} AND projects.key = run_projects.key"
             return dict(_EXITS.read(connection, where))
+
+    def last_manifests(self) -> Mapping[str, str]:
+        """Return the manifest of the last run of every project, by its key."""
+        last = "JOIN projects ON projects.last_run = runs.id"
+        with self._db.reading() as connection:
+            found = connection.execute(f"SELECT projects.key, runs.manifest FROM runs {last}")  # noqa: S608 - ours
+            return {key: file for key, file in found if isinstance(file, str)}
 
     def put_conflicts(self, key: str, now: tuple[OpenConflict, ...]) -> None:
         """Replace the open conflicts of a project; one that is known keeps its run and time."""
@@ -276,13 +323,16 @@ class State:
 
     def disks(self, key: str) -> Mapping[Side, Mapping[str, str]]:
         """Return the names of the file systems that a project's folders lay on, by side."""
-        told = self.remote_fact(key, _DISKS)
+        former = self.former(key)
+        told = self.remote_fact(self.key_now(key), takeover.DISKS)
+        if former is not None and isinstance(told, str):
+            told = takeover.disks_as_moved(told, former)
         found = json.loads(told) if isinstance(told, str) else {}
         return {side: found[side] for side in Side if side in found}
 
     def set_disks(self, key: str, found: Mapping[Side, Mapping[str, str]]) -> None:
         """Remember which file systems a project's folders lie on."""
-        self.set_remote_fact(key, _DISKS, json.dumps(found, sort_keys=True))
+        self.set_remote_fact(key, takeover.DISKS, json.dumps(found, sort_keys=True))
 
     def export(self, wanted: Wanted) -> bytes:
         """Return all that is known of a project as a database of its own, for another machine."""

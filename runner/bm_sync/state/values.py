@@ -64,3 +64,10 @@ class Seen(Struct, frozen=True):
     files: int
     bytes: int
     message: str | None
+
+
+class Former(Struct, frozen=True):
+    """Whose memory a project takes: the key it had before, and its sides that lay elsewhere."""
+
+    key: str
+    moved: tuple[Side, ...]

@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from bm_sync.cli.answer import Answer, Failure, Io
-from bm_sync.cli.context import manifest_file, read
+from bm_sync.cli.context import manifest_file, read, setup
 from bm_sync.cli.render.text import count, escape
 from bm_sync.cli.selection import add_no_commands
-from bm_sync.errors import Exit
+from bm_sync.errors import BmSyncError, Exit
 from bm_sync.manifest import formats
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.diagnostic import ManifestError
+from bm_sync.manifest.shown import quoted
 from bm_sync.model.config import Manifest
 from bm_sync.model.diagnostic import Diagnostic
 
@@ -59,7 +61,27 @@ def _read(file: Path, args: Namespace, io: Io) -> Read:
         loaded = read(file, args, io)
     except ManifestError as error:
         return error.diagnostics, None
-    return loaded.warnings, loaded.manifest
+    return (*loaded.warnings, *_needless(loaded.manifest, args, io)), loaded.manifest
+
+
+def _needless(manifest: Manifest, args: Namespace, io: Io) -> list[Diagnostic]:
+    """Return a warning for each `was` that has done its work here."""
+    if all(project.was is None for project in manifest.projects):
+        return []
+    from bm_sync import api
+
+    try:
+        done = api.needless_was(manifest, setup(args, io))
+    except BmSyncError:
+        return []  # the state is not what is validated
+    found = []
+    for project in done:
+        assert project.was is not None  # noqa: S101 - that is what they have in common
+        at = project.was.origin
+        what = f"the project {quoted(project.name)} has its memory: was has done its work here"
+        hint = "take it out when every machine that uses this manifest has synced"
+        found.append(Diagnostic(Code.WAS, "warning", what, at.file, at.line, at.column, hint=hint))
+    return found
 
 
 def failure(slip: Diagnostic) -> Failure:

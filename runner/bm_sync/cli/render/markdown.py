@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from bm_sync.cli.render.counts import cells, moved_bytes
 from bm_sync.cli.render.files import Row, action_row
-from bm_sync.cli.render.plan import arrow, flag, project_words, total_line
+from bm_sync.cli.render.plan import arrow, flag, gone_lines, name_words, project_words, total_line
 from bm_sync.cli.render.text import count, escape
 from bm_sync.cli.render.view import View
 from bm_sync.model.plan import Plan, ProjectPlan
@@ -35,6 +35,7 @@ def plan_markdown(plan: Plan, view: View) -> str:
     busy = [project for project in plan.projects if not project.in_sync]
     head = f"### bm-sync plan\n\n{plain(total_line(plan))}\n\n{_table(plan.projects)}"
     words, silent = _fill([_words(project, view) for project in busy], _FOR_WORDS)
+    words += "".join(f"\n{plain(line.strip())}\n" for line in gone_lines(plan, view))
     room = MOST - _SPARE - len(head) - len(words)
     files, folded = _fill([_files(project) for project in busy], room)
     left = [f"the words about {count(silent, 'more project')}"] if silent else []
@@ -64,7 +65,7 @@ def _table(projects: Sequence[ProjectPlan]) -> str:
         quiet = "in sync" if project.in_sync else "nothing to move"
         mark = flag(project)
         row = (
-            plain(project.project),
+            plain(name_words(project)),
             project.mode.value,
             code(project.local),
             plain(arrow(project.mode, project.direction).strip()),

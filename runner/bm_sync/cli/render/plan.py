@@ -12,6 +12,7 @@ from bm_sync.cli.render.files import action_row, capped
 from bm_sync.cli.render.groups import (
     Block,
     clash_lines,
+    commands,
     filter_lines,
     labelled,
     problem_lines,
@@ -27,6 +28,8 @@ from bm_sync.model.config import Direction, Mode
 from bm_sync.model.plan import Plan, ProjectPlan, Wants
 from bm_sync.model.run import Status, stopped_status
 
+_GONE = 3  # projects that are not declared any more, each with its own lines
+
 
 def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
     """Return the whole plan; `following` is the last line, the command that comes next."""
@@ -36,8 +39,28 @@ def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
         summary(shown, view),
         labelled(_blocks(shown, view)),
         [line for project in plan.projects for line in _files(project, view)],
+        gone_lines(plan, view),
         last,
     )
+
+
+def gone_lines(plan: Plan, view: View) -> list[str]:
+    """Return what is said of projects that the manifest does not declare any more."""
+    if view.quiet:
+        return []
+    said: list[str] = []
+    for each in plan.undeclared[:_GONE]:
+        where = f"{escape(each.local)} and {escape(each.remote)} are left as they are"
+        said.append(
+            f"project {escape(each.name)} is in the state but no longer in the manifest: {where}"
+        )
+        forget = view.command("reset", "--key", each.key)
+        said += [f"  {line}" for line in commands([("forget it", forget)])]
+    rest = len(plan.undeclared) - _GONE
+    if rest > 0:
+        more = count(rest, "more project is", "more projects are")
+        said.append(f"{more} not in the manifest any more: {view.command('status')} lists them")
+    return said
 
 
 def saved_text(plan: Plan, view: View, file: str) -> str:
@@ -77,7 +100,7 @@ def summary(projects: Sequence[ProjectPlan], view: View) -> list[str]:
     counts = packed([cells(project.totals) for project in projects])
     rows = [
         (
-            escape(project.project),
+            name_words(project),
             project.mode.value,
             escape(project.local),
             arrow(project.mode, project.direction),
@@ -93,6 +116,12 @@ def summary(projects: Sequence[ProjectPlan], view: View) -> list[str]:
         f"{line.ljust(edge)}   {view.paint(mark, 'red')}" if (mark := flag(project)) else line
         for line, project in zip(aligned, projects, strict=True)
     ]
+
+
+def name_words(project: ProjectPlan) -> str:
+    """Return the name of a project, and what it was when it takes the memory of that."""
+    was = f" (was {escape(project.was)})" if project.was else ""
+    return f"{escape(project.project)}{was}"
 
 
 def arrow(mode: Mode, direction: Direction) -> str:
@@ -174,5 +203,6 @@ def total_line(plan: Plan) -> str:
         (stopped, count(stopped, "project") + " stopped"),
         (missing, count(missing, "project") + " with a missing or empty side"),
         (failed, count(failed, "project") + " without a plan"),
+        (len(plan.undeclared), count(len(plan.undeclared), "project") + " not declared any more"),
     ]
     return "; ".join([said] + [text for number, text in extra if number])
