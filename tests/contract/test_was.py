@@ -108,9 +108,7 @@ RENAMES = (
 
 
 @pytest.mark.parametrize("rename", RENAMES, ids=lambda r: r.__name__)
-def test_what_was_deleted_before_a_rename_is_deleted_after_it(
-    here: World, rename: object
-) -> None:
+def test_what_was_deleted_before_a_rename_is_deleted_after_it(here: World, rename: object) -> None:
     declared = rename(here)  # type: ignore[operator]
     name = declared.partition(":")[0]
     declare(here, declared)

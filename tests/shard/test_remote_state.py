@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -281,3 +282,22 @@ def test_doctor_looks_at_the_remote_of_the_state(yard: Yard) -> None:
     told = [line for line in asyncio.run(findings()) if "store" in line]
     assert len(told) >= 2
     assert any("lease" in line for line in told), told
+
+
+def test_a_renamed_project_takes_its_state_along_on_any_machine(yard: Yard) -> None:
+    yard.pod("one").run()
+    yard.delete("in/notes/a.md")
+    declared = json.loads(yard.file.read_text())
+    declared["projects"] = {"diary": {"from": "inner:notes", "path": "diary", "was": "notes"}}
+    declared["projects"]["diary"]["was"] = {"name": "notes", "path": "notes"}
+    yard.file.write_text(json.dumps(declared))
+    two = yard.pod("two")
+    assert two.run().status is Status.STOPPED  # though the guard on empty sides is off
+    for name, text in (("a.md", "a"), ("b.md", "b")):
+        yard.put(f"out/diary/{name}", text)
+        yard.delete(f"out/notes/{name}")
+    assert kinds(yard.pod("three").plan()) == ["trash"]
+    assert kinds(two.run()) == ["trash"]
+    assert yard.side("out") == {"diary/b.md": "b"}
+    assert yard.pod("four").run().status is Status.IN_SYNC
+    assert not [path for path in yard.objects() if path.endswith("lease.json")]

@@ -131,7 +131,7 @@ async def _observed(project: Project, site: Site, wants: Wants) -> Prepared:
         async with within(project.policy.limits.timeout_s):
             prepared = await _prepare(project, site, wants)
     except BmSyncError as e:
-        return Prepared(project, failed(project, site, e))
+        prepared = Prepared(project, failed(project, site, e))
     return replace(prepared, looked_s=time.monotonic() - began)
 
 

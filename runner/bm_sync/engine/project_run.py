@@ -65,6 +65,7 @@ class ProjectRunner:
 
     async def run(self) -> ProjectRun:
         """Carry the plan out and record it; on cancellation record what was done, then end."""
+        self._started, self._clock = self._site.clock(), time.monotonic()
         if self._plan.failure is None and not self._plan.stops:
             self._take_memory()
             await self._act()
@@ -134,7 +135,7 @@ class ProjectRunner:
 
     def _in_time(self) -> AbstractAsyncContextManager[None]:
         """Return what stops a block when the project has used up its time."""
-        spent_s = self._prepared.looked_s + time.monotonic() - self._clock
+        spent_s = self._spent_s()
         return within(self._prepared.project.policy.limits.timeout_s, spent_s=spent_s)
 
     def _record(self) -> None:
@@ -263,7 +264,7 @@ class ProjectRunner:
             key=plan.key,
             status=status,
             started=iso(self._started),
-            seconds=round(time.monotonic() - self._clock, 3),
+            seconds=round(self._spent_s(), 3),
             totals=ledger.totals(),
             actions=actions,
             clashes=plan.clashes,
@@ -276,6 +277,10 @@ class ProjectRunner:
             files=len(sizes),
             bytes=sum(sizes.values()),
         )
+
+    def _spent_s(self) -> float:
+        """Return how long the project took, the look at both sides included."""
+        return self._prepared.looked_s + time.monotonic() - self._clock
 
     def _veiled(self, text: str | None) -> str | None:
         return None if text is None else veiled(text, self._prepared.project.veil)

@@ -21,7 +21,9 @@ class Ending(StrEnum):
     SKIPPED = "skipped"  # a condition does not hold, or another run was at it
     IN_SYNC = "in-sync"
     CHANGED = "changed"
-    WAITING = "waiting"  # conflicts wait for a person, or some paths have problems
+    INTERRUPTED = "interrupted"  # somebody ended it
+    WAITING = "waiting"  # conflicts wait for a person
+    PARTIAL = "partial"  # some paths have problems; all others were synced
     STOPPED = "stopped"  # by a guard
     SIDE_MISSING = "side-missing"  # a side is missing or empty
     UNFINISHED = "unfinished"  # it was killed, or it still runs
@@ -35,13 +37,17 @@ def ending_of(status: Status) -> Ending:  # noqa: PLR0911 - a table
             return Ending.IN_SYNC
         case Status.CHANGED:
             return Ending.CHANGED
-        case Status.WAITING | Status.PARTIAL:
+        case Status.WAITING:
             return Ending.WAITING
+        case Status.PARTIAL:
+            return Ending.PARTIAL
+        case Status.INTERRUPTED:
+            return Ending.INTERRUPTED
         case Status.STOPPED:
             return Ending.STOPPED
         case Status.SIDE_MISSING:
             return Ending.SIDE_MISSING
-        case Status.FAILED | Status.REFUSED | Status.INTERRUPTED:
+        case Status.FAILED | Status.REFUSED:
             return Ending.FAILED
         case Status.LOCKED | Status.SKIPPED:
             return Ending.SKIPPED
@@ -64,7 +70,9 @@ class Endings(Struct, frozen=True):
     skipped: int = 0
     in_sync: int = 0
     changed: int = 0
+    interrupted: int = 0
     waiting: int = 0
+    partial: int = 0
     stopped: int = 0
     side_missing: int = 0
     unfinished: int = 0

@@ -5,8 +5,9 @@ Times are ISO 8601 in UTC with a `Z`; durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -39,11 +40,27 @@ class Done(Struct, frozen=True):
     kept: str | None = None
 
 
-class Status(StrEnum):
-    """How a project ended.
+class Meaning(Struct, frozen=True):
+    """What a status means to others.
 
-    What a status means to others (good, waiting for a person, bad, no news) is said here alone.
+    `words` say it of one project, `counted` of several (`3 failed`). `good`: both sides hold what
+    is declared. `needs_person`: it goes on only when somebody decides. `bad`: what should have been
+    done was not. `idle`: it was not even looked at, which is nobody's failure. `again`: running it
+    again may be all that it needs. `mild`: not to be shouted.
     """
+
+    words: str
+    counted: str
+    good: bool = False
+    needs_person: bool = False
+    bad: bool = False
+    idle: bool = False
+    again: bool = False
+    mild: bool = False
+
+
+class Status(StrEnum):
+    """How a project ended; `MEANINGS` says what that means to others."""
 
     IN_SYNC = "in-sync"  # converged; nothing had to move
     CHANGED = "changed"  # converged by moving something
@@ -58,36 +75,56 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
     @property
+    def means(self) -> Meaning:
+        """Return what it means to others."""
+        return MEANINGS[self]
+
+    @property
     def good(self) -> bool:
         """Return whether both sides hold what the manifest declares."""
-        return self in _GOOD
+        return self.means.good
 
     @property
     def needs_person(self) -> bool:
         """Return whether the project goes on only when somebody decides."""
-        return self in _NEEDS_PERSON
+        return self.means.needs_person
 
     @property
     def bad(self) -> bool:
         """Return whether something that should have been done was not."""
-        return self in _BAD
+        return self.means.bad
 
     @property
     def quiet(self) -> bool:
         """Return whether nothing was done and nothing has to be said."""
-        return self in _QUIET
+        return self in {Status.IN_SYNC, Status.SKIPPED}
 
     @property
     def idle(self) -> bool:
         """Return whether the project was not even looked at, which is nobody's failure."""
-        return self in _IDLE
+        return self.means.idle
 
 
-_GOOD = frozenset({Status.IN_SYNC, Status.CHANGED})
-_NEEDS_PERSON = frozenset({Status.WAITING, Status.STOPPED, Status.SIDE_MISSING})
-_BAD = frozenset({Status.PARTIAL, Status.FAILED, Status.REFUSED})
-_QUIET = frozenset({Status.IN_SYNC, Status.SKIPPED})
-_IDLE = frozenset({Status.LOCKED, Status.SKIPPED})
+MEANINGS: Mapping[Status, Meaning] = MappingProxyType(
+    {
+        Status.IN_SYNC: Meaning("in sync", "in sync", good=True, mild=True),
+        Status.CHANGED: Meaning("synced", "in sync", good=True, mild=True),
+        Status.WAITING: Meaning("waits for you", "waiting for you", needs_person=True, mild=True),
+        Status.PARTIAL: Meaning(
+            "synced in part", "synced in part", bad=True, again=True, mild=True
+        ),
+        Status.STOPPED: Meaning("stopped", "stopped", needs_person=True),
+        Status.SIDE_MISSING: Meaning(
+            "side missing", "with a missing or empty side", needs_person=True
+        ),
+        Status.FAILED: Meaning("failed", "failed", bad=True, again=True),
+        Status.LOCKED: Meaning("locked", "locked", idle=True, again=True),
+        Status.SKIPPED: Meaning("skipped", "skipped", idle=True, mild=True),
+        Status.REFUSED: Meaning("refused", "refused by a hook", bad=True, again=True),
+        Status.INTERRUPTED: Meaning("interrupted", "interrupted", again=True),
+    }
+)
+"""What each status means; the one place where that is said, in the order that sums are told."""
 
 
 def stopped_status(stops: Sequence[Stop]) -> Status:

@@ -258,12 +258,12 @@ def _by_moving(case: _Case, side: Side, paths: tuple[str, ...]) -> tuple[str, ..
     """Return what would go because a side lies elsewhere than in the run before.
 
     What is missing in a folder that should have been renamed was not deleted, and what else stands
-    in a new one was never synced: nothing of it goes unasked. A missing or empty side has a guard
-    of its own.
+    in a new one was never synced: nothing of it goes unasked. What the guard on missing and empty
+    sides stops already is not told twice.
     """
     moved = case.intent.moved
-    if side.other in moved and case.observation.tree(side.other).files:
-        return paths
+    if side.other in moved:
+        return () if any(_empty_side(case, side.other)) else paths
     agreed = rows(case.observation)
     return tuple(path for path in paths if path not in agreed) if side in moved else ()
 

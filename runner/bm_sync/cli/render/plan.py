@@ -24,6 +24,7 @@ from bm_sync.cli.render.groups import (
 from bm_sync.cli.render.run import status_words
 from bm_sync.cli.render.text import age, columns, count, escape, lines
 from bm_sync.cli.render.view import View
+from bm_sync.errors import Exit
 from bm_sync.model.config import Direction, Mode
 from bm_sync.model.plan import Plan, ProjectPlan, Wants
 from bm_sync.model.run import Status, stopped_status
@@ -192,7 +193,7 @@ def total_line(plan: Plan) -> str:
     quiet = sum(1 for project in projects if project.in_sync)
     said = f"{', '.join(moving)} in {count(len(projects), 'project')}"
     if not moving:
-        word = "nothing to do" if all(p.settled for p in projects) else "nothing to move"
+        word = "nothing to do" if plan.exit is Exit.OK else "nothing to move"
         said = f"{word}: {count(quiet, 'project')} in sync" if quiet else word
     problems = sum(len(project.problems) for project in projects)
     failed = sum(1 for project in projects if project.failure)

@@ -87,9 +87,9 @@ def _status_total(rows: Sequence[ProjectStatus]) -> str:
 
 def _result(row: ProjectStatus) -> str:
     if row.result is None:
-        return "never synced"
-    status = Status(row.result)
-    return "in sync" if status.good else status_words(status).lower()
+        alone = row.placement in (Placement.CLOUD_ONLY, Placement.LOCAL_ONLY)
+        return str(row.placement) if alone else "never synced"
+    return Status(row.result).means.counted
 
 
 def since_text(row: ProjectStatus, view: View) -> str:

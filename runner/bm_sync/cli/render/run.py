@@ -5,8 +5,8 @@ The last screen is enough: each failure stands in it with its cause and a comman
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import assert_never
 
 from bm_sync.cli.render.counts import cells, in_words, moved_bytes, packed, together
 from bm_sync.cli.render.files import capped, done_row, done_words
@@ -23,16 +23,9 @@ from bm_sync.cli.render.groups import (
 )
 from bm_sync.cli.render.text import age, columns, count, duration, escape, lines
 from bm_sync.cli.render.view import View
-from bm_sync.model.run import Done, Outcome, ProjectRun, Run, Status
+from bm_sync.model.run import MEANINGS, Done, Outcome, ProjectRun, Run, Status
 
 _MOST = 10
-_AGAIN = {
-    Status.PARTIAL,
-    Status.FAILED,
-    Status.LOCKED,
-    Status.REFUSED,
-    Status.INTERRUPTED,
-}
 
 
 def run_text(
@@ -90,34 +83,15 @@ def summary(projects: Sequence[ProjectRun], view: View) -> list[str]:
     ]
 
 
-def status_words(status: Status) -> str:  # noqa: PLR0911 - a table
-    """Return how a project ended, in words."""
-    match status:
-        case Status.IN_SYNC:
-            return "in sync"
-        case Status.CHANGED:
-            return "synced"
-        case Status.WAITING:
-            return "waits for you"
-        case Status.PARTIAL:
-            return "synced in part"
-        case Status.SKIPPED:
-            return "skipped"
-        case Status.REFUSED:
-            return "REFUSED"
-        case Status.SIDE_MISSING:
-            return "SIDE MISSING"
-        case Status.STOPPED | Status.FAILED | Status.LOCKED | Status.INTERRUPTED:
-            return status.value.upper()
-        case _:
-            assert_never(status)
+def status_words(status: Status) -> str:
+    """Return how a project ended, in words; what is not mild stands out."""
+    return status.means.words if status.means.mild else status.means.words.upper()
 
 
 def _colour(status: Status) -> str | None:
     if status.good:
         return None
-    mild = {Status.WAITING, Status.PARTIAL, Status.SKIPPED}
-    return "yellow" if status in mild else "red"
+    return "yellow" if status.means.mild else "red"
 
 
 def _blocks(
@@ -177,7 +151,7 @@ def _undone(project: ProjectRun, view: View) -> list[str]:
         said += [f"  {_cause(done)}" for done in shown]
         if len(missed) > len(shown):
             said.append(f"  … and {len(missed) - len(shown):,} more")
-    again = project.status in _AGAIN
+    again = project.status.means.again
     if said or (again and view.applies):
         said += commands([("try again", view.again(project.project))])
     return said
@@ -199,20 +173,8 @@ def _actions(project: ProjectRun, view: View) -> list[str]:
 def _total(run: Run, view: View) -> list[str]:
     did = in_words(together([project.totals for project in run.projects]), done=True)
     said = [f"{', '.join(did) or 'nothing moved'} in {count(len(run.projects), 'project')}"]
-    for words, statuses in (
-        ("in sync", {Status.IN_SYNC, Status.CHANGED}),
-        ("waiting for you", {Status.WAITING}),
-        ("synced in part", {Status.PARTIAL}),
-        ("stopped", {Status.STOPPED}),
-        ("with a missing or empty side", {Status.SIDE_MISSING}),
-        ("failed", {Status.FAILED}),
-        ("locked", {Status.LOCKED}),
-        ("skipped", {Status.SKIPPED}),
-        ("refused by a hook", {Status.REFUSED}),
-        ("interrupted", {Status.INTERRUPTED}),
-    ):
-        number = sum(1 for project in run.projects if project.status in statuses)
-        if number:
-            said.append(f"{number} {words}")
+    ended = Counter(project.status.means.counted for project in run.projects)
+    words = dict.fromkeys(meaning.counted for meaning in MEANINGS.values())
+    said += [f"{ended[counted]} {counted}" for counted in words if ended[counted]]
     more = [f"every action: {view.command('history', run.id)}"] if did else []
     return ["; ".join(said), *more]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import assert_never
 
 from msgspec import Struct
 
 from bm_sync.cli.render.counts import cells, moved_bytes
-from bm_sync.cli.render.run import status_words
 from bm_sync.cli.render.text import count
 from bm_sync.cli.render.view import View
 from bm_sync.model.period import Drift, Ending, ProjectPeriod, Report, ending_of
@@ -52,7 +50,7 @@ def standing(project: ProjectPeriod) -> Standing:
     if project.now.result is None:
         return Standing(Tone.NONE, "never synced")
     status = Status(project.now.result)
-    return Standing(_TONES[ending_of(status)], status_words(status).lower())
+    return Standing(_TONES[ending_of(status)], status.means.words)
 
 
 def _planned(drift: Drift) -> Standing:
@@ -75,7 +73,9 @@ _TONES = {
     Ending.SKIPPED: Tone.NONE,
     Ending.IN_SYNC: Tone.GOOD,
     Ending.CHANGED: Tone.GOOD,
+    Ending.INTERRUPTED: Tone.NONE,  # somebody did so and knows
     Ending.WAITING: Tone.ASKS,
+    Ending.PARTIAL: Tone.BAD,
     Ending.STOPPED: Tone.BAD,
     Ending.SIDE_MISSING: Tone.BAD,
     Ending.UNFINISHED: Tone.ASKS,  # it may still run
@@ -83,27 +83,12 @@ _TONES = {
 }
 
 
-def ending_words(ending: Ending) -> str:  # noqa: PLR0911 - a table
+def ending_words(ending: Ending) -> str:
     """Return how a run ended, in words."""
-    match ending:
-        case Ending.SKIPPED:
-            return "skipped"
-        case Ending.IN_SYNC:
-            return "in sync"
-        case Ending.CHANGED:
-            return "synced"
-        case Ending.WAITING:
-            return "waiting for you"
-        case Ending.STOPPED:
-            return "stopped"
-        case Ending.SIDE_MISSING:
-            return "with a missing or empty side"
-        case Ending.UNFINISHED:
-            return "did not end"
-        case Ending.FAILED:
-            return "failed"
-        case _:
-            assert_never(ending)
+    if ending is Ending.UNFINISHED:
+        return "did not end"
+    status = Status(ending.value)
+    return status.means.words if status.good else status.means.counted
 
 
 def tone(ending: Ending) -> Tone:
@@ -179,11 +164,11 @@ _ASIDE = (
 
 
 def well(project: ProjectPeriod) -> str:
-    """Return the share of the runs that left a project in sync, of those that were not skipped."""
+    """Return the share of runs that left a project in sync; skipped or interrupted ones are none."""
     ended = project.endings
     good = ended.in_sync + ended.changed
     asked = ended.waiting + ended.stopped + ended.side_missing
-    tried = good + asked + ended.unfinished + ended.failed
+    tried = good + asked + ended.partial + ended.unfinished + ended.failed
     if not tried:
         return "-"
     return "100 %" if good == tried else f"{min(good / tried * 100, 99.9):.1f} %"

@@ -12,8 +12,9 @@ from bm_sync.cli.render.text import count, size
 from bm_sync.model.period import Ending, Endings, Report, Slot
 
 _ENDINGS = (
-    *(Ending.IN_SYNC, Ending.CHANGED, Ending.SKIPPED, Ending.WAITING),
-    *(Ending.STOPPED, Ending.SIDE_MISSING, Ending.UNFINISHED, Ending.FAILED),
+    *(Ending.IN_SYNC, Ending.CHANGED, Ending.SKIPPED, Ending.INTERRUPTED),
+    *(Ending.WAITING, Ending.PARTIAL, Ending.STOPPED, Ending.SIDE_MISSING),
+    *(Ending.UNFINISHED, Ending.FAILED),
 )
 _APART = 0.12  # labels that are nearer would touch
 _THIN = 0.025
