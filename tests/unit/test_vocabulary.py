@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -60,7 +61,7 @@ def test_the_run_the_status_the_history_and_the_report_say_the_same(status: Stat
     assert status_text([row(status)], VIEW).endswith(f"1 project: {IN_A_SUM[status]}\n")
     assert f"  {words} " in history_text([run(status)], VIEW)
     assert standing(period(status)).words == means.words
-    assert run_to_json(run(status))["projects"][0]["status"] == status.value
+    assert f'"status": "{status.value}"' in json.dumps(run_to_json(run(status)))
     assert f'"result": "{status.value}"' in status_json(run(status), [row(status)])
     exits = {"notes": ended(status).exit}
     figures = metrics_text(run(status), [row(status)], exits)

@@ -164,7 +164,7 @@ _ASIDE = (
 
 
 def well(project: ProjectPeriod) -> str:
-    """Return the share of runs that left a project in sync; skipped or interrupted ones are none."""
+    """Return the share of runs that left a project in sync; skipped ones are none."""
     ended = project.endings
     good = ended.in_sync + ended.changed
     asked = ended.waiting + ended.stopped + ended.side_missing
