@@ -24,6 +24,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from cloud_projects import quiet_cloud  # noqa: E402 - after the path is set
 from counting_proxy import CountingProxy, counting  # noqa: E402 - after the path is set
+from history import long_history  # noqa: E402 - after the path is set
 from measure import BM_SYNC, RCLONE, Place, Row, fill, median, pairs  # noqa: E402
 from servers import serve_s3  # noqa: E402
 
@@ -173,6 +174,12 @@ def s3_project(
             )
         )
         yield proxy, [*flags, f":s3:{server.root}"]
+
+
+def long_history_of_projects() -> list[Row]:
+    """Measure what a month of runs of 300 projects costs."""
+    with scratch() as place:
+        return long_history(place)
 
 
 def first_upload() -> list[Row]:
@@ -325,6 +332,7 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     "quiet-projects": quiet_projects,
     "quiet-bucket": quiet_bucket,
     "quiet-cloud": quiet_cloud_projects,
+    "long-history": long_history_of_projects,
     "first-upload": first_upload,
     "large-plan": large_plan,
 }

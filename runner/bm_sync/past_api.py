@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from bm_sync.engine.peeking import peeking
 from bm_sync.model.config import Manifest, Project
-from bm_sync.model.past import KeptVersion, OldVersions, Undo
+from bm_sync.model.past import KeptVersion, OldRuns, OldVersions, Undo
 from bm_sync.model.plan import Plan
 from bm_sync.model.setup import Setup
 from bm_sync.plan.resolve import Keep
@@ -199,6 +199,26 @@ async def prune_versions(  # noqa: PLR0913 - what to do, and whom to tell
             for project in projects:
                 gone += await retention.prune(project, wanted, site)
     return tuple(gone)
+
+
+def old_runs(manifest: Manifest, setup: Setup) -> OldRuns:
+    """Return which records of earlier runs `keep_history` does not keep. Changes nothing."""
+    from bm_sync.engine import old_runs
+    from bm_sync.engine.site import utc_now
+    from bm_sync.state.store import State
+
+    with State.peek(setup.state_dir, tell=setup.tell) as state:
+        return old_runs.plan(manifest, state, setup, utc_now())
+
+
+def prune_runs(manifest: Manifest, setup: Setup) -> OldRuns:
+    """Remove the records of runs that `keep_history` does not keep, for good; return what went."""
+    from bm_sync.engine import old_runs
+    from bm_sync.engine.site import utc_now
+    from bm_sync.state.store import State
+
+    with State.open(setup.state_dir, host=setup.host, tell=setup.tell) as state:
+        return old_runs.prune(manifest, state, setup, utc_now())
 
 
 async def conflict_sides(project: Project, path: str, setup: Setup) -> Sides:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cli_outside import World, world
 from cli_terminal import terminal
 from pasted import commands
+
+from bm_sync.model.run import ProjectRun, Run, Status
+from bm_sync.state import history
+from bm_sync.state.store import State
+from bm_sync.state.values import Seen
 
 MANIFEST = """\
 version: 1
@@ -149,3 +156,66 @@ def test_prune_says_what_it_needs(here: World) -> None:
     assert (said.code, "--accept is for prune --ignored" in said.err) == (2, True)
     said = here.run("prune", "--ignored", "--accept", "overwrite=1")
     assert said.code == 2
+
+
+def test_records_of_runs_are_shown_asked_for_and_removed(here: World) -> None:
+    now = datetime.now(UTC)
+    (seen,) = known(here)
+    for days in (500, 40, 40, 2):
+        record(here, now - timedelta(days=days), seen)
+    shown = here.run("prune", "--history", "--dry-run")
+    assert (shown.code, shown.err) == (0, "")
+    first = (now - timedelta(days=500)).date()
+    last = (now - timedelta(days=40)).date()
+    line = f"2 records of projects, 2 runs and 0 logs of {first} to {last}"
+    assert f"{line} to remove for good" in shown.out
+    assert commands(command(shown.out, "remove them")) == [["prune", "--history"]]
+    with terminal(here, "prune", "--history") as screen:
+        screen.until("Remove these for good?")
+        screen.type("n\n")
+        assert screen.end() == 1
+    assert here.run("prune", "--history", "--dry-run").out == shown.out
+    gone = here.run("prune", "--history", "--yes")
+    assert f"{line} removed for good" in gone.out
+    assert here.run("prune", "--history").out == "every record of a run is to be kept\n"
+    assert len(here.run("history", "--json").json["data"]) == 3
+    assert "4 delete" in here.run("undo", "--yes").out  # of the run that synced the files
+
+
+def test_an_apply_thins_the_records_that_the_manifest_does_not_keep(here: World) -> None:
+    (seen,) = known(here)
+    for days in (3, 2):
+        record(here, datetime.now(UTC) - timedelta(days=days), seen)
+    here.write("sync.yaml", f"{MANIFEST}keep_history: {{all: 1d, daily: 0s}}\n")
+    assert here.run("apply").code == 0
+    assert len(here.run("history", "--json").json["data"]) == 2
+    assert here.run("apply", "--json").code == 0
+
+
+def test_history_is_pruned_for_all_projects_together(here: World) -> None:
+    said = here.run("prune", "--history", "notes")
+    assert said.code == 2
+    assert "--history is for all projects" in said.err
+
+
+def state_of(here: World) -> Path:
+    """Return the state directory of a world."""
+    return here.root / ".local" / "state" / "bm-sync"
+
+
+def known(here: World) -> tuple[Seen, ...]:
+    """Return the projects that the state of a world knows."""
+    with State.peek(state_of(here)) as state:
+        return state.projects()
+
+
+def record(here: World, at: datetime, seen: Seen) -> None:
+    """Write a quiet run of one project into the state, in the past."""
+    with State.open(state_of(here)) as state, state._db.writing() as connection:
+        found = connection.execute("SELECT last_run, last_time FROM projects").fetchone()
+        name, iso = f"{at:%Y%m%dT%H%M%SZ}-{os.urandom(5).hex()}", f"{at:%Y-%m-%dT%H:%M:%SZ}"
+        history.begin(connection, Run(name, "apply", iso, "", "h", "s", "", -1, ()))
+        one = ProjectRun(seen.name, seen.key, Status.IN_SYNC, iso, 0.1)
+        history.end_project(connection, history.Ended(name, one))
+        history.end(connection, Run(name, "apply", iso, iso, "h", "s", "", 0, ()))
+        connection.execute("UPDATE projects SET last_run = ?, last_time = ?", found)

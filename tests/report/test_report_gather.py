@@ -162,7 +162,7 @@ def test_names_that_are_not_utf8_come_through(tmp_path: Path) -> None:
     "body", ["{", "[]", '{"totals": []}', '{"totals": {"up": "x"}}', '{"stops": [{}]}', "NaN"]
 )
 def test_a_record_that_cannot_be_read_is_left_out_and_told(tmp_path: Path, body: str) -> None:
-    runs = [run_of(n, NOW - timedelta(hours=n), QUIET) for n in (2, 1)]
+    runs = [run_of(n, NOW - timedelta(hours=n), BUSY) for n in (2, 1)]
     put(tmp_path, runs)
     with State.open(tmp_path) as state, state._db.writing() as connection:
         connection.execute("UPDATE run_projects SET body = ? WHERE id = 1", (body,))

@@ -113,6 +113,9 @@ def test_the_defaults_of_the_schema_are_those_of_the_values() -> None:
     assert schema_default("retry", "attempts") == policy.retry.attempts
     assert duration_s(schema_default("retry", "max_wait")) == policy.retry.max_wait_s
     assert duration_s(schema_default("keep_versions", "for")) == policy.keep_versions.for_s
+    history = SCHEMA["properties"]["keep_history"]["properties"]
+    assert duration_s(history["all"]["default"]) == config.KeepHistory().all_s
+    assert duration_s(history["daily"]["default"]) == config.KeepHistory().daily_s
     assert schema_default("keep_versions", "at_most") is policy.keep_versions.at_most
     for key in ("bandwidth", "transfers", "checkers"):
         assert schema_default("limits", key) == getattr(policy.limits, key)

@@ -197,7 +197,7 @@ def test_what_monitors_are_told_costs_as_many_statements_for_many_projects(
         assert state.last_exits() == {p.key: p.exit for p in projects}
         assert state.conflict_counts() == {projects[1].key: 2}
         state._db._connection.set_trace_callback(None)
-    assert len(statements) == 6, statements
+    assert len(statements) == 7, statements
 
 
 def test_a_renamed_project_keeps_its_memory_and_shows_its_new_name(tmp_path: Path) -> None:

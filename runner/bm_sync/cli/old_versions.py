@@ -1,4 +1,4 @@
-"""The half of `bm-sync prune` that removes kept versions by the policy's `keep_versions`."""
+"""The parts of `bm-sync prune` that remove by age: kept versions, and records of runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.context import Context
 from bm_sync.cli.loop import interruptible
 from bm_sync.cli.progress import watching
-from bm_sync.cli.render.versions import old_text
+from bm_sync.cli.render.versions import old_runs_text, old_text
 from bm_sync.cli.selection import select
 from bm_sync.errors import Exit, UsageError
-from bm_sync.model.past import OldVersions
+from bm_sync.model.past import OldRuns, OldVersions
 
 
 def prune(args: Namespace, io: Io, here: Context, names: Sequence[str]) -> Answer:
@@ -30,9 +30,8 @@ def prune(args: Namespace, io: Io, here: Context, names: Sequence[str]) -> Answe
     if args.dry_run or not old:
         chosen = [*names, *(word for tag in args.tag for word in ("--tag", tag))]
         return _listed(old, here.view.command("prune", *chosen) if old else None)
-    if io.asks() and not args.yes and not _agreed(old, io):
-        said = Failure("nothing was changed")
-        return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
+    if io.asks() and not args.yes and not _agreed(old_text(old, done=False), io):
+        return _unchanged()
     with watching(args, io) as watcher:
         work = past_api.prune_versions(
             projects,
@@ -52,7 +51,34 @@ def _listed(old: tuple[OldVersions, ...], command: str | None) -> Answer:
     return Answer(text=text, data=lambda: old, quiet=not old)
 
 
-def _agreed(old: Sequence[OldVersions], io: Io) -> bool:
-    io.say(old_text(old, done=False) + "\n")
+def prune_history(args: Namespace, io: Io, here: Context, names: Sequence[str]) -> Answer:
+    """Show which records of runs `keep_history` does not keep; remove them when confirmed."""
+    from bm_sync import past_api
+
+    if args.accept or names or args.tag:
+        what = "--accept is for prune --ignored" if args.accept else "--history is for all projects"
+        raise UsageError(what, hint="bm-sync prune --history")
+    old = past_api.old_runs(here.manifest, here.setup)
+    command = None if old.empty else here.view.command("prune", "--history")
+    if args.dry_run or old.empty:
+        return _runs_listed(old, f"remove them: {command}" if command else None)
+    if io.asks() and not args.yes and not _agreed(old_runs_text(old, done=False), io):
+        return _unchanged()
+    gone = past_api.prune_runs(here.manifest, here.setup)
+    return Answer(text=partial(old_runs_text, gone, done=True), data=lambda: gone)
+
+
+def _runs_listed(old: OldRuns, following: str | None) -> Answer:
+    text = partial(old_runs_text, old, done=False, following=following)
+    return Answer(text=text, data=lambda: old, quiet=old.empty)
+
+
+def _unchanged() -> Answer:
+    said = Failure("nothing was changed")
+    return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
+
+
+def _agreed(shown: str, io: Io) -> bool:
+    io.say(f"{shown}\n")
     with interruptible():
         return io.ask("Remove these for good?")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from bm_sync.engine import health
+from bm_sync.engine import health, old_runs
 from bm_sync.engine.gone import told_of_gone
 from bm_sync.engine.identity import formers, project_key
 from bm_sync.engine.journal import journalled
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from bm_sync.engine.around import Around
     from bm_sync.engine.leases import Leases
     from bm_sync.engine.shared_state import SharedState
-
-_LOGS_KEPT = 500
 
 Preparing = Callable[[Sequence[Project], Site], Awaitable[tuple[Prepared, ...]]]
 
@@ -87,12 +85,6 @@ def ticket(setup: Setup, command: str, now: datetime | None = None) -> Ticket:
     fraction = (started.microsecond << 16) // 1_000_000
     name = f"{started:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(3)}"
     return Ticket(name, started, command, setup.state_dir / "logs" / f"{name}.log")
-
-
-def prune_logs(folder: Path) -> None:
-    """Remove the logs of all but the newest runs; what the runs did stays in the state."""
-    for old in sorted(folder.glob("*.log"), reverse=True)[_LOGS_KEPT:]:
-        old.unlink(missing_ok=True)
 
 
 async def carry_out_all(
@@ -168,7 +160,7 @@ async def apply(
     ):
         mine = await locks.take(projects, os.getpid(), patience)
         private_folder(run.log.parent)
-        prune_logs(run.log.parent)
+        old_runs.prune_logs(run.log.parent)
         if around is not None:
             mine = await around.admitted(mine)
         said = run.log.with_suffix(".rclone.log")
@@ -200,6 +192,7 @@ async def apply(
                     record = await carry_out_all(prepared, site, begun, locked, watch.on_event)
                     if around is not None:
                         record = await around.ended(record)
+                old_runs.after_run(manifest, state, setup, run.started)
                 trouble = health.publish(manifest, record, state, setup)
                 untold = await health.tell_fleet(manifest, record, site) if prepared else None
                 told = (state.repaired, trouble, untold, shared.said if shared else None)

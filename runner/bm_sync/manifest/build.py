@@ -10,12 +10,12 @@ from bm_sync.manifest.filtersets import Filters
 from bm_sync.manifest.nodes import Mapping, Node, Scalar
 from bm_sync.manifest.overlap import check_overlaps
 from bm_sync.manifest.places import local_folder
-from bm_sync.manifest.policies import Policies
+from bm_sync.manifest.policies import Policies, seconds_or_null
 from bm_sync.manifest.projects import Placed, Rooms, build_projects
 from bm_sync.manifest.remotes import build_remotes
 from bm_sync.manifest.schedules import Schedules
 from bm_sync.manifest.values import Surroundings, group
-from bm_sync.model.config import Elsewhere, Manifest, Project, Remote
+from bm_sync.model.config import Elsewhere, KeepHistory, Manifest, Project, Remote
 from bm_sync.model.setup import FIGURES
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         state=_state(checked, remotes, here, around),
         uses=uses,
         veil=around.report.veils,
+        keep_history=_keep_history(group(checked, "keep_history")),
     )
 
 
@@ -89,6 +90,14 @@ def _hooks(checked: Mapping, around: Surroundings) -> Hooks | None:
 
 def _metrics(said: Node | None, around: Surroundings) -> Path | None:
     return local_folder(said, around, "metrics") if isinstance(said, Scalar) else None
+
+
+def _keep_history(node: Mapping) -> KeepHistory:
+    default = KeepHistory()
+    return KeepHistory(
+        seconds_or_null(node, "all", default.all_s),
+        seconds_or_null(node, "daily", default.daily_s),
+    )
 
 
 def _targets(

@@ -114,7 +114,7 @@ def _places(loaded: Loaded, whole: dict[str, Json]) -> dict[_Path, str]:
     around = replace(loaded.around, report=Report(loaded.around.file))
     tree = loaded.tree
     places = dict(_declared(whole, ()))
-    for key in ("version", "vars", "remotes", "metrics", "fleet", "state"):
+    for key in ("version", "vars", "remotes", "metrics", "keep_history", "fleet", "state"):
         places |= _below(tree.get(key), (key,), around)
     places |= origins_parts.places(whole, tree, around)
     policies = Policies(group(tree, "policies"), around)

@@ -224,14 +224,14 @@ def _conflict(node: Mapping) -> Conflict:
 def _keep_versions(node: Mapping) -> KeepVersions:
     default = KeepVersions()
     return KeepVersions(
-        _seconds(node, "for", default.for_s), _size(node, "at_most", default.at_most)
+        seconds_or_null(node, "for", default.for_s), _size(node, "at_most", default.at_most)
     )
 
 
 def _retry(node: Mapping) -> Retry:
     default = Retry()
     attempts = number(node, "attempts")
-    wait = _seconds(node, "max_wait", default.max_wait_s)
+    wait = seconds_or_null(node, "max_wait", default.max_wait_s)
     return Retry(
         default.attempts if attempts is None else int(attempts),
         default.max_wait_s if wait is None else wait,
@@ -245,7 +245,7 @@ def _limits(node: Mapping) -> Limits:
         bandwidth=_size(node, "bandwidth", default.bandwidth),
         transfers=default.transfers if transfers is None else int(transfers),
         checkers=default.checkers if checkers is None else int(checkers),
-        timeout_s=_seconds(node, "timeout", default.timeout_s),
+        timeout_s=seconds_or_null(node, "timeout", default.timeout_s),
     )
 
 
@@ -257,7 +257,7 @@ def _size(node: Mapping, key: str, default: int | None) -> int | None:
     return size(found)
 
 
-def _seconds(node: Mapping, key: str, default: float | None) -> float | None:
+def seconds_or_null(node: Mapping, key: str, default: float | None) -> float | None:
     """Return a duration; null says that there is no limit."""
     found = text_of(node, key)
     if found is None:

@@ -50,6 +50,10 @@ def data(manifest: Manifest, *, rules: bool = False) -> dict[str, Json]:
         "file": escaped(str(manifest.file)),
         "digest": manifest.digest,
         "metrics": None if manifest.metrics is None else escaped(str(manifest.metrics)),
+        "keep_history": {
+            "all": manifest.keep_history.all_s,
+            "daily": manifest.keep_history.daily_s,
+        },
         "remotes": {remote.name: _remote(remote) for remote in manifest.remotes},
         "hooks": [_hook(hook) for hook in manifest.hooks],
         "notify": [_target(target) for target in manifest.notify],

@@ -265,6 +265,13 @@ class Elsewhere(Struct, frozen=True):
     reason: str
 
 
+class KeepHistory(Struct, frozen=True):
+    """For how long the records of runs are kept: every one, then one a day; None is for ever."""
+
+    all_s: float | None = 30 * 86400.0
+    daily_s: float | None = 365 * 86400.0
+
+
 class Manifest(Struct, frozen=True):
     """A whole manifest, resolved.
 
@@ -289,3 +296,4 @@ class Manifest(Struct, frozen=True):
     state: StateHome | None = None
     uses: tuple[Use, ...] = ()
     veil: Veil = ()
+    keep_history: KeepHistory = KeepHistory()

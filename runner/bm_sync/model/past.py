@@ -82,3 +82,25 @@ class OldVersions(Struct, frozen=True):
     files: int
     bytes: int
     why: str
+
+
+class OldRuns(Struct, frozen=True):
+    """What is recorded of earlier runs and goes by `keep_history`.
+
+    `records` are those of projects, `runs` whole ones, `logs` files. `first` and `last` are the
+    days (YYYYMMDD) of the oldest and newest record, "" when nothing is to go. `bytes` is the size
+    of the state, before and after (the same when nothing was removed).
+    """
+
+    records: int = 0
+    runs: int = 0
+    logs: int = 0
+    first: str = ""
+    last: str = ""
+    bytes_before: int = 0
+    bytes_after: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Return whether nothing is to go."""
+        return not (self.records or self.runs or self.logs)

@@ -83,6 +83,24 @@ class Database:
                 self._undo()
                 raise
 
+    def shrink(self, pages: int | None = None) -> None:
+        """Give up to so many free pages back to the disk; None: all, also of an older file."""
+        with self._turn, _explained(self._directory), self._marking():
+            (able,) = self._connection.execute("PRAGMA auto_vacuum").fetchone()
+            if able:  # `execute` would take one step of it, a page
+                self._connection.executescript(f"PRAGMA incremental_vacuum({pages or 0})")
+            elif pages is None:
+                self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                self._connection.execute("VACUUM")
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes the file has."""
+        with self.reading() as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            (of_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        return int(pages) * int(of_bytes)
+
     def keep_spare(self) -> None:
         """Keep a copy to fall back to; that it cannot be kept is no failure."""
         alone = _set_up_alone(self._directory)
@@ -278,6 +296,8 @@ def _create(directory: Path, copy: Connection | None) -> None:
         if copy is not None:
             with closing(copy):
                 copy.backup(connection)
+        else:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         schema.upgrade(connection)
     new.rename(directory / NAME)
 

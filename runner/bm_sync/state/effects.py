@@ -24,7 +24,7 @@ _HELD = Reader.of(
 )
 _IDS: Reader[str] = Reader.of("runs", only, "id")
 _RUNS: Reader[str] = Reader.of("effects", only, "run")
-_IN_TRASH = f"kept IS NOT NULL AND substr(kept, 1, {len(layout.HOME) + 1}) = '{layout.HOME}/'"
+IN_TRASH = f"kept IS NOT NULL AND substr(kept, 1, {len(layout.HOME) + 1}) = '{layout.HOME}/'"
 
 
 class Held(Struct, frozen=True):
@@ -73,7 +73,7 @@ def names(connection: Connection, key: str) -> frozenset[str]:
 def held(connection: Connection, key: str) -> tuple[Held, ...]:
     """Return what the trash holds of a project, the oldest run first."""
     found: dict[tuple[str, Side], tuple[int, int]] = {}
-    for run, side, size in _HELD.read(connection, f"WHERE key = ? AND {_IN_TRASH}", (key,)):
+    for run, side, size in _HELD.read(connection, f"WHERE key = ? AND {IN_TRASH}", (key,)):
         files, total = found.get((run, side), (0, 0))
         found[run, side] = files + 1, total + size
     return tuple(Held(*which, *sums) for which, sums in sorted(found.items()))
@@ -82,7 +82,7 @@ def held(connection: Connection, key: str) -> tuple[Held, ...]:
 def holds_older(connection: Connection, key: str, run: str) -> bool:
     """Return whether the trash holds anything of a run before `run`."""
     found = connection.execute(
-        f"SELECT 1 FROM effects WHERE key = ? AND run < ? AND {_IN_TRASH} LIMIT 1",  # noqa: S608 - no values
+        f"SELECT 1 FROM effects WHERE key = ? AND run < ? AND {IN_TRASH} LIMIT 1",  # noqa: S608 - no values
         (key, run),
     ).fetchone()
     return found is not None
@@ -103,6 +103,6 @@ def known_runs(connection: Connection) -> frozenset[str]:
 def pruned(connection: Connection, key: str, run: str, side: Side) -> None:
     """Note that what a run kept in the trash of a side is there no more."""
     connection.execute(
-        f"UPDATE effects SET kept = ? WHERE key = ? AND run = ? AND side = ? AND {_IN_TRASH}",  # noqa: S608 - no values
+        f"UPDATE effects SET kept = ? WHERE key = ? AND run = ? AND side = ? AND {IN_TRASH}",  # noqa: S608 - no values
         (PRUNED, key, run, side.value),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
 from bm_sync.errors import UsageError
-from bm_sync.model.run import Done, ProjectRun, Run
+from bm_sync.model.run import Done, ProjectRun, Run, Status
 from bm_sync.state import rows
 from bm_sync.state.columns import Body
 from bm_sync.state.table import Connection, Reader, insert
@@ -28,7 +29,7 @@ _RUNS = Reader.of(
     "id command started ended host manifest plan_digest exit log",
 )
 _PROJECTS = Reader.of(
-    "run_projects",
+    "project_runs",
     _project_run,
     "id project key status started seconds retries message hint exit files bytes body",
 )
@@ -65,16 +66,19 @@ def end(connection: Connection, run: Run) -> None:
 def end_project(connection: Connection, ended: Ended) -> None:
     """Write what a run did to one project, and that it is the last one that saw it."""
     run, project = ended.run, ended.project
-    connection.execute(
-        "DELETE FROM actions WHERE run_project IN"
-        " (SELECT id FROM run_projects WHERE run = ? AND key = ?)",
-        (run, project.key),
-    )
+    erase(connection, run, project.key)
+    _put_last(connection, ended)
+    if is_quiet(project):
+        _put_quiet(connection, run, project)
+        return
     told = _PROJECTS.columns.keys() - {"id", "body"}
     body = Body(project.totals, project.clashes, project.problems, project.stops)
     record = (run, body, *(getattr(project, name) for name in told))
-    insert(connection, "run_projects", f"run body {' '.join(told)}", [record], "INSERT OR REPLACE")
+    insert(connection, "run_projects", f"run body {' '.join(told)}", [record])
     (number,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+    if number < 1:  # after damaged ones only
+        connection.execute("UPDATE run_projects SET id = 1 WHERE id = ?", (number,))
+        number = 1
     connection.execute("DELETE FROM actions WHERE run_project = ?", (number,))  # of a lost record
     names = _ACTIONS.columns
     found = (
@@ -82,23 +86,71 @@ def end_project(connection: Connection, ended: Ended) -> None:
         for n, done in enumerate(project.actions)
     )
     insert(connection, "actions", f"run_project n {' '.join(names)}", found)
-    _put_last(connection, ended)
+
+
+def is_quiet(project: ProjectRun) -> bool:
+    """Return whether all there is to say of a project is when it was seen, and how large it is."""
+    plain = ProjectRun(
+        project.project,
+        project.key,
+        Status.IN_SYNC,
+        project.started,
+        project.seconds,
+        files=project.files,
+        bytes=project.bytes,
+    )
+    return project == plain
+
+
+def _put_quiet(connection: Connection, run: str, project: ProjectRun) -> None:
+    """Write a record of few bytes: most records are these."""
+    name = rows.text_in(project.project)
+    connection.execute(
+        "INSERT OR IGNORE INTO project_names (key, project) VALUES (?, ?)", (project.key, name)
+    )
+    connection.execute("INSERT OR IGNORE INTO run_numbers (run) VALUES (?)", (run,))
+    at = int(datetime.fromisoformat(project.started).timestamp())
+    connection.execute(
+        "INSERT INTO quiet SELECT n.n, p.id, ?, ?, ?, ? FROM run_numbers n, project_names p"
+        " WHERE n.run = ? AND p.key = ? AND p.project = ?",
+        (at, round(project.seconds * 1000), project.files, project.bytes, run, project.key, name),
+    )
+
+
+_QUIET_OF = (
+    "FROM quiet WHERE run = (SELECT n FROM run_numbers WHERE run = ?)"
+    " AND project IN (SELECT id FROM project_names WHERE key = ?)"
+)
+
+
+def erase(connection: Connection, run: str, key: str) -> None:
+    """Remove the record of a project in a run."""
+    connection.execute(
+        "DELETE FROM actions WHERE run_project IN"
+        " (SELECT id FROM run_projects WHERE run = ? AND key = ?)",
+        (run, key),
+    )
+    connection.execute("DELETE FROM run_projects WHERE run = ? AND key = ?", (run, key))
+    connection.execute(f"DELETE {_QUIET_OF}", (run, key))
 
 
 def is_written(connection: Connection, run: str, key: str) -> bool:
     """Return whether the record of a project in a run is there."""
-    found = connection.execute(
-        "SELECT 1 FROM run_projects WHERE run = ? AND key = ?", (run, key)
-    ).fetchone()
-    return found is not None
+    text = f"SELECT 1 FROM run_projects WHERE run = ? AND key = ? UNION ALL SELECT 1 {_QUIET_OF}"  # noqa: S608 - no values
+    return connection.execute(text, (run, key, run, key)).fetchone() is not None
 
 
 def runs(connection: Connection, limit: int, project: str | None) -> tuple[Run, ...]:
     """Return the newest runs, those of one project if it is named, without actions."""
     where, values = "", []
     if project is not None:
-        where = "WHERE id IN (SELECT run FROM run_projects WHERE project = ?)"
-        values = [rows.text_in(project)]
+        where = (
+            "WHERE EXISTS (SELECT 1 FROM run_projects p WHERE p.run = runs.id AND p.project = ?)"
+            " OR EXISTS (SELECT 1 FROM quiet q WHERE q.run ="
+            " (SELECT n FROM run_numbers n WHERE n.run = runs.id) AND q.project IN"
+            " (SELECT id FROM project_names WHERE project = ?))"
+        )
+        values = [rows.text_in(project)] * 2
     found = _RUNS.read(connection, f"{where} ORDER BY id DESC", values)
     return tuple(_whole(connection, each, project) for each in islice(found, limit))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bm_sync.model.past import Effect
 from bm_sync.model.tree import Side
-from bm_sync.state import database, effects, texts
+from bm_sync.state import database, effects, texts, thinning
 from bm_sync.state.effects import Held
 
 
@@ -98,3 +98,34 @@ class Past:
             with self._db.writing() as connection:
                 for run, side in gone:
                     effects.pruned(connection, key, run, side)
+
+    def days(self, start: str, end: str) -> Iterator[str]:
+        """Yield the days (YYYYMMDD) from `start` until before `end` of which runs are recorded."""
+        while True:
+            with self._db.reading() as connection:
+                day = thinning.next_day(connection, start, end)
+            if day is None:
+                return
+            yield day
+            start = thinning.after(day)
+
+    def surplus(self, day: str, edges: thinning.Edges, whose: thinning.Whose) -> thinning.Surplus:
+        """Return which records of a day may go."""
+        with self._db.reading() as connection:
+            return thinning.surplus(connection, day, edges, whose)
+
+    def thin(self, found: thinning.Surplus, most: int | None = None) -> tuple[int, bool]:
+        """Remove up to `most` records of a day; return how many went, and whether all did."""
+        if not (found.records or found.runs):
+            return 0, True
+        with self._db.writing() as connection:
+            return thinning.remove(connection, found, most)
+
+    def shrink(self, pages: int | None = None) -> None:
+        """Give up to so many free pages back to the disk; None: all."""
+        self._db.shrink(pages)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes the state has."""
+        return self._db.size

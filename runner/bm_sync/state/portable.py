@@ -46,11 +46,11 @@ _LIMITS = {
 # Steps of SQLite's machine; a row takes about a hundred of them and as many bytes.
 _LEAST_STEPS = 20_000_000
 _STEPS_A_BYTE = 8
-_TOLD = "run_projects.key = :key"
+_TOLD = "project_runs.key = :key"
 _WORTH = f"""{_TOLD} AND (
-    EXISTS (SELECT 1 FROM actions a WHERE a.run_project = run_projects.id)
-    OR EXISTS (SELECT 1 FROM effects e WHERE e.key = :key AND e.run = run_projects.run)
-    OR run IN (SELECT run FROM run_projects WHERE {_TOLD} ORDER BY run DESC LIMIT {QUIET_RUNS})
+    EXISTS (SELECT 1 FROM actions a WHERE a.run_project = project_runs.id)
+    OR EXISTS (SELECT 1 FROM effects e WHERE e.key = :key AND e.run = project_runs.run)
+    OR run IN (SELECT run FROM project_runs WHERE {_TOLD} ORDER BY run DESC LIMIT {QUIET_RUNS})
 )"""  # noqa: S608 - no values
 
 
@@ -196,10 +196,11 @@ class _Move(Struct, frozen=True):
         known = {
             run
             for (run,) in self.target.execute(
-                "SELECT run FROM run_projects WHERE key = :key", self._key
+                "SELECT run FROM project_runs WHERE key = :key", self._key
             )
         }
-        told = checked(self.source, "run_projects", f"WHERE {where} ORDER BY run", self._key)
+        rest = f"WHERE {where} ORDER BY run"
+        told = checked(self.source, "project_runs", rest, self._key)
         for row in told:
             if row["run"] in known:
                 continue

@@ -32,6 +32,7 @@ Tell = Callable[[str], None]
 
 _CONFLICT_KEYS: Reader[str] = Reader.of("conflicts", only, "key")
 _EXITS = Reader.of("run_projects", lambda key, exit: (key, exit), "key exit")  # noqa: A006 - columns
+_KEYS: Reader[str] = Reader.of("projects", only, "key")
 _FACTS: Reader[Fact] = Reader.of("facts", only, "value")
 _SEEN = Reader.of(
     "projects",
@@ -286,7 +287,9 @@ class State:
         last = "JOIN projects ON projects.last_run = run_projects.run"
         with self._db.reading() as connection:
             where = f"{last} AND projects.key = run_projects.key"
-            return dict(_EXITS.read(connection, where))
+            quiet = "WHERE status = 'in-sync' AND last_run IS NOT NULL"  # or more is recorded
+            found = dict.fromkeys(_KEYS.read(connection, quiet), 0)
+            return found | dict(_EXITS.read(connection, where))
 
     def last_manifests(self) -> Mapping[str, str]:
         """Return the manifest of the last run of every project, by its key."""

@@ -158,9 +158,26 @@ TABLES: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
             "kept_content": maybe(DIGEST),
         },
         "texts": {"key": KEY, "path": PATH, "content": DIGEST, "text": BLOB},
+        "project_names": {"id": COUNT, "key": KEY, "project": NAME},
+        "run_numbers": {"n": COUNT, "run": RUN},
+        "quiet": {
+            "run": COUNT,
+            "project": COUNT,
+            "at": COUNT,
+            "ms": COUNT,
+            "files": COUNT,
+            "bytes": COUNT,
+        },
     }
 )
 """What every column of every table may hold."""
+
+_VIEWS = MappingProxyType({"project_runs": "run_projects"})
+
+
+def of_view(name: str) -> str:
+    """Return the table whose columns a view has; a table has its own."""
+    return _VIEWS.get(name, name)
 
 
 class Connection(sqlite3.Connection):
@@ -176,7 +193,7 @@ class Connection(sqlite3.Connection):
 
     def lose(self, table: str, row: object) -> None:
         """Count a row that is left out; the same row counts once."""
-        self.lost.add((table, hash(row)))
+        self.lost.add((of_view(table), hash(row)))
 
 
 class Reader(Struct, Generic[T], frozen=True):
@@ -195,10 +212,16 @@ class Reader(Struct, Generic[T], frozen=True):
         cls, table: str, make: Callable[..., T], names: str, *, mends: bool = False, **other: Kind
     ) -> Reader[T]:
         """Return a reader of these columns, `other` of them as another kind than theirs."""
-        kinds = {name: other.get(name, TABLES[table][name]) for name in names.split()}
+        known = TABLES[of_view(table)]
+        kinds = {name: other.get(name, known[name]) for name in names.split()}
         return cls(table, make, kinds, mends)
 
-    def read(self, connection: Connection, rest: str, values: Sequence[object] = ()) -> Iterator[T]:
+    def read(
+        self,
+        connection: Connection,
+        rest: str,
+        values: Sequence[object] | Mapping[str, object] = (),
+    ) -> Iterator[T]:
         """Yield the rows that `rest` (`WHERE key = ?`) chooses, but for those that are no such."""
         named = ", ".join(f"{self.table}.{name}" for name in self.columns)
         text = f"SELECT {named} FROM {self.table} {rest}"  # noqa: S608 - ours
@@ -243,7 +266,7 @@ def checked(
     mends: bool = False,
 ) -> Iterator[dict[str, Raw]]:
     """Yield whole rows as they are stored, but for those that are no such; `mends` as `Reader`."""
-    kinds = TABLES[table]
+    kinds = TABLES[of_view(table)]
     text = f"SELECT {', '.join(kinds)} FROM {table} {rest}"  # noqa: S608 - ours
     for row in connection.execute(text, values):
         found: dict[str, Raw] = dict(zip(kinds, row, strict=True))

@@ -28,10 +28,16 @@ from bm_sync.structs import replace
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_targets(parser)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--ignored",
         action="store_true",
         help="instead of old versions: files on the remote that the filters exclude",
+    )
+    instead.add_argument(
+        "--history",
+        action="store_true",
+        help="instead of old versions: records of runs and logs that keep_history does not keep",
     )
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="show the list, change nothing"
@@ -62,6 +68,8 @@ def run(args: Namespace, io: Io) -> Answer:
         raise UsageError("prune --json asks nothing", hint="add --yes, or --dry-run to only look")
     found = names_and_manifest(args.targets)
     here = context(args, io, found)
+    if args.history:
+        return old_versions.prune_history(args, io, here, found.names)
     if not args.ignored:
         return old_versions.prune(args, io, here, found.names)
     where = (here.manifest, select(args, found.names), here.setup)
