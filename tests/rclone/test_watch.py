@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 import servers
 from cli_outside import START, World
 from watching import Watching, is_ended, watching
+
+from bm_sync.engine import disks, watch_local
 
 MANIFEST = """\
 version: 1
@@ -220,3 +223,67 @@ def test_the_service_manager_is_told_how_it_stands(here: World, abstract: bool) 
             watch.until_rounds("asked", 1)
             watch.end()
         assert any(heard("STOPPING=1") for _ in range(1000))
+
+
+def limited(**limits: int) -> tuple[str, ...]:
+    """Return how it is started under limits of inotify of its own (Linux, user namespaces)."""
+    if subprocess.run(["unshare", "-Ur", "true"], check=False).returncode:
+        pytest.skip("no user namespaces here")
+    said = "; ".join(f"echo {most} > /proc/sys/user/{name}" for name, most in limits.items())
+    return ("unshare", "-Ur", "sh", "-c", f'{said}; exec "$@"', "sh", *START)
+
+
+def many_folders(here: World, first: int, last: int) -> None:
+    for number in range(first, last):
+        here.write(f"notes/{number}/n.md", "n\n")
+
+
+def test_folders_that_the_system_has_no_watch_for_are_told_of_and_seen_all_the_same(
+    here: World,
+) -> None:
+    many_folders(here, 0, 40)
+    with watching(here, *SELDOM, start=limited(max_inotify_watches=20)) as watch:
+        watch.until_rounds("start", 1)
+        watch.until(lambda: watch.of("blind"), "the shortage is told")
+        here.write("notes/39/later.md", "later\n")
+        watch.until_moved("39/later.md")
+        (told,) = watch.of("blind")
+        assert "watches 20 of 41 folders" in told["why"]
+        assert "sysctl fs.inotify.max_user_watches=1048576" in told["why"]
+        watch.end(0, 130)
+
+
+def test_folders_that_come_when_no_watch_is_left_are_told_of_and_seen(here: World) -> None:
+    with watching(here, *SELDOM, start=limited(max_inotify_watches=20)) as watch:
+        watch.until_rounds("start", 1)
+        here.write("notes/early.md", "early\n")
+        watch.until_moved("early.md")
+        assert watch.of("blind") == []
+        many_folders(here, 0, 40)
+        watch.until(lambda: watch.of("blind"), "the shortage is told")
+        here.write("notes/39/later.md", "later\n")
+        watch.until_moved("39/later.md")
+        watch.end(0, 130)
+
+
+def test_without_an_instance_of_inotify_every_file_is_looked_at(here: World) -> None:
+    with watching(here, *SELDOM, start=limited(max_inotify_instances=0)) as watch:
+        watch.until_rounds("start", 1)
+        watch.until(lambda: watch.of("blind"), "the limit is told")
+        assert "max_user_instances" in watch.of("blind")[0]["why"]
+        here.write("notes/later.md", "later\n")
+        watch.until_moved("later.md")
+        watch.end(0, 130)
+
+
+def test_a_file_system_that_other_machines_change_is_told_of(here: World) -> None:
+    """An sshfs or nfs is not at hand everywhere; the table of mounts is one of a test."""
+    assert watch_local.shared([str(here.root)]) is None
+    for kind in ("nfs4", "fuse.sshfs", "cifs", "9p"):
+        here.write("mounts", f"1 2 0:9 / {here.root}/notes rw - {kind} far rw\n")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(disks, "_MOUNTS", here.root / "mounts")
+            said = watch_local.shared([str(here.root / "notes")])
+        assert said is not None
+        assert f"({kind})" in said
+        assert "--poll" in said

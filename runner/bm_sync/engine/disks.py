@@ -67,6 +67,13 @@ class Mounts:
         return disks
 
 
+def kinds(root: str) -> set[str]:
+    """Return the types of the file systems that a folder lies on and has in it (`nfs4`, `ext4`)."""
+    found = list(_mounts(root))
+    around = max((m for m in found if _holds(m.at, root)), key=lambda m: len(m.at))
+    return {m.kind for m in found if m is around or not _holds(m.at, root)}
+
+
 def disks_at(folder: Path) -> Mapping[str, Disk]:
     """Return the disks of a folder that was just made; raises OSError when it is not there."""
     mounts = Mounts(str(folder))

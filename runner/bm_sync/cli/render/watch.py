@@ -24,6 +24,7 @@ from bm_sync.state.codec import flatten
 from bm_sync.state.wire import run_to_json
 
 _QUIET = {Status.IN_SYNC, Status.SKIPPED}  # nothing was to be done, or not now
+_UNSEEN = "local changes are not seen as they happen"
 _GOES_ON = "schedules and intervals go on"
 
 _NAMES: Mapping[type, str] = MappingProxyType(
@@ -62,7 +63,7 @@ def note_text(event: WatchEvent, now: datetime, *, quiet: bool) -> str:
         case Kept():
             return f"{_slips(event)}{stamp}  the manifest as it was before stays in force\n"
         case Blind():
-            return f"{stamp}  local changes are not seen: {escape(event.why)}; {_GOES_ON}\n"
+            return f"{stamp}  {_UNSEEN}: {escape(event.why)}; {_GOES_ON}\n"
         case Began() if not quiet:
             said = f"{stamp}  watching {_projects(event.projects)}\n"
             return said + (
