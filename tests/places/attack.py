@@ -4,7 +4,8 @@ Arguments: the folder that the links lead to, a seed, how many of the folders ar
 themselves, and the folders whose inside is swapped. One thing at a time, so that the attacker is
 never led outside itself. With an odd seed it waits until files arrive: then a run has looked at
 everything, and moves. It runs by itself, as any user, with nothing but the standard library;
-what it moves away it puts back, unless something new stands there. Prints how often it swapped.
+what it moves away it puts back, unless something new stands there. Prints how often it swapped,
+and how often while files were on their way.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Attack:
         self.root = self.roots[0]
         self.chance = random.Random(seed)  # noqa: S311 - a moment, no secret
         self.swaps = 0
+        self.swaps_on_the_way = 0
         self.ended = False
 
     def run(self) -> None:
@@ -49,8 +51,10 @@ class Attack:
             time.sleep(self.chance.choice(_DWELL_S))
 
     def arriving(self) -> bool:
-        """Return whether a run has made the folder in which files arrive."""
-        return any((root / ".bm-sync" / "staging").exists() for root in self.roots)
+        """Return whether a run has made the folder in which files arrive, wherever it is now."""
+        with contextlib.suppress(OSError):
+            return any((home / "staging").exists() for root in self.roots for home in _homes(root))
+        return False
 
     def whole(self) -> None:
         """Swap the folder itself."""
@@ -95,7 +99,17 @@ class Attack:
 
     def _dwell(self) -> None:
         self.swaps += 1
+        self.swaps_on_the_way += self.arriving()
         time.sleep(self.chance.choice(_DWELL_S))
+
+
+def _homes(root: Path) -> list[Path]:
+    """Return `.bm-sync` of a folder, also where it was moved away."""
+    try:
+        moved = [path for path in root.iterdir() if path.name.endswith("-.bm-sync")]
+    except OSError:  # it is swapped itself
+        moved = []
+    return [root / ".bm-sync", *moved]
 
 
 def _rename(old: Path, new: Path) -> Path:
@@ -116,7 +130,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     print("ready", flush=True)  # noqa: T201 - its one way to say something
     attack.run()
-    print(attack.swaps, flush=True)  # noqa: T201
+    print(attack.swaps, attack.swaps_on_the_way, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

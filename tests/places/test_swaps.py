@@ -38,16 +38,22 @@ def _yard(kind: str, home: Path, players: Players) -> Iterator[Yard]:
 
 
 def _play(yard: Yard, rounds: int) -> Counter[str]:
-    """Return how the runs ended that were disturbed, and how many files they moved all the same."""
+    """Return how the runs ended that were disturbed, and what they moved all the same.
+
+    `moving` counts the runs that moved files, `swapped in it` those in whose moving a swap fell.
+    """
     counted: Counter[str] = Counter()
     yard.edit(0)
     assert yard.apply().code == 0
     for number in range(1, rounds + 1):
         yard.edit(number)
-        before = yard.versions()
+        before, on_the_way = yard.versions(), yard.swaps_on_the_way
         with yard.under_attack(number):
             counted[f"exit {yard.apply().code}"] += 1
-        counted["moved"] += yard.arrived(number)
+        arrived = yard.arrived(number)
+        counted["moved"] += arrived
+        counted["moving"] += bool(arrived)
+        counted["swapped in it"] += bool(arrived) and yard.swaps_on_the_way > on_the_way
         yard.nothing_escaped()
         lost = before - yard.versions()
         assert not lost, f"lost: {[data[:20] for data in lost]}"

@@ -75,6 +75,7 @@ class Yard:
     players: Players
     attacked: tuple[Path, ...]
     swaps: int = 0
+    swaps_on_the_way: int = 0
 
     def __post_init__(self) -> None:
         self.notes = self.ground / "notes"
@@ -145,7 +146,9 @@ class Yard:
                 assert running.stdout.readline() == "ready\n"
                 yield
                 running.terminate()
-                self.swaps += int(running.stdout.readline())
+                swaps, on_the_way = map(int, running.stdout.readline().split())
+                self.swaps += swaps
+                self.swaps_on_the_way += on_the_way
             finally:
                 running.kill()
 
