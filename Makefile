@@ -6,6 +6,7 @@ DEMO := demo
 KILLS ?= 300
 ROUNDS ?= 20
 RACES ?= 100
+STATES ?= 10000
 SOURCES := $(shell find runner schemas -type f -not -name '*.pyc' 2>/dev/null)
 
 # The first interpreter that is new enough; make PYTHON=... names another.
@@ -15,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all fuzz kills races shards reference backends bench lint clean
+.PHONY: help demo test test-all fuzz states kills races shards reference backends bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -38,6 +39,9 @@ test-all: ## Run all tests on every Python 3.11+ that is found
 
 fuzz: $(VENV)/.developing ## Give every reader odd values for ten minutes; FUZZ_SECONDS=60 for one
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -q -s tests/fuzz
+
+states: $(VENV)/.developing ## Use damaged states with every command; STATES=10000 says how many
+	BM_SYNC_STATES=$(STATES) nice -n 10 $(BIN)/python -m pytest -q -s tests/fuzz -k thousands
 
 kills: $(VENV)/.developing ## Kill runs at random moments; KILLS=300 says how often
 	BM_SYNC_KILLS=$(KILLS) nice -n 10 $(BIN)/python -m pytest -q -s tests/crash tests/remotes_pair -k "hundreds or many_kills"

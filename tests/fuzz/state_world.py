@@ -1,4 +1,8 @@
-"""A world whose state is spoilt, and every command that reads it, run in this process."""
+"""A world whose state is spoilt, and every command that reads it.
+
+Commands run in this process: that is the same code, without the start of a Python each time. A
+world made to run `outside` starts the real command line.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +26,7 @@ from random import Random
 from types import FrameType
 from unittest import mock
 
+from cli_outside import START
 from fuzz import state_damage
 
 from bm_sync.cli.main import main
@@ -40,7 +47,6 @@ _LOOKS = (
     ("status", "--max-age", "1h"),
     ("plan",),
     ("history", "--limit", "1000"),
-    ("history", "--json", "--limit", "1000"),
     ("conflicts",),
     ("versions", "notes:a.md"),
     ("report", "--since", "3650d"),
@@ -48,9 +54,15 @@ _LOOKS = (
     ("report", "--html", "-"),
     ("undo", "--dry-run"),
 )
-_ACTS = (("apply", "--yes"), ("status", "--json"), ("history", "--json"), ("plan", "--json"))
+_ACTS = (
+    ("apply", "--yes"),
+    ("status", "--json"),
+    ("history", "--json", "--limit", "1000"),
+    ("plan", "--json"),
+)
 _BUG = 70
 _MOST_S = 60.0
+_LATE_S = 600
 _HARMLESS = {"\n", "\t", "\u200c", "\u200d"}
 
 
@@ -78,7 +90,10 @@ class Answer:
 class World:
     """Two projects that have been synced for a while; nothing of them is ever lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, outside: bool = False, looks: int = len(_LOOKS)) -> None:
+        self._looks = looks
+        self._outside = outside
+        self.codes: Counter[int] = Counter()
         self.root = Path(tempfile.mkdtemp(prefix="bm-sync-fuzz-"))
         self._state = self.root / "state"
         (self.root / "home").mkdir()
@@ -126,13 +141,32 @@ class World:
         }
 
     def run(self, *words: str) -> Answer:
-        """Run one command line within this process."""
-        out, err = _stream(), _stream()
+        """Run one command line."""
         env = {
             "HOME": str(self.root / "home"),
             "PATH": os.environ["PATH"],
             "BM_SYNC_STATE_DIR": str(self._state),
         }
+        answer = self._started(words, env) if self._outside else self._called(words, env)
+        self.codes[answer.code] += 1
+        return answer
+
+    def _started(self, words: tuple[str, ...], env: dict[str, str]) -> Answer:
+        path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run(
+            [*START, *words],
+            cwd=self.root,
+            env=env | path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_LATE_S,
+            check=False,
+        )
+        return Answer(words, done.returncode, done.stdout, done.stderr)
+
+    def _called(self, words: tuple[str, ...], env: dict[str, str]) -> Answer:
+        out, err = _stream(), _stream()
         before = Path.cwd()
         os.chdir(self.root)
         try:
@@ -179,7 +213,8 @@ class World:
 
     def _use(self, chance: Random, least_runs: int) -> None:
         slow = [("doctor",)] if chance.random() < 0.2 else []
-        answers = {words: self.run(*words) for words in (*_LOOKS, *slow, *_ACTS)}
+        looks = chance.sample(_LOOKS, self._looks)
+        answers = {words: self.run(*words) for words in (*looks, *slow, *_ACTS)}
         for answer in answers.values():
             answer.judge()
         if least_runs:
@@ -224,7 +259,7 @@ def _bounded(words: tuple[str, ...]) -> Iterator[None]:
         raise AssertionError(f"{words} hangs")
 
     old = signal.signal(signal.SIGALRM, late)
-    signal.alarm(600)
+    signal.alarm(_LATE_S)
     began = time.process_time()
     try:
         yield
