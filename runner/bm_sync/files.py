@@ -188,11 +188,25 @@ def read_named(file: Path, most: int, env: Mapping[str, str], *, consent: bool) 
         return _bounded(stream.read(most + 1), file, most)
 
 
-def check(file: Path, env: Mapping[str, str]) -> None:
-    """Hold a file to the rule that another program reads; raises as `read` does."""
+def check(file: Path, env: Mapping[str, str], *, regular: bool = True) -> None:
+    """Hold a file to the rule that another program reads; raises as `read` does.
+
+    One that need not be `regular` may be anything that is not waited for.
+    """
     *before, last = _way(file)
-    _check_kind(file, last.found)
+    if regular or stat.S_ISFIFO(last.found.st_mode):
+        _check_kind(file, last.found)
     _check_way(file, [*before, last], trust(env), last.path)
+
+
+def others_write(found: os.stat_result, at: int | Path, *owners: int) -> bool:
+    """Whether anybody but this user, root and `owners` owns or can write what was found there.
+
+    BM_SYNC_TRUST does not count: it says whose orders are taken, not whose folders stay still.
+    """
+    me = os.geteuid()
+    whose = Trust(me, frozenset({me, 0, *owners}))
+    return found.st_uid not in whose.users or _writers(found, whose, at) is not None
 
 
 def mode_of(file: Path, kind: Kind, *, hint: str) -> int:

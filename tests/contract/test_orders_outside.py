@@ -59,6 +59,17 @@ def test_a_manifest_that_a_run_brought_is_taken_once_its_user_named_it(here: Wor
     assert user.run("plan", HOME=str(here.root)).code == 0
 
 
+def test_the_text_of_a_known_manifest_is_not_known_in_another_folder(here: World) -> None:
+    here.write("notes/daily/sync.yaml", "version: 1\n")
+    for folder in ("known", "notes/daily"):
+        here.write(f"{folder}/note.md")
+    here.write("known/sync.yaml", HOSTILE)
+    assert World(here.root / "known").run("validate", HOME=str(here.root)).code == 0
+    here.write("notes/daily/sync.yaml", HOSTILE)  # as it was brought
+    done = inside(here).run("plan", HOME=str(here.root))
+    assert (done.code, "was brought here by a run" in done.err) == (2, True), done
+
+
 def test_a_manifest_that_its_user_edited_is_taken(here: World) -> None:
     here.write("notes/daily/sync.yaml", OUTER.replace("./notes", "./y"))
     assert inside(here).run("plan", HOME=str(here.root)).code == 0

@@ -188,7 +188,7 @@ def _saved(data: bytes) -> None:
         file = Path(folder, "saved.plan")
         file.write_bytes(data)
         with suppress(UsageError):
-            read_plan(file)
+            read_plan(file, {})
 
 
 def _run(spoils: list[tuple[list[int], Any]]) -> None:

@@ -425,3 +425,76 @@ def test_what_is_taken_over_belongs_to_who_takes_it_over(machine: Machine) -> No
     words = ("import", "bisync-state", "notes", "--workdir", str(machine.root / "listings"))
     done = machine.run(ANNA, *words, cwd=here.folder)
     assert (done.code, ".lst is not read: it belongs to" in done.err) == (2, True), done
+
+
+FTP = """\
+version: 1
+remotes:
+  far: {{type: {backend}, options: {{host: localhost, port: "1", user: anna, {option}: {file}}}}}
+projects: {{notes: {{local: ./notes, remote: far, policy: {{retry: {{attempts: 1}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize("option", ["key_file", "known_hosts_file", "pubkey_file"])
+def test_a_file_of_another_user_that_an_option_names_is_not_used(
+    machine: Machine, option: str
+) -> None:
+    here = desk(machine)
+    theirs = machine.write(MALLORY, machine.root / "theirs")
+    mine = here.put(ANNA, "mine")
+    said = {}
+    for file in (theirs, mine, "./mine", "~/missing"):
+        here.put(ANNA, "sync.yaml", FTP.format(backend="sftp", option=option, file=file))
+        said[file] = machine.run(ANNA, "plan", cwd=here.folder)
+        assert ("is not used" in said[file].out) == (file == theirs), said[file]
+    assert said[theirs].code == 2
+    reason = f"the file that the option {option} of remote far names is not used: it belongs to"
+    assert "sync.yaml:3:" in said[theirs].out
+    assert f"{reason} a user without a name (uid 20012, mode 0644), not to" in said[theirs].out
+    assert "if you trust it: BM_SYNC_TRUST=20012" in said[theirs].out
+    here.put(ANNA, "sync.yaml", FTP.format(backend="sftp", option=option, file=theirs))
+    named = machine.run(ANNA, "plan", "-f", "sync.yaml", cwd=here.folder)
+    assert (named.code, "is not used" in named.out) == (2, True), "-f is for the manifest alone"
+    taken = machine.run(ANNA, "plan", cwd=here.folder, BM_SYNC_TRUST="20012")
+    assert "is not used" not in taken.out
+
+
+def test_a_file_that_an_option_names_is_held_by_the_folders_on_the_way_too(
+    machine: Machine,
+) -> None:
+    here = desk(machine)
+    folder = machine.root / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    mine = machine.write(ANNA, folder / "credentials")
+    here.put(
+        ANNA,
+        "sync.yaml",
+        "version: 1\n"
+        f"remotes: {{far: {{type: s3, options: {{shared_credentials_file: {mine}}}}}}}\n"
+        "projects: {notes: {local: ./notes, remote: far, path: bucket/notes}}\n",
+    )
+    done = machine.run(ANNA, "plan", cwd=here.folder)
+    assert (done.code, f"they can write the folder {folder}" in done.out) == (2, True), done
+    os.mkfifo(here.folder / "pipe")
+    os.chown(here.folder / "pipe", ANNA.uid, ANNA.gid)
+    here.put(ANNA, "sync.yaml", FTP.format(backend="sftp", option="key_file", file="./pipe"))
+    done = machine.run(ANNA, "plan", cwd=here.folder)
+    assert (done.code, "it is a FIFO, not a regular file" in done.out) == (2, True), done
+
+
+def test_a_saved_plan_of_another_user_is_not_read(machine: Machine) -> None:
+    here = desk(machine)
+    text = "version: 1\nremotes: {shelf: {type: local, root: ./shelf}}\n"
+    here.put(ANNA, "sync.yaml", f"{text}projects: {{notes: {{local: ./notes, remote: shelf}}}}\n")
+    assert machine.run(ANNA, "plan", "--out", "it.plan", cwd=here.folder).code == 0
+    plan = here.folder / "it.plan"
+    os.chown(plan, MALLORY.uid, MALLORY.gid)
+    plan.chmod(0o644)
+    for words in (("apply", "--yes", "it.plan"), ("show", "it.plan")):
+        done = machine.run(ANNA, *words, cwd=here.folder)
+        assert (done.code, "it.plan is not read: it belongs to" in done.err) == (2, True), done
+        assert "if you trust it: BM_SYNC_TRUST=20012" in done.err
+    assert not (here.folder / "shelf").exists()
+    done = machine.run(ANNA, "apply", "--yes", "it.plan", cwd=here.folder, BM_SYNC_TRUST="20012")
+    assert (done.code, (here.folder / "shelf/notes/a.md").exists()) == (0, True), done

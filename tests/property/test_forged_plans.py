@@ -134,7 +134,7 @@ class Ground:
         before, kept = tree(bench), versions(bench)
         stamps = everything(bench.here), everything(bench.there)
         try:
-            plan = read_plan(file)
+            plan = read_plan(file, {})
             asyncio.run(api.apply_saved(bench.manifest(), plan, bench.setup))
         except (StalePlanError, UsageError):
             assert (everything(bench.here), everything(bench.there)) == stamps

@@ -98,23 +98,25 @@ def test_a_digest_is_that_of_document_and_schema() -> None:
         ["a", 1],
         None,
     ]
-    said = [digest(document, schema) for schema in ("{}", "{ }") for document in documents]
+    said = [
+        digest(document, schema, "sync.yaml") for schema in ("{}", "{ }") for document in documents
+    ]
     assert len(set(said)) == len(said)
-    assert digest({"a": 1}, "{}") == said[0]
+    assert digest({"a": 1}, "{}", "sync.yaml") == said[0]
 
 
 def test_another_version_judges_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = digest({}, "{}")
+    before = digest({}, "{}", "sync.yaml")
     monkeypatch.setattr("bm_sync.__version__", "0.0.0")
-    assert digest({}, "{}") != before
+    assert digest({}, "{}", "sync.yaml") != before
 
 
 def test_another_jsonschema_judges_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    before = digest({}, "{}")
+    before = digest({}, "{}", "sync.yaml")
     (tmp_path / "jsonschema.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "jsonschema", raising=False)
-    assert digest({}, "{}") != before
+    assert digest({}, "{}", "sync.yaml") != before
 
 
 def test_a_variable_that_changes_is_another_document(env: dict[str, str]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import stat
+from collections.abc import Mapping
 from pathlib import Path
 
+from bm_sync import files
 from bm_sync.cli.whole_file import replacing
 from bm_sync.errors import UsageError
 from bm_sync.model.plan import Plan
@@ -50,26 +51,14 @@ def _is_plan(file: Path) -> bool:
         return False
 
 
-def read_plan(file: Path) -> Plan:
-    """Return the plan saved in `file`; raise `UsageError` when it is not one."""
+def read_plan(file: Path, env: Mapping[str, str]) -> Plan:
+    """Return the plan saved in `file`; raise `UsageError` when it is not one, or one of others."""
     try:
-        body = json.loads(_bytes(file))
+        body = json.loads(files.read(file, _MAX_BYTES, env))
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{file} is not a saved plan: {error}", hint="make one with: bm-sync plan --out FILE"
         ) from error
     return from_json(body)
-
-
-def _bytes(file: Path) -> bytes:
-    """Return what a file holds; never waits for a pipe, and never reads more than a plan has."""
-    try:
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise UsageError(f"{file} is not a file")
-            data = stream.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise UsageError(f"{file} is too large for a saved plan")
-    return data

@@ -19,6 +19,7 @@ from weakref import WeakSet
 
 from msgspec import Struct
 
+from bm_sync import files
 from bm_sync.engine.primitives import Place
 from bm_sync.errors import BmSyncError
 from bm_sync.model.config import Links
@@ -30,7 +31,6 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ON_THE_WAY = _FOLDER | getattr(os, "O_PATH", 0)  # a folder that may be entered but not listed
 _MOST_STEPS = 1000  # on the way to a folder; links may lead in a circle
 _NOT_THROUGH = {errno.ELOOP, errno.ENOTDIR}
-_ACCESS_LIST = "system.posix_acl_access"
 
 
 class BlockedError(Exception):
@@ -373,17 +373,8 @@ def _made(root: Path) -> int:
 
 
 def others_write(folder: int) -> bool:
-    """Return whether anybody but its owner, who is this user or root, may write an open folder.
-
-    A group whose number is the owner's is the user's own (the convention of most Linux systems); an
-    access list may let others write where the mode seems to name that group.
-    """
-    info = os.fstat(folder)
-    if info.st_uid not in (os.geteuid(), 0) or info.st_mode & stat.S_IWOTH:
-        return True
-    if not info.st_mode & stat.S_IWGRP:
-        return False
-    return info.st_gid not in (os.geteuid(), 0) or _has_access_list(folder)
+    """Return whether anybody but this user and root may write an open folder: see `files`."""
+    return files.others_write(os.fstat(folder), folder)
 
 
 def movable(folder: Path) -> bool:
@@ -400,16 +391,6 @@ def movable(folder: Path) -> bool:
         finally:
             os.close(above)
     return False
-
-
-def _has_access_list(folder: int) -> bool:
-    if not hasattr(os, "getxattr"):
-        return False
-    try:
-        os.getxattr(folder, _ACCESS_LIST)
-    except OSError:
-        return False
-    return True
 
 
 def plain_stamp(info: os.stat_result) -> FileStamp:

@@ -47,7 +47,7 @@ class Report:
     """The problems found so far."""
 
     def __init__(self, file: Path, text: str = "") -> None:
-        self._file = str(file)
+        self.file = str(file)
         self._lines = {"": _split(text)}
         self._found: dict[tuple[str, int, int, str, str], Diagnostic] = {}
         self._masked_spots: list[Spot] = []
@@ -123,7 +123,7 @@ class Report:
 
     def fail(self) -> ManifestError:
         """Return the error to raise."""
-        return ManifestError(self._file, self.finish())
+        return ManifestError(self.file, self.finish())
 
     def source(self, line: int, file: str = "") -> str:
         """Return a line of the source as it stands, "" beyond the end."""
@@ -131,11 +131,11 @@ class Report:
         return lines[line - 1] if 0 < line <= len(lines) else ""
 
     def _named(self, spot: Spot) -> str:
-        return spot.file or self._file
+        return spot.file or self.file
 
     def _key(self, file: str) -> str | None:
         """Return the name of a file in spots, None when its text is not known."""
-        if file == self._file:
+        if file == self.file:
             return ""
         return file if file in self._lines else None
 

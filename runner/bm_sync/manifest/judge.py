@@ -48,7 +48,7 @@ def judge(
     if report.failed:  # parts of it are broken, so there is nothing whole to judge
         return Judged(tell_slips(document, report, json.loads(said)))
     whole = plain(document)
-    digest = remembered.digest(whole, said)
+    digest = remembered.digest(whole, said, report.file)
     if isinstance(document, Mapping) and remembered.is_known(digest, env):
         return Judged(document)
 

@@ -25,12 +25,20 @@ MOST = 100
 _DIGEST_LENGTH = 64
 
 
-def digest(document: Document, schema: str) -> str:
+def digest(document: Document, schema: str, file: str) -> str:
     """Return what stands for a verdict: of this document, by this schema, from these packages.
+
+    What the same text means elsewhere is another thing: `file` is where it stands.
 
     The document has its variables put in: what the environment says is part of what was judged.
     """
-    judged = [bm_sync.__version__, _installed("jsonschema"), schema, document]
+    judged = [
+        bm_sync.__version__,
+        _installed("jsonschema"),
+        schema,
+        document,
+        os.path.realpath(file),
+    ]
     return hashlib.sha256(json.dumps(judged).encode()).hexdigest()
 
 

@@ -16,9 +16,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from bm_sync.backends import variables
+from bm_sync import files
+from bm_sync.backends import Mark, table, variables
 from bm_sync.errors import UsageError
 from bm_sync.model.config import BackendRemote, NamedRemote
+from bm_sync.paths import home_dir
 from bm_sync.rclone.names import to_standard, usable
 from bm_sync.secret import Secret, resolve
 from bm_sync.structs import replace
@@ -28,6 +30,7 @@ DECLARED = "bm-sync-remote-{}"
 LOCAL_TYPE = "local"
 S3_TYPE = "s3"
 CONFIG_DUMP_TIMEOUT_S = 60.0
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _HOW_USED = re.compile(r":(ro|nc|writeback)\Z")
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     # Raw: a file name is bytes, and every one must come through unharmed
@@ -150,7 +153,9 @@ def declared(remote: BackendRemote, name: str, env: Mapping[str, str]) -> Defini
     options: dict[str, str | Secret] = dict(_DEFAULTS.get(remote.type, {}))
     for key, value in remote.options:
         found = value if isinstance(value, str) else resolve(value, env)
-        _check_value(remote, key, found if isinstance(found, str) else found.reveal())
+        text = found if isinstance(found, str) else found.reveal()
+        _check_value(remote, key, text)
+        _check_file(remote, key, text, env)
         options[key] = found
     return Definition(name, remote.type, tuple(options.items()), obscure=True)
 
@@ -179,6 +184,27 @@ def check_path(path: str) -> None:
     """Refuse a path that leads out of its root; raises UsageError."""
     if not all(map(usable, path.split("/"))):
         raise UsageError(f"not a path below a root: {ascii(path)[1:-1]}")
+
+
+def _check_file(remote: BackendRemote, key: str, value: str, env: Mapping[str, str]) -> None:
+    """Hold a file that an option names to the rule of `files`; one that is missing rclone tells of.
+
+    rclone puts in the home folder and variables of the environment.
+    """
+    option = table().get(remote.type, {}).get(key)
+    if not value or option is None or Mark.FILE not in option.marks:
+        return
+    home = str(home_dir(env))
+    file = Path("/", _VARIABLE.sub(lambda use: env.get(use[1] or use[2], ""), value))
+    if value == "~" or value.startswith("~/"):
+        file = Path(home, value[2:])
+    try:
+        files.check(file, env, regular=False)
+    except files.RefusedFileError as e:
+        what = f"{remote.origin}: the file that the option {key} of remote {remote.name} names"
+        raise UsageError(f"{what} is not used: {e.reason}", hint=e.hint) from e
+    except OSError:
+        return
 
 
 def _check_value(remote: BackendRemote, key: str, value: str) -> None:

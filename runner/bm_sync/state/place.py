@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from bm_sync import access
+from bm_sync import access, files
 from bm_sync.errors import StateError
 
 _PRIVATE = 0o600
@@ -68,7 +68,7 @@ def inspect(directory: Path) -> None:
         raise StateError(f"the state directory {directory} is not a directory", hint=_HINT)
     if found.st_uid != os.geteuid():
         raise _foreign(directory, found, "the state directory ")
-    if _others_write(found):
+    if files.others_write(found, real):
         hint = f"chmod 700 {directory}, or {_HINT}"
         raise StateError(f"others can write the state directory {directory}", hint=hint)
     for parent in (*real.parents, *directory.absolute().parents):
@@ -152,15 +152,6 @@ def _tighten(directory: Path) -> None:
 
 def _inspect_parent(directory: Path, parent: Path) -> None:
     found = parent.stat()
-    if _others_write(found) and not found.st_mode & stat.S_ISVTX:
+    if not found.st_mode & stat.S_ISVTX and files.others_write(found, parent, found.st_uid):
         hint = f"chmod go-w {parent}, or {_HINT}"
         raise StateError(f"others can replace the state directory {directory}", hint=hint)
-
-
-def _others_write(found: os.stat_result) -> bool:
-    """Return whether others than the owner can write.
-
-    A group whose number is the owner's is the user's own (the convention of most Linux systems).
-    """
-    by_group = found.st_mode & stat.S_IWGRP and found.st_gid != found.st_uid
-    return bool(found.st_mode & stat.S_IWOTH or by_group)

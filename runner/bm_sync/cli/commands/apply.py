@@ -98,7 +98,7 @@ def _saved(found: Targets, file: Path, args: Namespace, io: Io) -> Answer:
             hint="give names, --tag, --shard, --accept and --keep-deleted to: "
             "bm-sync plan --out FILE",
         )
-    saved = read_plan(file)
+    saved = read_plan(file, io.env)
     here = context(args, io, found)
     if args.dry_run:
         return plan_answer(loop.run(api.plan_saved(here.manifest, saved, here.setup)), here.view)

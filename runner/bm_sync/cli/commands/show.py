@@ -44,7 +44,7 @@ def run(args: Namespace, io: Io) -> Answer:
     if found.saved is not None:
         if args.origins:
             raise UsageError("--origins is for a manifest; a saved plan names the lines itself")
-        return _saved(found.saved, view(args, io))
+        return _saved(found.saved, io, view(args, io))
     file = manifest_file(args, io, found.manifest)
     if args.origins:
         from bm_sync.manifest import origins
@@ -58,10 +58,10 @@ def run(args: Namespace, io: Io) -> Answer:
     )
 
 
-def _saved(file: Path, here: View) -> Answer:
+def _saved(file: Path, io: Io, here: View) -> Answer:
     from bm_sync.cli.plans import plan_answer
     from bm_sync.cli.render.plan import saved_text
     from bm_sync.cli.saved import read_plan
 
-    plan = read_plan(file)
+    plan = read_plan(file, io.env)
     return replace(plan_answer(plan, here), text=partial(saved_text, plan, here, str(file)))
