@@ -225,11 +225,18 @@ async def listing(manifest: Manifest, name: str, side: Side, setup: Setup) -> Li
         return await inspect.listing(project, side, site)
 
 
-def why(manifest: Manifest, name: str, path: str) -> Why:
-    """Tell whether a path of a project is synced, and which rule decides."""
+async def why(
+    manifest: Manifest, asked: Sequence[tuple[str, str]], setup: Setup
+) -> tuple[Why, ...]:
+    """Tell of paths, each with its project's name, whether they are synced, and which rule decides.
+
+    Also where they stand, and what the last run did to them. Changes nothing.
+    """
     from bm_sync.engine import inspect
 
-    return inspect.why(_one(manifest, name), path)
+    projects = {name: _one(manifest, name) for name, _ in asked}
+    async with peeking(setup, tuple(projects.values()), manifest.state) as site:
+        return tuple([await inspect.why(projects[name], path, site) for name, path in asked])
 
 
 def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[ProjectStatus, ...]:

@@ -110,7 +110,9 @@ def test_reset_says_what_was_forgotten_and_what_the_next_run_does() -> None:
 
 def test_why_names_the_rule_and_its_line() -> None:
     why = Why("notes", "a.pyc", True, "excluded, by this rule", "*.pyc", _RULE)
-    assert why_text(why) == ("notes: a.pyc: excluded, by this rule\n  rule '*.pyc' (sync.yaml:9)\n")
+    assert why_text(why, VIEW) == (
+        "notes: a.pyc: excluded, by this rule\n  rule '*.pyc' (sync.yaml:9)\n"
+    )
 
 
 def test_a_listing_has_bytes_time_and_path_and_leaves_out_times_nobody_knows() -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
 from bm_sync.engine import contents
+from bm_sync.engine.answer import answer
 from bm_sync.engine.deadline import within
 from bm_sync.engine.digests import digests
 from bm_sync.engine.distant import Store
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen, observe
+from bm_sync.engine.prepare import Wants, accepted, intent
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit
-from bm_sync.model.config import Placement, Project
+from bm_sync.model.config import Mode, Placement, Project
+from bm_sync.model.plan import Action, Copy, KeepBoth, Move, ProjectPlan, Trash
 from bm_sync.model.report import Difference, ProjectCheck
 from bm_sync.model.tree import ObjectStamp, Root, Side
+from bm_sync.plan import planner
+from bm_sync.structs import replace
 
 
 async def check_all(
@@ -44,11 +49,65 @@ async def check(project: Project, site: Site, sample: int | None) -> ProjectChec
     try:
         async with within(project.policy.limits.timeout_s):
             seen = await observe(project, site)
-        return await _compare(seen, site, sample)
+        return _foretold(await _compare(seen, site, sample), await _plan(seen, site))
     except BmSyncError as e:
         return ProjectCheck(
             project.name, 0, 0, 0, (), failure=e.what, hint=e.hint, exit=int(e.exit)
         )
+
+
+async def _plan(seen: Seen, site: Site) -> ProjectPlan:
+    """Return what an apply would do about what was seen."""
+    wants = intent(seen.project, site, Wants())
+    answered = await answer(accepted(seen, wants.accept), seen.project.policy, site)
+    return planner.make(seen.project.name, seen.key, answered.observation, wants)
+
+
+def _foretold(check: ProjectCheck, plan: ProjectPlan) -> ProjectCheck:
+    """Return a check whose differences say what the next apply does about them."""
+    if not check.differences:
+        return check
+    done = {path: said for action in plan.moves for path, said in _done(action)}
+    clashes = (clash.path for clash in plan.clashes if clash.winner is None)
+    waits = dict.fromkeys(clashes, "a conflict that waits for you")
+    alone = dict.fromkeys((problem.path for problem in plan.problems), "left alone")
+    found = {**done, **waits, **alone}
+    told = (replace(d, then=found.get(d.path) or _left(d, plan)) for d in check.differences)
+    return replace(check, differences=tuple(told))
+
+
+def _done(action: Action) -> Iterator[tuple[str, str]]:
+    match action:
+        case Copy(to=to, path=path):
+            yield path, "apply sends it" if to is Side.REMOTE else "apply brings it here"
+        case Trash(side=side, path=path):
+            yield path, f"apply deletes it {_where(side)}"
+        case Move(side=side, path=path, old_path=old):
+            yield path, f"apply renames {old} {_where(side)}"
+            yield old, f"apply renames it {_where(side)}"
+        case KeepBoth(path=path):
+            yield path, "apply keeps both versions"
+        case _:
+            yield action.path, "apply settles it"
+
+
+def _where(side: Side) -> str:
+    return "here" if side is Side.LOCAL else "on the remote"
+
+
+def _left(difference: Difference, plan: ProjectPlan) -> str:
+    """Return why no apply does anything about a difference."""
+    match plan.mode, difference.what:
+        case Mode.PULL, "only local":
+            return "a pull does not send it"
+        case Mode.PULL, "differs":
+            return "changed here: a pull neither sends nor replaces it"
+        case Mode.PUSH, "only remote":
+            return "a push does not bring it"
+        case Mode.PUSH, "differs":
+            return "changed on the remote: a push neither brings nor replaces it"
+        case _:
+            return ""
 
 
 async def _compare(seen: Seen, site: Site, sample: int | None) -> ProjectCheck:

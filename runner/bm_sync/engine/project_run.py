@@ -31,7 +31,7 @@ from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, LockedError
 from bm_sync.masking import veiled
 from bm_sync.model.config import CloudRemote, Engine, FolderRemote
-from bm_sync.model.plan import MakeDir
+from bm_sync.model.plan import LEFT, MakeDir
 from bm_sync.model.run import (
     Event,
     Outcome,
@@ -271,12 +271,19 @@ class ProjectRunner:
             problems=plan.problems,
             stops=plan.stops,
             retries=ledger.retries,
-            message=plan.failure or (self._veiled(self._error.what) if self._error else None),
+            message=plan.failure or self._trouble() or self._left(status),
             hint=plan.failure_hint or (self._veiled(self._error.hint) if self._error else None),
             exit=int(code),
             files=len(sizes),
             bytes=sum(sizes.values()),
         )
+
+    def _trouble(self) -> str | None:
+        return self._veiled(self._error.what) if self._error else None
+
+    def _left(self, status: Status) -> str | None:
+        """Return what a push or a pull that went well left as it is, in words."""
+        return next((note for note in self._plan.notes if LEFT in note and status.good), None)
 
     def _spent_s(self) -> float:
         """Return how long the project took, the look at both sides included."""

@@ -56,6 +56,10 @@ __all__ = [
 ]
 
 
+LEFT = "neither sends nor replaces"
+"""What a note says of files that a push or a pull leaves as they are."""
+
+
 class Clash(Struct, frozen=True):
     """A file that both sides changed, as the plan treats it.
 

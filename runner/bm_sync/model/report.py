@@ -74,10 +74,14 @@ class ProjectStatus(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True):
-    """A path whose content differs between the sides."""
+    """A path whose content differs between the sides.
+
+    `then` is what the next apply does about it, in words; what it does not do by its mode included.
+    """
 
     path: str
     what: str  # "only local", "only remote", "differs", "unreadable: ..."
+    then: str = ""
 
 
 class ProjectCheck(Struct, frozen=True):
@@ -149,10 +153,23 @@ class Finding(Struct, frozen=True):
     hint: str | None = None
 
 
+class LastAction(Struct, frozen=True):
+    """What a run did last to a path: the kind of its action, on which side, how it ended, when."""
+
+    run: str
+    time: str
+    kind: str
+    side: Side | None
+    outcome: str
+
+
 class Why(Struct, frozen=True):
     """Why a path is synced or not.
 
-    `origin` and `pattern` are those of the rule that decided, if one did.
+    `origin` and `pattern` are those of the rule that decided, if one did. `local` and `remote` say
+    whether something of this name stands there, None where nobody looked; `agreed` whether both
+    sides agreed on it. `then` is what the next apply does about it by its mode, as far as that can
+    be said of a single path.
     """
 
     project: str
@@ -161,6 +178,11 @@ class Why(Struct, frozen=True):
     what: str
     pattern: str | None = None
     origin: Origin | None = None
+    local: bool | None = None
+    remote: bool | None = None
+    agreed: bool = False
+    then: str = ""
+    last: LastAction | None = None
 
 
 class Applied(Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from bm_sync.model.config import Mode
-from bm_sync.model.plan import Action, ProjectPlan
+from bm_sync.model.plan import LEFT, Action, ProjectPlan
 from bm_sync.model.tree import Observation
 from bm_sync.plan import (
     barrier,
@@ -79,14 +79,24 @@ def _left_by_the_mode(scene: Scene, verdicts: Mapping[str, Verdict]) -> list[str
     source = scene.source
     if source is None or scene.mode is Mode.MIRROR:
         return []
-    diffs = (scene.diffs[path] for path, found in verdicts.items() if isinstance(found, Leave))
-    left = [d for d in diffs if d.file(source) is not None and d.file(source.other) is not None]
-    if not left:
+    diffs = [scene.diffs[path] for path, found in verdicts.items() if isinstance(found, Leave)]
+    there = [d for d in diffs if d.file(source.other) is not None]
+    changed = sum(1 for d in there if d.file(source) is not None)
+    new = sum(1 for d in there if d.file(source) is None and d.row is None)
+    counts = [
+        f"{_files(number)} {'was' if number == 1 else 'were'} {word}"
+        for number, word in ((changed, "changed"), (new, "made"))
+        if number
+    ]
+    if not counts:
         return []
-    files = "1 file was" if len(left) == 1 else f"{len(left)} files were"
-    them = "it" if len(left) == 1 else "them"
-    where = f"changed on the {source.other} side"
-    return [f"{files} {where}: a {scene.mode} neither sends nor replaces {them}"]
+    them = "it" if changed + new == 1 else "them"
+    where = f"{' and '.join(counts)} on the {source.other} side"
+    return [f"{where}: a {scene.mode} {LEFT} {them}"]
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
 
 
 def _carried(

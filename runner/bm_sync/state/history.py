@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from bm_sync.errors import UsageError
+from bm_sync.model.report import LastAction
 from bm_sync.model.run import Done, ProjectRun, Run, Status
 from bm_sync.state import rows
 from bm_sync.state.columns import Body
@@ -188,6 +189,21 @@ def _whole(
 
 def _actions(connection: Connection, run_project: int) -> tuple[Done, ...]:
     return tuple(_ACTIONS.read(connection, "WHERE run_project = ? ORDER BY n", (run_project,)))
+
+
+def last_action(connection: Connection, key: str, path: str) -> LastAction | None:
+    """Return the newest action of a run on a path of a project."""
+    mine = "run_project IN (SELECT id FROM run_projects WHERE key = ?)"
+    where = f"WHERE path = ? AND {mine} ORDER BY run_project DESC, n DESC"
+    done = _ACTIONS.first(connection, where, (rows.text_in(path), key))
+    if done is None:
+        return None
+    found = connection.execute(
+        "SELECT run, started FROM run_projects WHERE id = (SELECT max(run_project) FROM actions"
+        " WHERE path = ? AND run_project IN (SELECT id FROM run_projects WHERE key = ?))",
+        (rows.text_in(path), key),
+    ).fetchone()
+    return LastAction(found[0], found[1], done.kind, done.side, done.outcome.value)
 
 
 def _put_last(connection: Connection, ended: Ended) -> None:

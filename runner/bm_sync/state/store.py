@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from bm_sync.model.report import OpenConflict
+from bm_sync.model.report import LastAction, OpenConflict
 from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.model.tree import Side
 from bm_sync.state import baselines, contents, database, history, open_conflicts, takeover
@@ -290,6 +290,12 @@ class State:
             quiet = "WHERE status = 'in-sync' AND last_run IS NOT NULL"  # or more is recorded
             found = dict.fromkeys(_KEYS.read(connection, quiet), 0)
             return found | dict(_EXITS.read(connection, where))
+
+    def last_action(self, key: str, path: str) -> LastAction | None:
+        """Return what a run did last to a path of a project, None when none did anything."""
+        now = self.key_now(key)
+        with self._db.reading() as connection:
+            return history.last_action(connection, now, path)
 
     def last_manifests(self) -> Mapping[str, str]:
         """Return the manifest of the last run of every project, by its key."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import context
 from bm_sync.cli.render.report import why_text
@@ -28,16 +29,30 @@ def run(args: Namespace, io: Io) -> Answer:
     """Find the project and the path, then the rule."""
     from bm_sync import api
 
-    if len(args.words) > 2:  # noqa: PLR2004 - a project and a path
-        raise UsageError("why takes a project and one path")
     here = context(args, io)
-    word = args.words[-1]
-    if len(args.words) == 1:
-        name, path = locate(here.manifest, io.cwd / word)
-    else:
-        name, path = args.words[0], below(here.manifest, args.words[0], word)
-    why = api.why(here.manifest, name, path)
-    return Answer(text=partial(why_text, why), data=lambda: why)
+    asked = tuple(_asked(here.manifest, args.words, io.cwd))
+    found = loop.run(api.why(here.manifest, asked, here.setup))
+    return Answer(
+        text=lambda: "".join(why_text(why, here.view) for why in found),
+        data=lambda: found[0] if len(found) == 1 else found,
+    )
+
+
+def _asked(manifest: Manifest, words: Sequence[str], cwd: Path) -> Iterator[tuple[str, str]]:
+    """Yield the projects and paths that are asked about: `NAME PATH`, `NAME:PATH` or `PATH`."""
+    names = {p.name for p in (*manifest.projects, *(e.project for e in manifest.elsewhere))}
+    left = list(words)
+    alone = len(words) == 2 and not os.path.lexists(cwd / words[0])  # noqa: PLR2004 - NAME PATH
+    while left:
+        word = left.pop(0)
+        name, colon, path = word.partition(":")
+        if left and (word in names or alone):
+            yield word, below(manifest, word, left.pop(0))
+        elif colon and path and name in names:
+            yield name, below(manifest, name, path)
+        else:
+            yield locate(manifest, cwd / word)
+        alone = False
 
 
 def locate(manifest: Manifest, file: Path) -> tuple[str, str]:

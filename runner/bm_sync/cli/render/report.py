@@ -154,14 +154,18 @@ def _check_lines(check: ProjectCheck, view: View) -> list[str]:
     said = [escape(check.failure)] if check.failure else []
     said += [escape(check.hint)] if check.hint else []
     shown = check.differences if view.cap is None else check.differences[: view.cap]
-    rows = [(escape(difference.what), escape(difference.path)) for difference in shown]
-    said += columns(rows, "<<")
+    rows = [
+        (escape(difference.what), escape(difference.path), escape(difference.then))
+        for difference in shown
+    ]
+    said += [line.rstrip() for line in columns(rows, "<<<")]
     if len(check.differences) > len(shown):
         said.append(f"… and {len(check.differences) - len(shown):,} more (--all-files)")
     said += problem_lines(check.project, check.problems, view)
     if check.differences:
         said += commands([("what apply would do", view.command("plan", check.project))])
-        said.append("a difference that the plan does not see needs `compare: full` in the policy")
+        if not all(difference.then for difference in check.differences):
+            said.append("one that no apply sees needs `compare: full` in the policy")
     return said
 
 
@@ -204,9 +208,16 @@ def reset_text(report: ResetReport) -> str:
     return f"{first}\n{escape(report.next_run)}\n"
 
 
-def why_text(why: Why) -> str:
-    """Return why a path is synced or not, with the rule and where it stands."""
+def why_text(why: Why, view: View) -> str:
+    """Return why a path is synced or not, with the rule, where it stands, what was done to it."""
     said = [f"{why.project}: {escape(why.path)}: {escape(why.what)}"]
+    if why.then:
+        said.append(f"  {why.then}")
+    if why.last is not None:
+        last = why.last
+        side = f" on the {last.side} side" if last.side is not None else ""
+        ended = "" if last.outcome == "done" else f" ({last.outcome})"
+        said.append(f"  last: {last.kind}{side}{ended}, {age(last.time, view.now)}, run {last.run}")
     if why.pattern is not None:
         place = f" ({escape(str(why.origin))})" if why.origin else ""
         said.append(f"  rule {escape(why.pattern)!r}{place}")

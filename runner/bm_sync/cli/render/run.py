@@ -34,7 +34,7 @@ def run_text(
     """Return the end screen of a run; `files` lists each action, `warnings` are by project."""
     actions = [line for project in run.projects if files for line in _actions(project, view)]
     if view.quiet:
-        return lines(labelled(_blocks(run.projects, view)))
+        return lines(labelled(_blocks([p for p in run.projects if not p.fine], view)))
     return lines(
         summary(run.projects, view),
         actions,
@@ -117,7 +117,7 @@ def _blocks(
 def _cause_alone(project: ProjectRun) -> tuple[str, str | None] | None:
     """Return what failed a project, None where something else is to be said of it, too."""
     more = project.stops or project.clashes or project.problems or project.actions
-    return None if more or not project.message else (project.message, project.hint)
+    return None if more or project.fine or not project.message else (project.message, project.hint)
 
 
 def _told(project: ProjectRun) -> list[str]:
