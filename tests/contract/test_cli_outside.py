@@ -289,11 +289,12 @@ def test_why_takes_a_project_and_a_path_or_a_path_in_its_folder(synced: World) -
 
 def test_why_does_not_call_a_file_synced_that_is_not_there(synced: World) -> None:
     said = synced.run("why", "notes", "never.md")
-    what = "not excluded: no rule matches it; there is nothing of this name in the local folder"
+    what = "not excluded: no rule matches it; there is nothing of this name on either side"
     assert (said.code, said.out) == (0, f"notes: never.md: {what}\n")
-    assert synced.run("why", "notes", "a.md").out == (
-        "notes: a.md: not excluded: no rule matches it\n"
-    )
+    there = synced.run("why", "notes", "a.md").out.splitlines()
+    assert there[0] == "notes: a.md: not excluded: no rule matches it; it stands on both sides"
+    assert there[1] == "  both sides agreed on it, and it was not changed here since"
+    assert there[2].startswith("  last: copy on the remote side, ")
 
 
 def test_init_writes_a_valid_manifest_and_never_overwrites(here: World) -> None:

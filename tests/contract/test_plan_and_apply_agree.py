@@ -22,6 +22,11 @@ version: 1
 remotes:
   shelf: {type: local, root: ./cloud}
   nowhere: {type: sftp, options: {host: 127.0.0.1, port: "1", user: me}}
+  keyless: {type: s3, options: {provider: Other, access_key_id: {env: NO_SUCH_KEY}}}
+  fileless: {type: sftp, options: {host: 127.0.0.1, user: me, pass: {file: ./no-such-file}}}
+  wordless: {type: sftp, options: {host: 127.0.0.1, user: me, pass: {command: "exit 7"}}}
+  unknown: {rclone: no-such-remote}
+  cloud: {type: basic-memory-cloud}
 projects:
   notes: {local: ./notes, remote: %(remote)s, policy: {%(policy)s}}
 """
@@ -139,6 +144,40 @@ def a_remote_that_cannot_be_reached(here: World) -> None:
     declared(here, "mode: two-way, retry: {attempts: 1}", remote="nowhere")
 
 
+def a_secret_that_is_not_set(here: World) -> None:
+    declared(here, remote="keyless")
+
+
+def a_secret_whose_file_is_missing(here: World) -> None:
+    declared(here, remote="fileless")
+
+
+def a_secret_whose_command_fails(here: World) -> None:
+    declared(here, remote="wordless")
+
+
+def a_remote_that_rclone_does_not_know(here: World) -> None:
+    declared(here, remote="unknown")
+
+
+def nobody_signed_in(here: World) -> None:
+    declared(here, remote="cloud")
+
+
+def a_file_against_a_folder(here: World) -> None:
+    synced(here)
+    here.write("notes/thing")
+    here.write("cloud/notes/thing/inside.md")
+
+
+def a_file_of_another_user_that_may_not_be_read(here: World) -> None:
+    synced(here)
+    here.write("notes/closed.md")
+    (here.root / "notes/closed.md").chmod(0)
+    if os.access(here.root / "notes/closed.md", os.R_OK):
+        pytest.skip("root reads every file")
+
+
 def a_project_that_is_local_only(here: World) -> None:
     here.write("sync.yaml", "version: 1\nprojects: {notes: {local: ./gone, remote: null}}\n")
 
@@ -175,6 +214,13 @@ REASONS: tuple[tuple[Callable[[World], None], Exit, bool], ...] = (
     (a_pipe_and_something_to_do, Exit.FAILED, True),
     (a_link_in_the_place_of_a_folder, Exit.FAILED, True),
     (a_remote_that_cannot_be_reached, Exit.FAILED, True),
+    (a_secret_that_is_not_set, Exit.USAGE, True),
+    (a_secret_whose_file_is_missing, Exit.USAGE, True),
+    (a_secret_whose_command_fails, Exit.USAGE, True),
+    (a_remote_that_rclone_does_not_know, Exit.USAGE, True),
+    (nobody_signed_in, Exit.NOT_SIGNED_IN, True),
+    (a_file_against_a_folder, Exit.OK, True),
+    (a_file_of_another_user_that_may_not_be_read, Exit.FAILED, True),
     (a_project_that_is_local_only, Exit.OK, False),
     (a_project_that_is_cloud_only, Exit.OK, True),
     (a_project_of_another_machine, Exit.OK, False),
@@ -196,7 +242,9 @@ def test_a_plan_exits_as_the_apply_will(
     done = here.run("apply", "--yes", "--json")
     assert (planned.code, done.code) == (code, code), (planned, done)
     assert asked.code == (Exit.PENDING if code is Exit.OK and work else code), asked
-    unseen = reason is a_remote_that_cannot_be_reached  # there is nothing to hold the plan to
+    unseen = bool(planned.json["data"]["projects"]) and bool(
+        planned.json["data"]["projects"][0]["failure"]
+    )  # there is nothing to hold the plan to
     assert (shown.code, dry.code) == (code, Exit.STALE if unseen else code), (shown, dry)
     assert bool(planned.json["errors"]) == bool(done.json["errors"])
 
@@ -227,3 +275,16 @@ def test_the_most_serious_project_decides() -> None:
     lost = replace(FAILED, failure_exit=int(Exit.RCLONE))
     assert plan(ARCHIVE, PROBLEMS, lost).exit is Exit.RCLONE
     assert replace(FAILED, failure_exit=0).exit is Exit.FAILED
+
+
+@pytest.mark.parametrize("rclone", ["missing", "old"])
+def test_a_plan_without_an_rclone_exits_as_the_apply_will(tmp_path: Path, rclone: str) -> None:
+    here = world(tmp_path)
+    declared(here, remote="shelf" if rclone == "missing" else "nowhere")
+    program = tmp_path / "rclone"
+    if rclone == "old":
+        program.write_text("#!/bin/sh\necho rclone v1.60.0\n")
+        program.chmod(0o755)
+    given = ("--rclone", str(program))
+    planned, done = here.run(*given, "plan"), here.run(*given, "apply", "--yes")
+    assert (planned.code, done.code) == (6, 6), (planned, done)

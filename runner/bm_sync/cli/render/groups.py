@@ -69,6 +69,19 @@ def several(names: Sequence[str]) -> str:
     return count(len(names), "project")
 
 
+def told_once(said: Sequence[Block]) -> list[Block]:
+    """Return blocks of which those that say the same are one, with the names of all."""
+    shared = together_by_cause([(name, ("\0".join(lines), None)) for name, lines in said])
+    blocks: list[Block] = []
+    for name, lines in said:
+        names = shared.get(name)
+        if names is None:
+            blocks.append((name, lines))
+        elif names[0] == name:
+            blocks.append((several(names), [*lines, some(names)]))
+    return blocks
+
+
 def shared_lines(names: Sequence[str], view: View) -> list[str]:
     """Return which projects have a cause in common, and the command that tries them again."""
     said = [some(names)]

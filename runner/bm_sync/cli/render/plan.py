@@ -34,10 +34,12 @@ _GONE = 3  # projects that are not declared any more, each with its own lines
 
 def plan_text(plan: Plan, view: View, *, following: str | None = None) -> str:
     """Return the whole plan; `following` is the last line, the command that comes next."""
-    last = [total_line(plan)] + ([following] if following else [])
+    moving = not view.quiet or any(project.moves for project in plan.projects)
+    last = ([total_line(plan)] if moving else []) + ([following] if following else [])
     shown = [p for p in plan.projects if not (view.quiet and p.in_sync)]
+    lined = [p for p in shown if not (view.quiet and p.failure)]  # their block says it all
     return lines(
-        summary(shown, view),
+        summary(lined, view),
         labelled(_blocks(shown, view)),
         [line for project in plan.projects for line in _files(project, view)],
         gone_lines(plan, view),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bm_sync.cli.render.groups import Block, commands, labelled, problem_lines
+from bm_sync.cli.render.groups import (
+    Block,
+    commands,
+    labelled,
+    problem_lines,
+    several,
+    some,
+    told_once,
+)
 from bm_sync.cli.render.run import status_words
 from bm_sync.cli.render.text import age, columns, count, escape, lines, size
 from bm_sync.cli.render.view import View
@@ -34,11 +42,13 @@ def status_text(
     """Return the table of all projects as last seen, and which of them are overdue."""
     if not rows:
         return "no project is declared\n"
-    overdue = [f"{row.project} {view.paint(since_text(row, view), 'red')}" for row in late]
+    overdue = _overdue(late, view)
     if view.quiet and late:
         return lines(overdue)
     total = _status_total(rows)
-    rows = sorted((r for r in rows if failing(r) or not view.quiet), key=_rank)
+    if view.quiet:
+        return lines(labelled(told_once([_in_words(row) for row in rows if failing(row)])))
+    rows = sorted(rows, key=_rank)
     table = columns([_HEADS, *(_status_row(row, view) for row in rows)], "<<<<<>>><<")
     said: list[Block] = [
         (row.project, [escape(said)])
@@ -53,8 +63,32 @@ def status_text(
     ]
     if any(row.conflicts for row in rows):
         ways.append(("what to do about conflicts", view.command("conflicts")))
-    head = [view.paint(table[0], "dim"), *table[1:]] if rows else []
-    return lines(head, labelled(said), overdue, commands(ways), [total])
+    head = [view.paint(table[0], "dim"), *table[1:]]
+    return lines(head, labelled(told_once(said)), overdue, commands(ways), [total])
+
+
+def _in_words(row: ProjectStatus) -> Block:
+    """Return how the last run of a project ended, and why."""
+    assert row.result is not None  # noqa: S101 - a run left work
+    word = status_words(Status(row.result))
+    return row.project, [f"{word}: {escape(row.message)}" if row.message else word]
+
+
+def _overdue(late: Sequence[ProjectStatus], view: View) -> list[str]:
+    """Return since when projects are not in sync, those of one age in one line."""
+    ages: dict[str, list[str]] = {}
+    for row in late:
+        ages.setdefault(since_text(row, view), []).append(row.project)
+    return [
+        f"{names[0] if len(names) == 1 else several(names)} {view.paint(_of(names, age), 'red')}"
+        for age, names in ages.items()
+    ]
+
+
+def _of(names: Sequence[str], age: str) -> str:
+    if len(names) == 1:
+        return age
+    return f"{age.replace('was', 'were', 1)}: {some(names)}"
 
 
 def failing(row: ProjectStatus) -> bool:
@@ -140,7 +174,8 @@ def check_text(checks: Sequence[ProjectCheck], view: View) -> str:
         for check in checks
     ]
     blocks = [(check.project, said) for check in checks if (said := _check_lines(check, view))]
-    return lines(columns(rows, "<<>>"), labelled(blocks), [_check_total(checks)])
+    told = labelled(told_once(blocks))
+    return lines(told) if view.quiet else lines(columns(rows, "<<>>"), told, [_check_total(checks)])
 
 
 def _check_words(check: ProjectCheck) -> str:
@@ -183,6 +218,8 @@ def _check_total(checks: Sequence[ProjectCheck]) -> str:
 
 def doctor_text(findings: Sequence[Finding], view: View) -> str:
     """Return a line for each finding; the hints below it."""
+    if view.quiet:
+        findings = [finding for finding in findings if finding.health is not Health.OK]
     words = {Health.OK: "ok", Health.WARNING: "WARNING", Health.FAULT: "FAULT"}
     colours = {Health.OK: "green", Health.WARNING: "yellow", Health.FAULT: "red"}
     edge = max(map(len, words.values()))
@@ -194,7 +231,8 @@ def doctor_text(findings: Sequence[Finding], view: View) -> str:
         if finding.hint:
             said.append(" " * (edge + 2) + escape(finding.hint))
     faults = sum(1 for finding in findings if finding.health is Health.FAULT)
-    return lines(said, [count(faults, "fault") if faults else "no fault found"])
+    end = [] if view.quiet else [count(faults, "fault") if faults else "no fault found"]
+    return lines(said, end)
 
 
 def reset_text(report: ResetReport) -> str:
