@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all fuzz states kills races shards reference backends bench lint clean
+.PHONY: help demo test test-all fuzz states kills races shards reference schemas backends bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -54,6 +54,9 @@ shards: $(VENV)/.developing ## Kill shards at one store; ROUNDS=20 says how many
 
 reference: $(VENV)/.developing ## Write docs/reference.md from the parser and the schema
 	$(BIN)/python docs/generate.py
+
+schemas: $(VENV)/.developing ## Write the schemas of plans, runs, events and fleet notes from their types
+	$(BIN)/python docs/schemas.py
 
 backends: $(VENV)/.developing ## Write the table of rclone's options from the installed rclone
 	$(BIN)/python docs/backends.py

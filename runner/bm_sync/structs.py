@@ -8,9 +8,20 @@ here too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
+
+_MOST = 2**63 - 1
+
+Number = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
+"""A whole number of 64 bits; bounds are held where a value is read, not where it is made."""
+Count = Annotated[int, Meta(ge=0, le=_MOST)]
+"""A number of bytes, files, folders or conflicts."""
+Text = Annotated[str, Meta(max_length=65_536)]
+"""A text that is not a file's."""
 
 if TYPE_CHECKING:
     # The type checker holds the changes to names and types for this one, for Structs as well.
@@ -24,6 +35,11 @@ else:
         import dataclasses
 
         return dataclasses.replace(value, **changes)  # noqa: TID251 - for what is no Struct
+
+
+def dashed(name: str) -> str:
+    """Return how a class is called in JSON: `KeepBoth` is keep-both."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 def names(kind: type) -> tuple[str, ...] | None:

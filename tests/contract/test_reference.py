@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from bm_sync.cli.catalogue import SUMMARIES
 from bm_sync.manifest.codes import Code
 from bm_sync.paths import schema_file
@@ -15,8 +17,8 @@ from bm_sync.paths import schema_file
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+def generator(name: str = "generate") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -27,6 +29,12 @@ def generator() -> ModuleType:
 def test_the_reference_is_up_to_date() -> None:
     page = (DOCS / "reference.md").read_text("utf-8")
     assert page == generator().reference(), "run: make reference"
+
+
+@pytest.mark.parametrize("name", ["plan", "run", "event", "fleet"])
+def test_a_schema_says_what_the_types_say(name: str) -> None:
+    """Change the types, run `make schemas`, and describe what is new."""
+    assert schema_file(name).read_text("utf-8") == generator("schemas").text(name)
 
 
 def test_every_command_code_and_key_of_the_schema_is_there() -> None:

@@ -177,7 +177,10 @@ def test_a_plan_with_every_kind_of_action_fits_printed_saved_and_shown(lively: W
     assert lively.run("show", "today.plan", "--json").json["data"] == saved
 
     projects, whole = by_name(printed), schema("plan")
-    forms = [target(form, whole) for form in whole["definitions"]["action"]["oneOf"]]
+    forms = [
+        target(form, whole)
+        for form in whole["definitions"]["project"]["properties"]["actions"]["items"]["oneOf"]
+    ]
     known = {form["properties"]["kind"]["enum"][0] for form in forms}
     taken_back = {"restore"}  # only a plan of undo has it, see test_undo
     assert {action["kind"] for action in projects["notes"]["actions"]} == known - taken_back

@@ -24,7 +24,7 @@ from bm_sync.filters.matcher import Matcher
 from bm_sync.filters.rules import check, parse
 from bm_sync.model.config import BUILT_IN, FilterSet, Rule
 from bm_sync.model.plan import Plan
-from bm_sync.plan import decode as plans
+from bm_sync.plan import wire as plans
 from bm_sync.plan.wire import digest, from_json, to_json
 from bm_sync.rclone.names import from_standard, to_standard, usable
 from bm_sync.rclone.wire import Unusable, entry_of
@@ -167,7 +167,7 @@ def _plan(spoils: list[tuple[list[int], Any]]) -> None:
     body = _spoilt(to_json(rich()), spoils)
     for forged in (False, True):
         try:
-            plan = plans.plan(body, version=1) if forged else from_json(body)
+            plan = plans.read(body) if forged else from_json(body)
             _leads_nowhere_else(plan)
             assert digest(plan.projects)
         except UsageError:

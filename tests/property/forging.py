@@ -13,11 +13,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from msgspec import to_builtins
+
 from bm_sync.engine.jail import stamp_of
 from bm_sync.errors import UsageError
 from bm_sync.model.config import Direction, Mode
 from bm_sync.model.plan import Guard, Reason
-from bm_sync.plan import decode, wire
+from bm_sync.plan import wire
 
 Json = dict[str, Any]
 
@@ -189,7 +191,8 @@ class Forger:
             info = (self.sides[side] / path).lstat()
         except OSError:
             return None
-        return {"kind": "file", **stamp_of(info)._asdict()}
+        found: Json = to_builtins(stamp_of(info))
+        return found
 
     def _stop(self) -> Json:
         return {
@@ -257,6 +260,6 @@ def _files(folder: Path) -> list[str]:
 def _seal(plan: Json) -> None:
     """Make the digest right, as far as the plan can be read at all."""
     try:
-        plan["digest"] = wire.sealed(decode.plan(json.loads(json.dumps(plan)), version=1)).digest
+        plan["digest"] = wire.sealed(wire.read(json.loads(json.dumps(plan)))).digest
     except UsageError:
         return

@@ -7,12 +7,13 @@ there).
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import get_args
 
 from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.model.tree import Side, Stamp
+from bm_sync.structs import Count, Text, dashed
 
 
 class Reason(StrEnum):
@@ -39,22 +40,30 @@ class Reason(StrEnum):
     LEFT = "synced once, excluded since"
 
 
-class Copy(Struct, frozen=True):
+class Act(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag=dashed):
+    """One action; its `kind` is the name of its class as JSON has it."""
+
+    @property
+    def kind(self) -> str:
+        """Return copy, trash, move, keep-both, ..."""
+        return str(self.__struct_config__.tag)
+
+
+class Copy(Act, frozen=True):
     """Copy `path` to side `to`; replaces what stands there when the stamp of that side is not None.
 
     `kept_as`: the conflict copy that already holds the version being replaced, so the trash need
     not.
     """
 
-    kind: ClassVar[str] = "copy"
-    path: str
+    path: Text
     to: Side
-    size: int
+    size: Count
     reason: Reason
     local: Stamp | None
     remote: Stamp | None
-    content: str | None = None
-    kept_as: str | None = None
+    content: Text | None = None
+    kept_as: Text | None = None
 
     @property
     def source(self) -> Stamp:
@@ -69,23 +78,22 @@ class Copy(Struct, frozen=True):
         return self.local if self.to is Side.LOCAL else self.remote
 
 
-class Trash(Struct, frozen=True):
+class Trash(Act, frozen=True):
     """Move the file at `path` on `side` to the trash.
 
     `early`: before the copies, because a folder takes its name.
     """
 
-    kind: ClassVar[str] = "trash"
-    path: str
+    path: Text
     side: Side
-    size: int
+    size: Count
     reason: Reason
     local: Stamp | None
     remote: Stamp | None
     early: bool = False
 
 
-class Move(Struct, frozen=True):
+class Move(Act, frozen=True):
     """Rename `old_path` to `path` on `side`, because the other side did.
 
     The stamp of `side` is the one at `old_path`, that of the other side the one at `path`. In a
@@ -93,18 +101,17 @@ class Move(Struct, frozen=True):
     the source of a mirror, may have none there.
     """
 
-    kind: ClassVar[str] = "move"
-    path: str
-    old_path: str
+    path: Text
+    old_path: Text
     side: Side
-    size: int
+    size: Count
     reason: Reason
     local: Stamp | None
     remote: Stamp | None
-    content: str | None = None
+    content: Text | None = None
 
 
-class KeepBoth(Struct, frozen=True):
+class KeepBoth(Act, frozen=True):
     """Keep the losing version of a conflict, the one on side `loser`, as `copy_path` on both sides.
 
     `gives_way`: the file leaves `path` on its side, because a folder of that name comes from the
@@ -112,18 +119,17 @@ class KeepBoth(Struct, frozen=True):
     when this succeeded.
     """
 
-    kind: ClassVar[str] = "keep-both"
-    path: str
-    copy_path: str
+    path: Text
+    copy_path: Text
     loser: Side
-    size: int
+    size: Count
     reason: Reason
     local: Stamp | None
     remote: Stamp | None
     gives_way: bool = False
 
 
-class Restore(Struct, frozen=True):
+class Restore(Act, frozen=True):
     """Bring a version that was kept back to `path` on `side`; what stands there goes to the trash.
 
     It stands at `kept` on side `keeper`: a path in the trash, below the side's base (see
@@ -131,16 +137,15 @@ class Restore(Struct, frozen=True):
     for the purpose (merged, or given by a person) is put into `layout.NEW` while it is brought.
     """
 
-    kind: ClassVar[str] = "restore"
-    path: str
+    path: Text
     side: Side
     keeper: Side
-    kept: str
-    size: int
+    kept: Text
+    size: Count
     reason: Reason
     local: Stamp | None
     remote: Stamp | None
-    content: str | None = None
+    content: Text | None = None
 
     @property
     def target(self) -> Stamp | None:
@@ -153,64 +158,59 @@ class Restore(Struct, frozen=True):
         return layout.is_home(self.kept)
 
 
-class Adopt(Struct, frozen=True):
+class Adopt(Act, frozen=True):
     """Nothing moves: both sides hold the same content and only the baseline learns it."""
 
-    kind: ClassVar[str] = "adopt"
-    path: str
-    size: int
+    path: Text
+    size: Count
     reason: Reason
     local: Stamp
     remote: Stamp
-    content: str | None
+    content: Text | None
 
 
-class Forget(Struct, frozen=True):
+class Forget(Act, frozen=True):
     """Nothing moves: the file or folder `path` is gone from both sides and the baseline drops it.
 
     `folder` tells which: a name may be forgotten as the one while it is learnt as the other.
     """
 
-    kind: ClassVar[str] = "forget"
-    path: str
+    path: Text
     reason: Reason
     local: None = None
     remote: None = None
     folder: bool = False
 
 
-class AdoptDir(Struct, frozen=True):
+class AdoptDir(Act, frozen=True):
     """Nothing moves: the baseline learns a folder that stands on both sides.
 
     It may come to stand there by a copy below it.
     """
 
-    kind: ClassVar[str] = "adopt-dir"
-    path: str
+    path: Text
     reason: Reason = Reason.FOLDER
     local: None = None
     remote: None = None
 
 
-class MakeDir(Struct, frozen=True):
+class MakeDir(Act, frozen=True):
     """Make the empty folder `path` on `side`."""
 
-    kind: ClassVar[str] = "make-dir"
-    path: str
+    path: Text
     side: Side
     reason: Reason
     local: None = None
     remote: None = None
 
 
-class RemoveDir(Struct, frozen=True):
+class RemoveDir(Act, frozen=True):
     """Remove folder `path` on `side` when it is empty.
 
     `early`: before the copies, because a file takes its name.
     """
 
-    kind: ClassVar[str] = "remove-dir"
-    path: str
+    path: Text
     side: Side
     reason: Reason
     early: bool = False
@@ -219,4 +219,5 @@ class RemoveDir(Struct, frozen=True):
 
 
 Action = Copy | Trash | Move | KeepBoth | Restore | Adopt | Forget | AdoptDir | MakeDir | RemoveDir
+ALL: tuple[type[Act], ...] = get_args(Action)
 MEMORY_ONLY = (Adopt, Forget, AdoptDir)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Origin(Struct, frozen=True):
+class Origin(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a value was said.
 
     Lines and columns count from 1; line 0 means that no file said it: `file` then names what did

@@ -28,6 +28,7 @@ from bm_sync.model.action import (
 )
 from bm_sync.model.config import BUILT_IN, Direction, Loser, Mode, Origin
 from bm_sync.model.tree import FilterChange, Problem, ProblemKind, Side, Stamp
+from bm_sync.structs import Count, Text
 
 __all__ = [
     "MEMORY_ONLY",
@@ -60,7 +61,7 @@ LEFT = "neither sends nor replaces"
 """What a note says of files that a push or a pull leaves as they are."""
 
 
-class Clash(Struct, frozen=True):
+class Clash(Struct, frozen=True, forbid_unknown_fields=True):
     """A file that both sides changed, as the plan treats it.
 
     `winner` is None when it waits for a person (`winner: stop`, or push/pull that may not
@@ -68,13 +69,13 @@ class Clash(Struct, frozen=True):
     nothing moves.
     """
 
-    path: str
+    path: Text
     winner: Side | None
     loser: Loser | None
-    kept: str | None
+    kept: Text | None
     local: Stamp | None
     remote: Stamp | None
-    what: str
+    what: Text
 
 
 class Guard(StrEnum):
@@ -90,7 +91,7 @@ class Guard(StrEnum):
     LISTING = "listing"
 
 
-class Stop(Struct, frozen=True):
+class Stop(Struct, frozen=True, forbid_unknown_fields=True):
     """A guard that refuses the plan of a project.
 
     `what` is one sentence with the figures; `paths` are all paths concerned in plan order. `accept`
@@ -100,29 +101,29 @@ class Stop(Struct, frozen=True):
 
     guard: Guard
     side: Side
-    what: str
-    paths: tuple[str, ...] = ()
-    accept: str | None = None
+    what: Text
+    paths: tuple[Text, ...] = ()
+    accept: Text | None = None
     origin: Origin = BUILT_IN
-    hint: str | None = None
+    hint: Text | None = None
 
 
-class Accept(Struct, frozen=True):
+class Accept(Struct, frozen=True, forbid_unknown_fields=True):
     """What the user lets through on the command line, exact figures only; None accepts nothing.
 
     `device` is for a root that lies on another disk, `devices` for folders inside.
     """
 
-    delete: int | None = None
-    overwrite: int | None = None
-    bytes: int | None = None
+    delete: Count | None = None
+    overwrite: Count | None = None
+    bytes: Count | None = None
     device: bool = False
     empty_side: bool = False
-    listing: int | None = None
-    devices: tuple[str, ...] = ()
+    listing: Count | None = None
+    devices: tuple[Text, ...] = ()
 
 
-class Wants(Struct, frozen=True):
+class Wants(Struct, frozen=True, forbid_unknown_fields=True):
     """What the caller asks of a plan.
 
     `at` is the time that names of conflict copies may need, None for now.
@@ -133,31 +134,31 @@ class Wants(Struct, frozen=True):
     at: datetime | None = None
 
 
-class Author(Struct, frozen=True):
+class Author(Struct, frozen=True, forbid_unknown_fields=True):
     """Who made a plan: the user's login name and what the machine is called."""
 
-    user: str = ""
-    host: str = ""
+    user: Text = ""
+    host: Text = ""
 
 
-class Totals(Struct, frozen=True):
+class Totals(Struct, frozen=True, forbid_unknown_fields=True):
     """The figures of a plan.
 
     Files and bytes; `up` and `down` count copies, `delete` trashed files.
     """
 
-    up: int = 0
-    down: int = 0
-    delete_local: int = 0
-    delete_remote: int = 0
-    move: int = 0
-    conflicts: int = 0
-    folders: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
+    up: Count = 0
+    down: Count = 0
+    delete_local: Count = 0
+    delete_remote: Count = 0
+    move: Count = 0
+    conflicts: Count = 0
+    folders: Count = 0
+    bytes_up: Count = 0
+    bytes_down: Count = 0
 
 
-class ProjectPlan(Struct, frozen=True):
+class ProjectPlan(Struct, frozen=True, forbid_unknown_fields=True):
     """What would happen to one project.
 
     `key` identifies its two roots (see `state`); `local` and `remote` are the roots as a person
@@ -165,25 +166,25 @@ class ProjectPlan(Struct, frozen=True):
     `was` is what it was before, when it takes the memory of that, else "".
     """
 
-    project: str
-    key: str
+    project: Text
+    key: Text
     mode: Mode
     direction: Direction
-    local: str
-    remote: str
+    local: Text
+    remote: Text
     actions: tuple[Action, ...] = ()
     clashes: tuple[Clash, ...] = ()
     problems: tuple[Problem, ...] = ()
     stops: tuple[Stop, ...] = ()
     filter_change: FilterChange = FilterChange()
     totals: Totals = Totals()
-    files_local: int = 0
-    files_remote: int = 0
-    notes: tuple[str, ...] = ()
-    failure: str | None = None
-    failure_hint: str | None = None
-    failure_exit: int = 0
-    was: str = ""
+    files_local: Count = 0
+    files_remote: Count = 0
+    notes: tuple[Text, ...] = ()
+    failure: Text | None = None
+    failure_hint: Text | None = None
+    failure_exit: Count = 0
+    was: Text = ""
 
     @property
     def moves(self) -> tuple[Action, ...]:
@@ -230,14 +231,14 @@ class Undeclared(Struct, frozen=True):
     `key` begins like its key, for `reset --key`. `local` and `remote` are as a person reads them.
     """
 
-    name: str
-    key: str
-    local: str
-    remote: str
-    files: int
+    name: Text
+    key: Text
+    local: Text
+    remote: Text
+    files: Count
 
 
-class Plan(Struct, frozen=True):
+class Plan(Struct, frozen=True, forbid_unknown_fields=True):
     """The plans of all selected projects.
 
     `undeclared` is told in a plan of the whole manifest, whose absolute path is `manifest`.
@@ -245,11 +246,11 @@ class Plan(Struct, frozen=True):
     can make it, so it tells damage and not who wrote the plan.
     """
 
-    created: str
-    manifest: str
-    manifest_digest: str
+    created: Text
+    manifest: Text
+    manifest_digest: Text
     projects: tuple[ProjectPlan, ...]
-    digest: str = ""
+    digest: Text = ""
     wants: Wants = Wants()
     author: Author = Author()
     undeclared: tuple[Undeclared, ...] = ()

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from bm_sync.structs import Count, Number, Text
+
 
 class Side(StrEnum):
     """The two sides of a project."""
@@ -29,19 +31,23 @@ class Side(StrEnum):
         return Side.REMOTE if self is Side.LOCAL else Side.LOCAL
 
 
-class FileStamp(NamedTuple):
+class FileStamp(
+    Struct, frozen=True, forbid_unknown_fields=True, gc=False, tag_field="kind", tag="file"
+):
     """The stamp of a file in a folder of this machine (lstat).
 
     Any edit moves ctime_ns, whatever it restores.
     """
 
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+    size: Count
+    mtime_ns: Number
+    ctime_ns: Number
+    inode: Number
 
 
-class ObjectStamp(NamedTuple):
+class ObjectStamp(
+    Struct, frozen=True, forbid_unknown_fields=True, gc=False, tag_field="kind", tag="object"
+):
     """The stamp of a file behind rclone: size and content where hashes are listed, else the time.
 
     `mtime_ns` is None when it was not asked for (buckets). `tag` is what a server calls the version
@@ -49,10 +55,10 @@ class ObjectStamp(NamedTuple):
     all four.
     """
 
-    size: int
-    content: str | None
-    mtime_ns: int | None
-    tag: str | None = None
+    size: Count
+    content: Text | None
+    mtime_ns: Number | None
+    tag: Text | None = None
 
 
 Stamp = FileStamp | ObjectStamp
@@ -108,7 +114,7 @@ class ProblemKind(StrEnum):
     DEVICE = "device"  # a folder on another file system than last time
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, forbid_unknown_fields=True):
     """A path that cannot be synced.
 
     It and everything below it are left as they are on both sides.     `silent_alone`: worth a word
@@ -192,7 +198,7 @@ class Merged(NamedTuple):
     size: int
 
 
-class FilterChange(Struct, frozen=True):
+class FilterChange(Struct, frozen=True, forbid_unknown_fields=True):
     """What a change of the filters does to the set of synced paths.
 
     Nothing of it is deleted.

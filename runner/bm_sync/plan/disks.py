@@ -134,7 +134,10 @@ def _standing(observation: Observation, side: Side, folder: str) -> tuple[int, i
             agreed += 1
             file = files.get(path)
             seen = file.stamp if file is not None else None
-            if isinstance(seen, FileStamp) and seen[:2] == stamp[:2]:
+            if isinstance(seen, FileStamp) and (seen.size, seen.mtime_ns) == (
+                stamp.size,
+                stamp.mtime_ns,
+            ):
                 stands += 1
     return stands, agreed
 

@@ -25,7 +25,7 @@ Json = dict[str, object]
 
 VERSION = 1
 
-_EVENT_NAMES: Mapping[type, str] = MappingProxyType(
+EVENT_NAMES: Mapping[type, str] = MappingProxyType(
     {
         ProjectStarted: "project-started",
         Transferring: "transferring",
@@ -56,7 +56,7 @@ def run_from_json(value: object) -> Run:
 
 def event_to_json(event: Event) -> Json:
     """Return an event as schemas/v1/event.schema.json describes it."""
-    return {"version": VERSION, "event": _EVENT_NAMES[type(event)], **_object(event)}
+    return {"version": VERSION, "event": EVENT_NAMES[type(event)], **_object(event)}
 
 
 def _object(value: Run | Event) -> Json:
