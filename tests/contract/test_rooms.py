@@ -47,10 +47,10 @@ ROOMS: Mapping[str, str] = {
         "locks lease lease_claim lease_hand lease_note lease_place lease_told leases "
         "patience shared_place shared_state unlock"
     ),
-    "engine.run": "prepare project_run reconcile team gone",
+    "engine.run": "prepare project_run reconcile team",
     "engine.reporting": "report report_grid report_sums",
     "engine.notify": "notices noticing hooks hooks_facts conditions around ended_early",
-    "engine.monitoring": "health overview fleet fleet_note fleet_place doctor",
+    "engine.monitoring": "health overview gone fleet fleet_note fleet_place doctor",
     "engine.imports": "import_bisync adopt",
     "engine.watch": (
         "watch watch_alone watch_clock watch_local watch_manifest watch_memory watch_news "
@@ -65,9 +65,9 @@ ROOMS: Mapping[str, str] = {
     ),
     "manifest.sections": (
         "cloud conditions filtersets fleet hooks notify policies projects remotes "
-        "schedules state_home belonging was"
+        "schedules state_home belonging"
     ),
-    "manifest.whole": "build loader near_side orders overlap",
+    "manifest.whole": "build loader near_side orders overlap was",
     "manifest.show": "show shown_targets origins origins_parts starter",
 }
 
