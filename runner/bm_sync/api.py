@@ -332,8 +332,13 @@ def reset(
             return overview.reset(name, now, state, declared=declared)
 
 
-async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Finding]:
-    """Yield what would make a run fail, one finding after the other."""
+async def doctor(
+    manifest: Manifest | None, setup: Setup, *, create_bucket: str | None = None
+) -> AsyncIterator[Finding]:
+    """Yield what would make a run fail, one finding after the other.
+
+    `create_bucket` is the remote whose bucket is made first.
+    """
     from bm_sync.engine import doctor as examining
     from bm_sync.engine.opening import open_rclone
     from bm_sync.engine.site import Site
@@ -345,6 +350,8 @@ async def doctor(manifest: Manifest | None, setup: Setup) -> AsyncIterator[Findi
         try:
             async with open_rclone(setup, ()) as rclone:
                 site = Site(setup, state, rclone)
+                if create_bucket is not None and manifest is not None:
+                    yield await examining.create_bucket(manifest, create_bucket, site)
                 async for finding in examining.examine(manifest, setup, state, site):
                     yield finding
         except RcloneMissingError as e:

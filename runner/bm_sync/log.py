@@ -32,6 +32,12 @@ def none() -> Iterable[Secret]:
     return ()
 
 
+def info(message: str, **facts: str) -> None:
+    """Log a line wherever lines go; nowhere when nothing is set up."""
+    quiet()
+    logger.opt(depth=1).info(message, **facts)
+
+
 def quiet() -> None:
     """Take away loguru's own handler, which shows local variables in tracebacks."""
     with suppress(ValueError):  # it is gone already

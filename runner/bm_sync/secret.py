@@ -21,6 +21,8 @@ from bm_sync.paths import home_dir
 MAX_BYTES = 64 * 1024
 COMMAND_TIMEOUT_S = 30.0
 _SAID_CHARS = 200
+_MEANT_FOR_SHELL = re.compile(r"[|$><;&*~`]")
+_NO_SHELL = "a command runs without a shell; for pipes and variables write: sh -c '...'"
 
 
 class Secret:
@@ -129,17 +131,24 @@ def _of_command(ref: SecretRef, env: Mapping[str, str]) -> str:
         # its output, which may hold the secret, must not travel with a cause
         raise _error(ref, f"gave no answer in {COMMAND_TIMEOUT_S:.0f} s") from None
     except OSError as e:
-        raise _error(ref, f"cannot be run: {e.strerror}") from e
+        raise _error(ref, f"cannot be run: {e.strerror}", _shell_hint(ref)) from e
     if done.returncode:
-        raise _error(ref, f"ended with exit code {done.returncode}{_said(done.stderr, words)}")
+        why = f"ended with exit code {done.returncode}{_said(done.stderr, words)}"
+        raise _error(ref, why, _shell_hint(ref))
     if len(done.stdout) > MAX_BYTES:
         raise _error(ref, "printed more than 64 KiB")
     return _decoded(ref, done.stdout).strip()
 
 
+def _shell_hint(ref: SecretRef) -> str | None:
+    return _NO_SHELL if _MEANT_FOR_SHELL.search(ref.value) else None
+
+
 def _said(stderr: bytes, words: list[str]) -> str:
-    """Return the end of what a command said, without its arguments, which may be secret."""
-    text = ascii(" ".join(stderr[-MAX_BYTES:].decode("utf-8", "replace").split()))[1:-1]
+    """Return the last line a command said, without its arguments, which may be secret."""
+    lines = stderr[-MAX_BYTES:].decode("utf-8", "replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), "")
+    text = ascii(" ".join(last.split()))[1:-1]
     told = redact(text, [Secret(word) for word in words[1:]])[-_SAID_CHARS:]
     return f"; it said: {told}" if told else ""
 

@@ -66,7 +66,7 @@ def test_what_passes_by_itself_is_ridden_out(
     ("fault", "words"),
     [
         (Drop(), "connection reset by peer"),
-        (Answer(503), "StatusCode: 503"),
+        (Answer(503), "the store answers 503"),
     ],
     ids=["dropped", "503"],
 )
@@ -89,9 +89,9 @@ def test_a_store_that_does_not_answer_fails_the_project_before_anything_moves(
     [
         (Cut(3, upwards=True), "connection reset by peer"),
         (Flip(upwards=True), "BadDigest"),
-        (Answer(507), "QuotaExceeded"),
-        (Answer(403, code="AccessDenied"), "AccessDenied"),
-        (Answer(404, code="NoSuchBucket"), "NoSuchBucket"),
+        (Answer(507), "the quota of the account is used up"),
+        (Answer(403, code="AccessDenied"), "access denied"),
+        (Answer(404, code="NoSuchBucket"), "the bucket does not exist"),
     ],
     ids=["cut", "wrong bytes", "quota", "forbidden", "bucket gone"],
 )
@@ -187,7 +187,8 @@ def test_keys_that_are_revoked_in_mid_run_stop_it_and_lose_nothing(line: Line, m
     run = line.bench.apply()
     assert line.proxy.struck[moment] >= 1
     assert run.exit == 1
-    assert all("InvalidAccessKeyId" in text for text in missed(run).values()), run
+    told = "the store does not know the access key"
+    assert all(told in text for text in missed(run).values()), run
     assert line.whole()
     line.proxy.strike(Answer(403, code="InvalidAccessKeyId"))
     before = everything(line.bench.here)
@@ -205,8 +206,8 @@ def test_a_bucket_that_is_gone_stops_the_project_and_changes_nothing(line: Line)
     run = line.bench.apply()
     assert (run.exit, run.stops[0].guard) == (3, Guard.STORE)
     where = f"shelf:{servers.BUCKET}/{line.prefix}/notes"
-    assert run.stops[0].what == f"the store that holds {where} is missing"
-    assert run.stops[0].hint == "check its name and the credentials"
+    assert run.stops[0].what == f"the bucket of {where} does not exist"
+    assert run.stops[0].hint == "make it: bm-sync doctor --create-bucket shelf; or correct its name"
     assert everything(line.bench.here) == before
     line.heals()
 
@@ -247,6 +248,6 @@ def test_a_store_that_finds_our_clock_wrong_whatever_we_do_names_the_clock(line:
     line.proxy.strike(Answer(403, code="RequestTimeTooSkewed"))
     run = line.bench.apply()
     assert (run.exit, run.status, run.actions) == (1, Status.FAILED, ())
-    assert "RequestTimeTooSkewed" in (run.message or "")
+    assert "the clock of this machine and that of the store" in (run.message or "")
     assert run.hint == "set the clock of this machine; a store refuses what seems old"
     line.heals()

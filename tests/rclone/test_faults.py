@@ -11,7 +11,7 @@ import pytest
 import servers
 
 from bm_sync.rclone.client import Rclone
-from bm_sync.rclone.faults import Fault, RcloneError, classify
+from bm_sync.rclone.faults import Fault, RcloneError, classify, plain
 from bm_sync.rclone.remotes import Fs
 from bm_sync.rclone.transfer import Batch
 
@@ -60,6 +60,61 @@ S3 = "operation error S3: PutObject, https response error StatusCode: "
 )
 def test_a_sentence_of_rclone_means_one_fault(text: str, fault: Fault) -> None:
     assert classify(text) is fault
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            f'{S3}0, , Get "http://h:9/b": dial tcp 10.0.0.1:9: connect: connection refused',
+            "10.0.0.1:9 refuses the connection",
+        ),
+        (
+            "Get http://h/: dial tcp: lookup h on 1.1.1.1:53: no such host",
+            "the host h cannot be found",
+        ),
+        (
+            f'{S3}0, , Get "https://h:9/b": http: server gave HTTP response to HTTPS client',
+            "h:9 speaks http, and https was asked for",
+        ),
+        (
+            'Get "https://h/": tls: failed to verify certificate: x509: signed by nobody',
+            "the certificate of h is not trusted: signed by nobody",
+        ),
+        ("dial tcp 10.0.0.1:9: i/o timeout", "10.0.0.1:9 does not answer"),
+        (
+            f"{S3}403, api error InvalidAccessKeyId: no such key",
+            "the store does not know the access key",
+        ),
+        (f"{S3}403, api error SignatureDoesNotMatch", "the secret key does not fit the access key"),
+        (
+            f"{S3}403, RequestID: 1, api error AccessDenied",
+            "the store does not allow this account what was asked (PutObject: access denied)",
+        ),
+        (f"{S3}404, api error NoSuchBucket: The specified bucket", "the bucket does not exist"),
+        (
+            f"{S3}503, RequestID: 1, HostID: , api error SlowDown: reduce",
+            "the store answers 503 to PutObject: SlowDown: reduce",
+        ),
+        (
+            f"{S3}507, RequestID: 1, api error InsufficientStorage",
+            "there is no room left on the store",
+        ),
+        ("googleapi: Error 403: storageQuotaExceeded", "the quota of the account is used up"),
+        (
+            "error in ListJSON: couldn't list files: Unauthorized: 401 Unauthorized",
+            "the server refuses the user name or the password (401)",
+        ),
+        (
+            "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none password]",
+            "the SSH server refuses the sign-in (tried: none password)",
+        ),
+        ("open /x: read-only file system", "open /x: read-only file system"),
+        ("something nobody has seen", "something nobody has seen"),
+    ],
+)
+def test_a_sentence_of_rclone_is_told_by_its_cause(text: str, cause: str) -> None:
+    assert plain(text) == cause
 
 
 async def fault_of_listing(rclone: Rclone, fs: Fs) -> Fault:

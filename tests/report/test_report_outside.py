@@ -165,9 +165,9 @@ def test_a_project_or_an_rclone_that_cannot_be_reached_fails_no_report(here: Wor
     said = here.run("report", "--html", "page.html", "--json")
     assert said.code == 0
     notes, work = said.json["data"]["projects"]
-    assert "connection refused" in notes["drift"]["failure"]
+    assert "refuses the connection" in notes["drift"]["failure"]
     assert work["drift"]["failure"] is None
-    assert "connection refused" in (here.root / "page.html").read_text("utf-8")
+    assert "refuses the connection" in (here.root / "page.html").read_text("utf-8")
     gone = here.run("--rclone", "/nowhere/rclone", "report", "--json").json["data"]
     assert "/nowhere/rclone" in gone["no_drift"]
     assert slips(gone) == []

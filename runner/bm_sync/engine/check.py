@@ -110,12 +110,19 @@ def _left(difference: Difference, plan: ProjectPlan) -> str:
             return ""
 
 
+def missing_words(root: Root) -> str:
+    """Return what is wrong with a root that is not a folder, after its name."""
+    if root is Root.STORE_MISSING:
+        return "lies in a bucket that does not exist"
+    return f"is {root.replace('-', ' ')}"
+
+
 async def _compare(seen: Seen, site: Site, sample: int | None) -> ProjectCheck:
     local, remote = seen.observation.local, seen.observation.remote
     for side, tree in ((Side.LOCAL, local), (Side.REMOTE, remote)):
         if tree.root is not Root.FOLDER:
             name = seen.project.name
-            what = f"the {side} root is {tree.root.replace('-', ' ')}"
+            what = f"the {side} root {missing_words(tree.root)}"
             hint = f"what apply would do: bm-sync plan {quote(name)}"
             return ProjectCheck(name, 0, 0, 0, (), failure=what, hint=hint, exit=1)
     both = sorted(local.files.keys() & remote.files.keys())

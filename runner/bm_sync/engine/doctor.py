@@ -11,18 +11,21 @@ from pathlib import Path
 
 from bm_sync import access
 from bm_sync.engine.site import Site
-from bm_sync.errors import BmSyncError
+from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import (
+    BackendRemote,
     CloudRemote,
     DistantRemote,
     FolderRemote,
     Lease,
     Manifest,
+    NamedRemote,
     Placement,
     Project,
     Remote,
 )
 from bm_sync.model.report import Finding, Health, Setup
+from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import S3_TYPE
 from bm_sync.state.store import State
 
@@ -139,13 +142,44 @@ async def _remote(remote: DistantRemote, site: Site) -> AsyncIterator[Finding]:
         await site.rclone.ping(fs)
         skew = await site.rclone.clock_skew_s(fs)
     except BmSyncError as e:
-        yield Finding(subject, Health.FAULT, e.what, e.hint)
+        yield Finding(subject, Health.FAULT, *await _trouble(remote, e, site))
         return
     said = await site.cloud.describe(remote) if isinstance(remote, CloudRemote) else fs.label
     yield Finding(subject, Health.OK, f"{said} answers")
     if skew is not None:
         health = Health.WARNING if abs(skew) > _SKEW_S else Health.OK
         yield Finding(f"{subject}: clock", health, f"differs from ours by {round(skew):+d} s")
+
+
+async def _trouble(remote: DistantRemote, error: BmSyncError, site: Site) -> tuple[str, str | None]:
+    """Return what is wrong with a remote, and what to do about it."""
+    missing = isinstance(error, RcloneError) and error.fault in (Fault.MISSING, Fault.STORE_MISSING)
+    if not missing or isinstance(remote, CloudRemote):
+        return error.what, error.hint
+    _, features = await site.connected(remote)
+    if not features.bucket_based:
+        return f"{remote.name}:{remote.root} does not exist", "the first apply makes it"
+    what = f"the bucket of {remote.name}:{remote.root} does not exist"
+    making = f"bm-sync doctor --create-bucket {shlex.quote(remote.name)}"
+    return what, f"make it: {making}; or correct {remote.origin}"
+
+
+async def create_bucket(manifest: Manifest, name: str, site: Site) -> Finding:
+    """Make the bucket that a remote's root names; raises BmSyncError when there is none to make."""
+    remote = next((r for r in manifest.remotes if r.name == name), None)
+    if not isinstance(remote, BackendRemote | NamedRemote):
+        known = ", ".join(r.name for r in manifest.remotes if isinstance(r, DistantRemote))
+        raise UsageError(
+            f"there is no remote {name!a} with buckets", hint=f"they are: {known or 'none'}"
+        )
+    fs, features = await site.connected(remote)
+    bucket = remote.root.partition("/")[0]
+    if not features.bucket_based or not bucket:
+        what = "has folders, which a run makes" if not features.bucket_based else "names no bucket"
+        raise UsageError(f"{remote.origin}: remote {name} {what}", hint="see its root and type")
+    await site.rclone.make_bucket(fs)
+    await site.rclone.ping(fs)
+    return Finding(f"remote {name}: bucket", Health.OK, f"{bucket} is there")
 
 
 async def _lease(remote: DistantRemote, site: Site) -> AsyncIterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bm_sync import access
+from bm_sync.engine.check import missing_words
 from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import at_source, local_label, project_key, remote_label
 from bm_sync.engine.near import near_store
@@ -203,8 +204,8 @@ def _near(project: Project, matcher: Matcher) -> Tree:
 def _listing(project: Project, side: Side, tree: Tree, root: str) -> Listing:
     if tree.root is not Root.FOLDER:
         raise UsageError(
-            f"{root}: the folder of project '{project.name}' is {tree.root.replace('-', ' ')}",
-            hint=f"bm-sync status {project.name} shows when it was last seen",
+            f"{root}: the folder of project '{project.name}' {missing_words(tree.root)}",
+            hint=f"bm-sync plan {project.name} tells what to do",
         )
     entries = (*_files(tree), *(Listed(p, 0, is_dir=True) for p in tree.dirs))
     return Listing(

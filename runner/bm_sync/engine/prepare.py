@@ -56,7 +56,7 @@ from bm_sync.plan import disks, guard, planner
 from bm_sync.plan.folders import CREATED
 from bm_sync.plan.intent import Intent
 from bm_sync.plan.wire import sealed
-from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.faults import Fault, RcloneError, advice
 from bm_sync.structs import replace
 
 if TYPE_CHECKING:
@@ -271,26 +271,16 @@ def _pinned(project: Project, site: Site, error: PinnedError) -> ProjectPlan:
     )
 
 
-_HINTS = {
-    Fault.AUTH: "check the keys of remote '{name}' ({origin})",
-    Fault.CONFIG: "check the options of remote '{name}' ({origin})",
-    Fault.FORBIDDEN: "check what the account of remote '{name}' may do",
-    Fault.TRANSIENT: "is it running, and reachable from here? bm-sync doctor looks at every remote",
-    Fault.DAEMON: "run it again; bm-sync doctor looks at rclone",
-}
-
-
 def _hint(project: Project, error: BmSyncError) -> str | None:
     """Return what to do about a remote that cannot be read."""
     remote = project.remote
     if not isinstance(error, RcloneError) or isinstance(remote, FolderRemote | None):
         return None
-    if "RequestTimeTooSkewed" in error.what:
-        return "set the clock of this machine; a store refuses what seems old"
     if isinstance(remote, CloudRemote) and error.fault is Fault.AUTH:
         return "new keys are refused, too; bm-sync cloud status tells what the account may do"
-    hint = _HINTS.get(error.fault)
-    return hint and hint.format(name=remote.name, origin=remote.origin)
+    if error.fault is Fault.DAEMON:
+        return "run it again; bm-sync doctor looks at rclone"
+    return advice(error, remote.name, remote.origin)
 
 
 def _local_only(project: Project, site: Site) -> ProjectPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,16 @@ from bm_sync.engine.opening import machine_suffix
 from bm_sync.engine.place import Place, as_opaque
 from bm_sync.engine.retry import persistent
 from bm_sync.engine.routed import DAV_TYPE, Routed
-from bm_sync.errors import BmSyncError
-from bm_sync.model.config import CloudRemote, DistantRemote, FolderRemote, Project, Retry
+from bm_sync.errors import BmSyncError, SecretError
+from bm_sync.model.config import (
+    BackendRemote,
+    CloudRemote,
+    DistantRemote,
+    FolderRemote,
+    NamedRemote,
+    Project,
+    Retry,
+)
 from bm_sync.model.report import Setup
 from bm_sync.paths import home_dir
 from bm_sync.rclone.faults import RcloneError
@@ -57,6 +66,8 @@ class Site(Struct):
     _conditions: dict[str, bool] = field(default_factory=dict)
     _opaque: dict[str, bool] = field(default_factory=dict)
     _cloud: Workspaces | None = None
+    _secretless: dict[str, SecretError] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     @property
     def home(self) -> Path:
@@ -92,11 +103,20 @@ class Site(Struct):
             return await self.cloud.connected(remote)
         key = remote_key(remote)
         async with self._connecting.setdefault(key, asyncio.Lock()):
+            if key in self._secretless:
+                raise self._secretless[key]
             if key not in self._connected:
-                fs = await self.rclone.connect(remote, self.setup.env)
+                fs = await self._connect(remote, key)
                 self._connected[key] = fs, await self.rclone.features(fs)
             found = self._connected[key]
             return as_opaque(*found) if self.known_opaque(remote) else found
+
+    async def _connect(self, remote: BackendRemote | NamedRemote, key: str) -> Fs:
+        try:
+            return await self.rclone.connect(remote, self.setup.env)
+        except SecretError as e:
+            self._secretless[key] = e  # the next project would only run its command again
+            raise
 
     def known_opaque(self, remote: DistantRemote) -> bool | None:
         """Return whether the hashes that a remote lists are none; None where nobody has looked."""
@@ -152,7 +172,16 @@ class Site(Struct):
 
     async def patiently(self, retry: Retry, attempt: Callable[[], Awaitable[T]]) -> T:
         """Ask something again while its failure may pass by itself."""
-        return await persistent(retry, lambda *_: None, attempt)
+        began = time.monotonic()
+
+        def notice(number: int, wait_s: float, cause: str) -> None:
+            if cause not in self._told:  # once, whichever project asks
+                self._told.add(cause)
+                each_s = (time.monotonic() - began) / number
+                left_s = (retry.attempts - number) * (each_s + wait_s)
+                self.setup.tell(f"{cause}; trying for another {max(1, round(left_s))} s")
+
+        return await persistent(retry, notice, attempt)
 
 
 def _conditions_key(remote: DistantRemote, base: Fs) -> str:

@@ -122,8 +122,10 @@ def _root(case: _Case, side: Side) -> Iterator[Stop]:
             what = f"{label} is a symbolic link"
             yield Stop(Guard.ROOT, side, what, hint="name the folder itself in the manifest")
         case Root.STORE_MISSING:
-            what = f"the store that holds {label} is missing"
-            yield Stop(Guard.STORE, side, what, hint="check its name and the credentials")
+            what = f"the bucket of {label} does not exist"
+            name = case.intent.remote_name if side is Side.REMOTE else label.partition(":")[0]
+            hint = f"make it: bm-sync doctor --create-bucket {name}; or correct its name"
+            yield Stop(Guard.STORE, side, what, hint=hint)
 
 
 def _listing(case: _Case, side: Side) -> Iterator[Stop]:

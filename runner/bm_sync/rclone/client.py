@@ -33,6 +33,7 @@ from bm_sync.rclone.names import is_text
 from bm_sync.rclone.rc import Answer
 from bm_sync.rclone.remotes import (
     DECLARED,
+    S3_TYPE,
     Definition,
     Fs,
     declared,
@@ -158,6 +159,7 @@ class Rclone:
             await self._session.define(definition)
         self._members[definitions[0].name] = members(definitions)
         top = declared_fs(remote, definitions[0].name, definitions[0].type)
+        self._calls.origins[remote.name] = remote.origin
         if self._userconf.left_s(definitions, env) != float("inf"):
             self._calls.watch(top, partial(self._signed_in, remote, env))
             if remote not in self._keeping:
@@ -403,6 +405,13 @@ class Rclone:
     async def mkdir(self, fs: Fs, path: str) -> None:
         """Make a folder with its parents; nothing happens when it is there, or on a bucket."""
         await self._do("operations/mkdir", fs, path)
+
+    async def make_bucket(self, fs: Fs) -> None:
+        """Make the bucket that a root lies in; nothing happens when it is there."""
+        root = fs.root
+        if fs.type == S3_TYPE:  # ours are told not to, so that a misspelt one is never made
+            root = root.replace(":", ",no_check_bucket=false:", 1)
+        await self.mkdir(replace(fs, root=root), "")
 
     async def rmdir(self, fs: Fs, path: str) -> bool:
         """Remove an empty folder; False when it is not empty or not there."""

@@ -224,7 +224,8 @@ class Listings:
             answer = await self._rc.do("operations/list", params, hook=entry_hook)
         except RcloneError as e:
             if e.fault is Fault.MISSING and can.bucket_based:
-                raise RcloneError(e.what, fault=Fault.STORE_MISSING) from e
+                what = "the bucket does not exist"
+                raise RcloneError(what, fault=Fault.STORE_MISSING, said=e.raw) from e
             raise
         seen = await self._rc.progress(group)
         await self._rc.forget(group)

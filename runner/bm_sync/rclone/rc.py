@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bm_sync.rclone.faults import Fault, RcloneError, classify
+from bm_sync import log
+from bm_sync.rclone.faults import Fault, RcloneError, classify, plain
 from bm_sync.rclone.remotes import named
 from bm_sync.rclone.wire import Progress, progress_of
 from bm_sync.secret import Secret, redact
@@ -60,7 +61,12 @@ class Rc:
 
     def error(self, text: str) -> RcloneError:
         """Return the error that rclone's sentence reports, secrets removed."""
-        return RcloneError(redact(named(text), self.secrets), fault=classify(text))
+        said = redact(named(text), self.secrets)
+        what = plain(said)
+        if what == said:
+            return RcloneError(said, fault=classify(text))
+        log.info("rclone said: {said}", said=said)
+        return RcloneError(what, fault=classify(text), said=said)
 
     async def close(self) -> None:
         """Close the connections; the daemon goes on."""

@@ -128,7 +128,7 @@ def refusals(result: Told) -> list[RcloneError]:
 
 
 def _may_be_keys(error: RcloneError) -> bool:
-    return error.fault in (Fault.AUTH, Fault.FORBIDDEN) and _CLOCK not in error.what
+    return error.fault in (Fault.AUTH, Fault.FORBIDDEN) and _CLOCK not in error.raw
 
 
 def _remote(fs: Fs) -> str:

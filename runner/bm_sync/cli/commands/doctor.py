@@ -20,6 +20,11 @@ from bm_sync.model.report import Finding, Health
 def add(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_manifest(parser)
+    parser.add_argument(
+        "--create-bucket",
+        metavar="REMOTE",
+        help="make the bucket that the root of a remote names, then look at everything",
+    )
 
 
 def run(args: Namespace, io: Io) -> Answer:
@@ -27,7 +32,9 @@ def run(args: Namespace, io: Io) -> Answer:
     from bm_sync import api
 
     manifest, first = _manifest(args, io)
-    findings = (first, *loop.run(_all(api.doctor(manifest, setup(args, io)))))
+    around, making = setup(args, io), args.create_bucket
+    found = loop.run(_all(api.doctor(manifest, around, create_bucket=making)))
+    findings = (first, *found)
     faults = tuple(found for found in findings if found.health is Health.FAULT)
     return Answer(
         text=partial(doctor_text, findings, view(args, io)),

@@ -5,6 +5,7 @@ A plan and a run speak of these in the same sentences.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -59,7 +60,8 @@ def together_by_cause(
     for name, cause in causes:
         if cause is not None:
             what, hint = cause
-            groups.setdefault((what.replace(name, "\0"), hint), []).append(name)
+            named = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", what)
+            groups.setdefault((named, hint), []).append(name)
     shared = [tuple(names) for names in groups.values() if len(names) > 1]
     return {name: names for names in shared for name in names}
 
