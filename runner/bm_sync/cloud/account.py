@@ -65,6 +65,7 @@ class Account:
     ) -> None:
         self.host = host
         self._kept = kept
+        self._over: Tokens | None = None  # whose session has ended: nobody asks for it again
         self._shelf = shelf
         self._lock = lock
         self._why = why or "there is no sign-in for it on this machine"
@@ -179,6 +180,8 @@ class Account:
     async def _renew(self, http: httpx.AsyncClient, old: Tokens) -> Secret:
         async with keeping.locked(self._lock):
             known = self._reread(old)
+            if known is None and self._over == old:
+                raise signed_out(self.host, "the session has ended")
             if known is None:
                 known = await _to_its_end(self._refreshed(http))
             self._kept = known
@@ -209,6 +212,7 @@ class Account:
             other = self._on_disk()
             if other and isinstance(other.credential, Tokens) and other != kept:
                 return other
+            self._over = kept.credential
             raise signed_out(self.host, "the session has ended") from None
         after = replace(kept, credential=tokens)
         self._shelf.write(after)

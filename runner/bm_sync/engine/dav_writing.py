@@ -18,6 +18,7 @@ from bm_sync.cloud.dav_wire import DavError, DavFault
 from bm_sync.engine.dav_faults import told
 from bm_sync.engine.dav_project import DavProject
 from bm_sync.engine.dav_upload import Pace, outgoing, put
+from bm_sync.errors import BmSyncError
 from bm_sync.parallel import at_once
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
@@ -33,6 +34,7 @@ class _Tally(Struct):
     bytes: int = 0
     sent: set[str] = field(default_factory=set)
     failed: dict[str, RcloneError] = field(default_factory=dict)
+    ended: BmSyncError | None = None
 
     def progress(self) -> Progress:
         """Return the figures so far."""
@@ -44,7 +46,8 @@ class _Tally(Struct):
         """Return how the batch ended; a failure that may pass is told before others."""
         faults = sorted(self.failed.values(), key=lambda e: e.fault is not Fault.TRANSIENT)
         first = faults[0] if faults else None
-        return BatchResult(first, self.files, self.bytes, self.failed, frozenset(self.sent))
+        sent = frozenset(self.sent)
+        return BatchResult(first, self.files, self.bytes, self.failed, sent, self.ended)
 
 
 class Writer:
@@ -69,15 +72,21 @@ class Writer:
         above = f"{folder}/" if folder else ""
 
         async def one(path: str) -> None:
+            if tally.ended is not None:
+                return
             try:
                 size = await self.upload((source, path), above + path, condition)
             except RcloneError as e:
                 tally.failed[path] = e
+            except BmSyncError as e:  # the others that are on their way come to their ends
+                tally.ended = e
             else:
                 if size is not None:
                     tally.files += 1
                     tally.bytes += size
                     tally.sent.add(path)
+                    if opts.on_sent is not None:
+                        opts.on_sent(path)
             if on_progress is not None:
                 on_progress(tally.progress())
 

@@ -18,6 +18,7 @@ from bm_sync.engine.distant import Distant
 from bm_sync.engine.landing import Landing
 from bm_sync.engine.retry import of_all_files, repeatable
 from bm_sync.engine.scope import Errand, Giver, agreed, as_object, salvage
+from bm_sync.errors import LockedError
 from bm_sync.model.plan import Copy, Restore
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Stamp, same_version
@@ -150,6 +151,7 @@ class Departures:
         async def put(action: Copy | Restore) -> None:
             async with source.lend([action.path]) as here:
                 await self._put_if(by_action[action], here)
+            self._acknowledge(by_action[action])
 
         done = await self._distant.each(list(by_action), put)
         sent = {a.path: by_action[a] for a in done}
@@ -216,7 +218,12 @@ class Departures:
     ) -> BatchResult:
         """Send what is pending; return how it ended as if it were one batch."""
         limits = self._scope.policy.limits
-        how = Batch(transfers=limits.transfers, checkers=limits.checkers, new_only=new_only)
+        how = Batch(
+            transfers=limits.transfers,
+            checkers=limits.checkers,
+            new_only=new_only,
+            on_sent=None if self.landing.needed else lambda p: self._acknowledge(pending[p]),
+        )
         ended = BatchResult(None)
         try:
             for portion in await source.portions(list(pending.values())):
@@ -224,7 +231,7 @@ class Departures:
                 ended = ended.followed_by(result)
                 if of_all_files(result.fault):
                     break
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, LockedError):
             new = {path for path, errand in pending.items() if errand.target is None}
             whole = new if self._distant.store.features.atomic_put else ()
             await salvage(self._conclude(pending, source, whole))
@@ -243,6 +250,11 @@ class Departures:
         paths = [errand.path for errand in portion]
         async with source.lend(paths) as root:
             result = await self._scope.rclone.copy_batch(root, target, paths, how, progress)
+        if how.on_sent is not None:
+            for path in result.sent:
+                how.on_sent(path)
+        if result.ended is not None:
+            raise result.ended
         return result if result.fault is not None else replace(result, sent=frozenset(paths))
 
     async def _conclude(
@@ -290,6 +302,8 @@ class Departures:
         self._vanished(await self._upload(unseen, source, new_only=False))
 
     def _refuse(self, errand: Errand, cause: RcloneError | None) -> None:
+        if self._scope.ledger.is_acknowledged(errand.action):
+            return  # it has gone up, and only looking at it again was refused
         if cause is None:
             self._settle(errand, Outcome.DROPPED, _VANISHED)
         elif cause.fault is Fault.CHANGED:
@@ -384,11 +398,13 @@ class Departures:
     def _agree(self, errand: Errand, stamp: ObjectStamp) -> None:
         row = agreed(self._distant.side, self._content[errand.path], stamp, errand.source)
         self._scope.ledger.agree(errand.path, row)
-        kept = errand.kept_as
-        if kept is None and errand.target is not None:
-            kept = self._distant.kept_label(errand.path)
-        self._settle(errand, Outcome.DONE, kept=kept)
+        self._settle(errand, Outcome.DONE, kept=self._distant.kept_of(errand))
         self._scope.arrived(errand.size)
+
+    def _acknowledge(self, errand: Errand) -> None:
+        """Note that a file has gone up; a fault from here on is one of looking at it again."""
+        kept = self._distant.kept_of(errand)
+        self._scope.ledger.acknowledge(errand.action, kept, self._content.get(errand.path))
 
     def _vanished(self, left: dict[str, Errand]) -> None:
         for errand in left.values():

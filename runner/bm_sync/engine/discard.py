@@ -60,6 +60,7 @@ class Discard:
 
         async def delete(item: Trash) -> None:
             await self._scope.rclone.delete_file(self._distant.store.fs, item.path)
+            self._scope.ledger.acknowledge(item, self._distant.kept_label(item.path))
             self._scope.ledger.forget(item.path)
 
         for item in await self._distant.each(await self._still(kept), delete):
@@ -72,6 +73,7 @@ class Discard:
         async def move(item: Trash) -> None:
             place = self._distant.trash_path(item.path)
             await rclone.move_file(store.fs, item.path, store.base, place)
+            self._scope.ledger.acknowledge(item, self._distant.kept_label(item.path))
 
         moved = await self._distant.each(await self._still(items), move)
         kept = await self._kept(moved)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.engine.place import as_opaque
-from bm_sync.engine.scope import Scope, as_object
+from bm_sync.engine.scope import Errand, Scope, as_object
 from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Side, Stamp, same_version
@@ -134,6 +134,12 @@ class Distant:
     def kept_label(self, path: str) -> str:
         """Return where the replaced version of `path` is kept, as a person reads it."""
         return f"{self.store.base.label}/{self.trash_path(path)}"
+
+    def kept_of(self, errand: Errand) -> str | None:
+        """Return where the version that an upload replaces is kept; None where it replaces none."""
+        if errand.kept_as is None and errand.target is not None:
+            return self.kept_label(errand.path)
+        return errand.kept_as
 
     async def once(self, act: Callable[[], Awaitable[object]]) -> None:
         """Do one remote operation, again while its failure may pass by itself."""

@@ -123,6 +123,7 @@ class DistantHand:
 
         async def move(item: Move) -> None:
             await rclone.move_file(fs, item.old_path, fs, item.path)
+            self._scope.ledger.acknowledge(item)
 
         moved = await self._distant.each(good, move)
         stamps = await self.look([i.path for i in moved])
@@ -141,6 +142,7 @@ class DistantHand:
 
         async def make(item: MakeDir) -> None:
             await self._scope.rclone.mkdir(self._distant.store.fs, item.path)
+            self._scope.ledger.acknowledge(item)
 
         for item in await self._distant.each(items, make):
             if item.path:

@@ -39,7 +39,8 @@ class _Scene(Struct, frozen=True):
         row = self.ledger.put.get(path)
         if row is not None:
             return row.content
-        return next((c for (_, p), (c, _) in self.ledger.landed.items() if p == path), None)
+        landed = next((c for (_, p), (c, _) in self.ledger.landed.items() if p == path), None)
+        return landed or self.ledger.sent_content(path)
 
     def before(self, path: str, side: Side, stamp: Stamp) -> str | None:
         """Return the digest of a version that was replaced or deleted, where it is known."""

@@ -89,6 +89,8 @@ class Landing:
                 if clears:
                     await self._put_back(errand)
                 raise
+            kept = self._distant.kept_of(errand)
+            self._scope.ledger.acknowledge(action, kept, errand.content)
 
         moved = {by_action[a].path for a in await self._distant.each(list(by_action), move)}
         for errand in by_action.values():

@@ -7,6 +7,7 @@ record of the run and the change of the baseline are read from it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from bm_sync.model.plan import (
     MEMORY_ONLY,
@@ -43,6 +44,17 @@ def _key(action: Action) -> _Key:
     return action.kind, action.path, side_of(action)
 
 
+_UNSEEN = "the run ended before it was looked at again"
+
+
+class _Acknowledged(NamedTuple):
+    """An action that the remote has carried out."""
+
+    action: Action
+    kept: str | None
+    content: str | None
+
+
 class Ledger:
     """The outcomes of one project's plan."""
 
@@ -55,6 +67,7 @@ class Ledger:
         self.put_dirs: set[str] = set()
         self.drop_dirs: set[str] = set()
         self.landed: dict[tuple[Side, str], tuple[str | None, Stamp]] = {}
+        self.acknowledged: dict[_Key, _Acknowledged] = {}
         self.retries = 0
         self.waiting: set[_Key] = set()
 
@@ -78,6 +91,31 @@ class Ledger:
         )
         self._done[_key(action)] = done
         self._emit(ActionEnded(self._plan.project, done))
+
+    def acknowledge(
+        self, action: Action, kept: str | None = None, content: str | None = None
+    ) -> None:
+        """Note that the remote has carried out an action, before what it did is looked at.
+
+        Should the run end before that (signed out, cancelled, the lease lost), it is done all the
+        same, and can be undone; the next run looks at it. `content` is the digest of what was sent.
+        """
+        self.acknowledged[_key(action)] = _Acknowledged(action, kept, content)
+
+    def is_acknowledged(self, action: Action) -> bool:
+        """Return whether the remote has carried out an action."""
+        return _key(action) in self.acknowledged
+
+    def close(self) -> None:
+        """Settle what the remote has carried out and nobody could look at any more."""
+        for key, each in self.acknowledged.items():
+            if key not in self._done:
+                self.settle(each.action, Outcome.DONE, _UNSEEN, each.kept)
+
+    def sent_content(self, path: str) -> str | None:
+        """Return the digest of what was sent to a path, None where nobody knows it."""
+        found = (e.content for e in self.acknowledged.values() if e.action.path == path)
+        return next((content for content in found if content is not None), None)
 
     def wait(self, action: Action, detail: str) -> None:
         """Note that an action is not possible on its side, so that it waits for a person."""

@@ -143,6 +143,7 @@ class ProjectRunner:
         if seen is None:
             return
         self._site.keep_facts()
+        self._ledger.close()
         undo_act.learn(self._plan, self._ledger)
         if self._prepared.partial:
             learn(self._plan.actions, self._ledger)

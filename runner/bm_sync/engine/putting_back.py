@@ -34,6 +34,8 @@ class PuttingBack:
         async def copy(item: Restore) -> None:
             home = self._home(item)
             await self._scope.rclone.copy_file(home, item.kept, self._distant.store.fs, item.path)
+            label = self._distant.kept_label(item.path) if item.target is not None else None
+            self._scope.ledger.acknowledge(item, label, item.content)
 
         done = await self._distant.each(good, copy)
         stands = await self._distant.look([i.path for i in done])

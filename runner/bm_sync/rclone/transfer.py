@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from bm_sync.errors import BmSyncError
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.listing import ONE_BY_ONE_AT_MOST, spoken
 from bm_sync.rclone.lists import Lists
@@ -32,7 +33,8 @@ class Batch(Struct, frozen=True):
     """How a batch runs.
 
     `new_only`: the store refuses to replace anything (only where conditions are supported).
-    `unchecked`: what arrives is not compared with the hash that the source tells.
+    `unchecked`: what arrives is not compared with the hash that the source tells. `on_sent` is told
+    each path that the target has taken, at once where that is known.
     """
 
     transfers: int = 4
@@ -40,6 +42,7 @@ class Batch(Struct, frozen=True):
     timeout_s: float | None = None
     new_only: bool = False
     unchecked: bool = False
+    on_sent: Callable[[str], None] | None = None
 
 
 PLAIN = Batch()
@@ -49,7 +52,7 @@ class BatchResult(Struct, frozen=True):
     """How a batch ended: its first fault, and of one that had a fault the ends of single files.
 
     rclone remembers only the last hundred of those (`TOLD_AT_MOST`); which files arrived shows a
-    listing.
+    listing. `ended` is what a person has to mend before anything goes on, such as a sign-in.
     """
 
     fault: RcloneError | None
@@ -57,6 +60,7 @@ class BatchResult(Struct, frozen=True):
     bytes: int = 0
     failed: Mapping[str, RcloneError] = field(default_factory=dict)
     sent: frozenset[str] = frozenset()
+    ended: BmSyncError | None = None
 
     def followed_by(self, other: BatchResult) -> BatchResult:
         """Return how both ended, as if they had been one batch."""
@@ -66,6 +70,7 @@ class BatchResult(Struct, frozen=True):
             self.bytes + other.bytes,
             {**self.failed, **other.failed},
             self.sent | other.sent,
+            self.ended or other.ended,
         )
 
 
