@@ -87,6 +87,25 @@ def test_a_layer_that_an_older_version_brought_is_not_taken_unasked(tmp_path: Pa
     assert not list(tmp_path.rglob("PWNED"))
 
 
+def test_what_the_program_of_a_hook_reads_where_it_runs_is_not_brought(tmp_path: Path) -> None:
+    made = World(tmp_path)
+    hooked = "notes, hooks: {before: ['make -C ${local} || true', 'cd notes && tox || true']}"
+    made.write("sync.yaml", OUTER.replace("local: ./notes", f"local: ./{hooked}"))
+    made.write("notes/a.md")
+    made.write("cloud/notes/Makefile", "all:\n\ttouch PWNED\n")
+    made.write("cloud/notes/tox.ini", "[testenv]\ncommands = touch PWNED\n")
+    made.write("cloud/notes/b.md")
+    for _ in range(2):
+        said = made.run("apply", "--yes")
+        assert said.code == 0, said
+        assert "holds Makefile (a program that a hook runs): it is not brought here" in said.out
+    assert sorted(path.name for path in (tmp_path / "notes").iterdir()) == ["a.md", "b.md"]
+    assert not list(tmp_path.rglob("PWNED"))
+    assert (
+        "'make' may take orders from any file in the folder of 'notes'" in made.run("validate").out
+    )
+
+
 def test_why_and_show_say_what_is_closed(tmp_path: Path) -> None:
     made = World(tmp_path / "notes")
     made.write("sync.yaml", OUTER.replace("./cloud", "../cloud").replace("./notes", "."))

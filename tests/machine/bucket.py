@@ -31,15 +31,24 @@ class Bucket:
     def list(self, prefix: str) -> dict[str, tuple[object, ...]]:
         """Return ETag, size and time of every object below a prefix."""
         query = f"list-type=2&max-keys=1000&prefix={quote(prefix, safe='')}"
-        status, body, _ = self._ask("GET", "", query=query)
-        assert status == 200, body
         found: dict[str, tuple[object, ...]] = {}
-        for item in ET.fromstring(body).iter():  # noqa: S314 - of our own server
-            if item.tag.rpartition("}")[2] == "Contents":
-                told = {c.tag.rpartition("}")[2]: c.text for c in item}
-                key = told["Key"] or ""
-                if not key.endswith("/"):
-                    found[key] = told["ETag"], told["Size"], told["LastModified"]
+        token: str | None = ""
+        while token is not None:
+            more = f"&continuation-token={quote(token, safe='')}" if token else ""
+            status, body, _ = self._ask("GET", "", query=query + more)
+            assert status == 200, body
+            token = None
+            for item in ET.fromstring(body).iter():  # noqa: S314 - of our own server
+                match item.tag.rpartition("}")[2]:
+                    case "NextContinuationToken":
+                        token = item.text
+                    case "Contents":
+                        told = {c.tag.rpartition("}")[2]: c.text for c in item}
+                        key = told["Key"] or ""
+                        if not key.endswith("/"):
+                            found[key] = told["ETag"], told["Size"], told["LastModified"]
+                    case _:
+                        pass
         return found
 
     def get(self, key: str) -> tuple[bytes, float]:
@@ -68,9 +77,17 @@ class Bucket:
     ) -> tuple[int, bytes, http.client.HTTPMessage]:
         path = quote(f"/{BUCKET}/{key}" if key else f"/{BUCKET}")
         headers = self._signed(method, path, data, more or {}, query)
-        self._link.request(method, f"{path}?{query}" if query else path, data or None, headers)
-        answer = self._link.getresponse()
-        return answer.status, answer.read(), answer.headers
+        for last in (False, True):
+            try:
+                where = f"{path}?{query}" if query else path
+                self._link.request(method, where, data or None, headers)
+                answer = self._link.getresponse()
+                return answer.status, answer.read(), answer.headers
+            except (http.client.RemoteDisconnected, ConnectionError):  # it was idle for long
+                self._link.close()
+                if last:
+                    raise
+        raise AssertionError
 
     def _signed(
         self, method: str, path: str, data: bytes, more: dict[str, str], query: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,8 @@ def _play(yard: Yard, rounds: int) -> Counter[str]:
         yard.nothing_escaped()
         lost = before - yard.versions()
         assert not lost, f"lost: {[data[:20] for data in lost]}"
+        if number % 10 == 0:
+            sys.stderr.write(f"{number} runs, {dict(counted)}, {yard.swaps} swaps\n")
     before = yard.versions()
     yard.ends_well()
     yard.nothing_escaped()

@@ -18,7 +18,7 @@ WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE, Code.REFUSED, C
 WITH_YAML = [e for e in codes.explanations() if e.code not in WITHOUT_YAML]
 WARNINGS = {
     *(Code.READS_FILES, Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME, Code.NOT_IN_LIST),
-    Code.RENEWED,
+    *(Code.RENEWED, Code.EXPOSED),
 }
 
 

@@ -150,7 +150,8 @@ def test_scripts_that_hooks_name_are_closed_there_or_not(yard: Yard) -> None:
             },
         )
     )
-    assert set(found) == {"check.sh", "tools/made", "report", "begin", "end", "tools/gen"}
+    named = {"check.sh", "tools/made", "report", "begin", "end", "tools/gen"}
+    assert set(found) == {*named, "GNUmakefile", "Makefile"}
     assert set(found.values()) == {"a program that a hook runs"}
 
 
@@ -159,7 +160,8 @@ def test_programs_are_looked_for_where_the_shell_does(yard: Yard) -> None:
     yard.env["PATH"] = f"{yard.top}/notes/bin:{yard.top}/later:{yard.top}/notes/last"
     hooks = {"before": ["tell them"]}
     found = yard.closed(shelf(hooks=hooks, projects={"notes": {"local": "./notes"}}))
-    assert set(found) == {"bin/tell"}
+    hooked = {path for path, what in found.items() if what == "a program that a hook runs"}
+    assert hooked == {"bin/tell"}
 
 
 def test_what_the_machine_itself_runs_by_is_closed(yard: Yard) -> None:
@@ -226,7 +228,9 @@ def test_rings_of_links_end(yard: Yard) -> None:
         ("cp a.md ../b.md", set()),
         ("node build.js", {"build.js"}),
         ("run-parts . && . ./env", {"env"}),
-        ("make notes", set()),
+        ("make notes", {"GNUmakefile", "Makefile"}),
+        ("nice just all && cat Makefile", {"justfile", ".justfile"}),
+        ("terraform apply", {"*.tf", "*.tf.json", ".terraform"}),
         ("echo 'never closed && ./x", {"x"}),
         ("first\n./second", {"second"}),
         ("", set()),
@@ -237,10 +241,97 @@ def test_the_files_that_a_command_runs_are_those_it_names(
     command: str, expected: set[str], tmp_path: Path
 ) -> None:
     found = {*files_run(command, Desk(tmp_path / "home", (tmp_path / "f",)))}
-    assert {f.relative_to(tmp_path / "f").as_posix() for f in found} == expected
+    named = {(read.path / read.pattern).relative_to(tmp_path / "f") for read in found}
+    assert {path.as_posix() for path in named} == expected
 
 
 def test_no_text_makes_the_search_for_programs_endless(tmp_path: Path) -> None:
     desk = Desk(tmp_path, (tmp_path,))
     assert list(files_run("sh -c " + "'sh -c " * 200 + "./x", desk)) is not None
     assert len(list(files_run("./x " * 100_000, desk))) <= 500
+
+
+def warned(yard: Yard, declared: dict[str, object]) -> list[str]:
+    """Return what is said about programs that a run could start."""
+    yard.write("sync.yaml", json.dumps({"version": 1, **declared}))
+    loaded = manifest.load(yard.top / "sync.yaml", yard.env, state_dir=yard.top / "state")
+    return [d.what for d in loaded.warnings if d.code == "BMS094"]
+
+
+@pytest.mark.parametrize(
+    ("hook", "reader"),
+    [
+        ("make -C ${local} html", "make"),
+        ("cd ${local} && npm run build", "npm"),
+        ("python3 notes/tools/gen", "tools/gen"),
+        ("cd notes/sub && tox", "tox"),
+        ("make html", None),
+        ("notify-send hello", None),
+        ("git -C ${local} commit -m x", None),
+    ],
+)
+def test_a_command_that_may_read_orders_in_a_projects_folder_is_told(
+    yard: Yard, hook: str, reader: str | None
+) -> None:
+    yard.script("notes/tools/gen")
+    (yard.top / "notes/sub").mkdir()
+    projects = {"notes": {"local": "./notes", "hooks": {"after": [hook]}}}
+    told = warned(yard, shelf(projects=projects))
+    what = f"'{reader}' may take orders from any file in the folder of 'notes'"
+    assert told == ([what] if reader else [])
+    assert (
+        warned(
+            yard,
+            shelf(
+                policies={"p": {"mode": "push"}},
+                projects={"notes": {**projects["notes"], "policy": "p"}},
+            ),
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("local", "named"),
+    [
+        ("~/.config", "~/.config/systemd/user, ~/.config/autostart, ~/.config/fish and 2 more"),
+        ("~/.ssh", "~/.ssh"),
+        ("~/.local", "~/.local/bin"),
+        ("~/.ssh/keys", "~/.ssh"),
+        ("~/notes", None),
+    ],
+)
+def test_a_folder_in_which_lies_what_starts_programs_is_told(
+    yard: Yard, local: str, named: str | None
+) -> None:
+    told = warned(yard, shelf(projects={"notes": {"local": local}}))
+    what = f"in the folder of 'notes' lies what starts programs of yours ({named})"
+    assert told == ([what] if named else [])
+    push = {"notes": {"local": local, "policy": "p"}}
+    assert warned(yard, shelf(policies={"p": {"mode": "push"}}, projects=push)) == []
+
+
+def test_what_is_left_out_is_not_told(yard: Yard) -> None:
+    rules = {"f": {"exclude": ["/systemd/", "/autostart/", "/fish/", "/git/", "/nvim/"]}}
+    notes = {"local": "~/.config", "filters": ["f"]}
+    assert warned(yard, shelf(filters=rules, projects={"notes": notes})) == []
+
+
+def test_what_starts_bm_sync_by_itself_is_closed(yard: Yard) -> None:
+    found = yard.closed(shelf(projects={"notes": {"local": "~/.config"}}))
+    starting = {path for path, what in found.items() if what == "what starts bm-sync by itself"}
+    assert starting == {
+        *("systemd/user/bm-sync-*", "systemd/user/timers.target.wants/bm-sync-*"),
+        *("systemd/user/default.target.wants/bm-sync-*", "environment.d"),
+        *("systemd/user/service.d", "systemd/user/timer.d"),
+    }
+
+
+def test_where_python_and_the_shell_find_what_runs_is_closed(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(yard.top / "home/lib/site"), *sys.path])
+    yard.env["PATH"] = f"{yard.top}/home/bin:/usr/bin"
+    found = yard.closed(shelf(projects={"notes": {"local": "~"}}))
+    assert found["lib/site"] == "where the Python of bm-sync finds modules"
+    assert {"bin/rclone", "bin/bm-sync"} <= found.keys()

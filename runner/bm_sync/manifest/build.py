@@ -56,6 +56,7 @@ def build(checked: Mapping, around: Surroundings, digest: str) -> Manifest:
         *([orders.OrderFile(metrics, FIGURES)] if metrics else []),
     )
     here = orders.close_orders(here, sources, around)
+    orders.warn_of_exposed(here, around)
     if hooks is not None:
         hooks.warn()
     uses = _uses(around)

@@ -72,6 +72,7 @@ class Code(StrEnum):
     OPTION_VALUE = "BMS091"
     READS_FILES = "BMS092"
     RENEWED = "BMS093"
+    EXPOSED = "BMS094"
 
 
 class Explanation(Struct, frozen=True):

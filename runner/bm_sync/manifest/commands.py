@@ -1,8 +1,9 @@
-"""Which files of this machine a command runs: programs and scripts that it names by a path.
+"""Which files of this machine a command takes its orders from.
 
-What a shell makes of a command cannot be known without running it, so every word counts that may
-be a program: the first of each simple command, what follows an interpreter, names of scripts, and
-files that begin with `#!`. Files are looked at, none is run.
+These are the programs and scripts that it names by a path, and what programs such as `make` read in
+the folder that they run in. What a shell makes of a command cannot be known without running it, so
+every word counts that may be a program: the first of each simple command, what follows an
+interpreter, names of scripts, and files that begin with `#!`. Files are looked at, none is run.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -32,6 +33,41 @@ _INTERPRETER = re.compile(
     r"\.|source|(?:ba|da|fi|k|z)?sh|(?:python|perl|ruby|php|lua|node|pypy)[\d.]*|deno|bun|pwsh|Rscript"
 )
 _SCRIPT = re.compile(r".+\.(?:sh|bash|zsh|fish|py|pl|rb|js|mjs|ts|lua|php|r)", re.IGNORECASE)
+# What programs read in the folder that they run in, as far as it has fixed names (their manuals).
+_NODE = ("package.json", ".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "node_modules")
+_PYTHON = ("pyproject.toml", "setup.cfg", "setup.py", "tox.ini")
+_COMPOSE = ("*compose.y*ml", "Dockerfile", ".dockerignore", ".env")
+_READ: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("make", "gmake"), ("GNUmakefile", "Makefile")),
+    **dict.fromkeys(("npm", "npx", "yarn", "pnpm"), _NODE),
+    "bun": (*_NODE, "bunfig.toml"),
+    "deno": ("deno.json*", "package.json"),
+    "just": ("justfile", ".justfile"),
+    **dict.fromkeys(("task", "go-task"), ("Taskfile*.y*ml",)),
+    **dict.fromkeys(("hatch", "pdm", "pip", "poetry", "tox", "uv"), _PYTHON),
+    "pytest": (*_PYTHON, "conftest.py", "pytest.ini", ".pytest.ini"),
+    "nox": ("noxfile.py",),
+    **dict.fromkeys(("inv", "invoke"), ("tasks.py", "invoke.y*ml")),
+    "fab": ("fabfile.py", "fabfile"),
+    "pre-commit": (".pre-commit-config.yaml",),
+    "cargo": ("Cargo.toml", "build.rs", ".cargo"),
+    "go": ("go.mod", "go.work"),
+    "rake": ("Rakefile*",),
+    "bundle": ("Gemfile*", ".bundle"),
+    "cmake": ("CMakeLists.txt", "CMakePresets.json", "CMakeUserPresets.json"),
+    "ninja": ("build.ninja",),
+    "meson": ("meson.build",),
+    "mvn": ("pom.xml", ".mvn"),
+    "gradle": ("build.gradle*", "settings.gradle*", "gradle.properties"),
+    "ant": ("build.xml",),
+    **dict.fromkeys(("docker", "docker-compose", "podman", "podman-compose"), _COMPOSE),
+    **dict.fromkeys(("ansible", "ansible-playbook"), ("ansible.cfg",)),
+    **dict.fromkeys(("terraform", "tofu"), ("*.tf", "*.tf.json", ".terraform")),
+    "vagrant": ("Vagrantfile",),
+    "direnv": (".envrc",),
+    "snakemake": ("Snakefile",),
+    "latexmk": ("latexmkrc", ".latexmkrc"),
+}
 _MOST_WORDS = 500
 _DEEPEST = 3
 
@@ -48,22 +84,36 @@ class Desk(Struct, frozen=True):
     values: Mapping[str, str] | None = None
 
 
-def files_run(command: str, desk: Desk, depth: int = 0) -> Iterator[Path]:
-    """Yield the files that a command for a shell may run, whether or not they are there yet."""
+class Read(NamedTuple):
+    """A file that a command takes orders from; with a `pattern`, such files in the folder `path`.
+
+    `by` is the program that reads what it needs in a folder, "" where the command names the file.
+    """
+
+    path: Path
+    pattern: str = ""
+    by: str = ""
+
+
+def files_run(command: str, desk: Desk, depth: int = 0) -> Iterator[Read]:
+    """Yield what a command for a shell may take orders from, whether or not it is there yet."""
     words = [_put_in(word, desk) for word in _words(command)]
+    known = frozenset((desk.values or {}).values())
     named = (Path(word) for word in words if word.startswith("/"))
-    within = replace(desk, folders=(*desk.folders, *filter(_is_dir, named)))
+    folders = (path for path in named if str(path) in known or _is_dir(path))
+    within = replace(desk, folders=(*desk.folders, *folders))
     place = _Place()
     for before, word in zip(["", *words], words, strict=False):
         if before.startswith("-") and before.endswith("c") and " " in word and depth < _DEEPEST:
             yield from files_run(word, within, depth + 1)
         match place.of(word):
             case "program":
-                yield from _program(word, within)
+                yield from map(Read, _program(word, within))
+                yield from _read_by(os.path.basename(word), within, words)  # noqa: PTH119 - a text
             case "script":
-                yield from _named(word, within.folders)
+                yield from map(Read, _named(word, within.folders))
             case "argument":
-                yield from filter(_is_script, _named(word, within.folders))
+                yield from map(Read, filter(_is_script, _named(word, within.folders)))
             case "sign":
                 pass
 
@@ -123,6 +173,18 @@ def _program(word: str, desk: Desk) -> Iterator[Path]:
         yield folder / word
         if os.path.exists(folder / word):  # noqa: PTH110 - a closed folder holds no program
             return
+
+
+def _read_by(program: str, desk: Desk, words: Sequence[str]) -> Iterator[Read]:
+    """Yield what a program reads where it runs: here, or in any folder that the command names."""
+    names = _READ.get(program, ())
+    if not names:
+        return
+    inner = [path for word in words for path in _named(word, desk.folders) if _is_dir(path)]
+    for folder in dict.fromkeys((*desk.folders, *inner)):
+        for name in names:
+            is_glob = "*" in name
+            yield Read(folder if is_glob else folder / name, name if is_glob else "", program)
 
 
 def _named(word: str, folders: Iterable[Path]) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import site
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,21 +18,28 @@ from typing import TYPE_CHECKING, NamedTuple
 import bm_sync
 from bm_sync import paths
 from bm_sync.backends import Mark
-from bm_sync.manifest.commands import Desk, files_run
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.commands import Desk, Read, files_run
 from bm_sync.manifest.places import absolute
 from bm_sync.manifest.projects import Placed
+from bm_sync.manifest.shown import quoted
 from bm_sync.manifest.source import local_of
 from bm_sync.manifest.values import Surroundings, group, words
 from bm_sync.model.config import (
     BUILT_IN,
     BackendRemote,
+    Direction,
+    FilterSet,
     FolderRemote,
+    Mode,
     OrderPath,
     Origin,
+    Policy,
     Project,
     Remote,
     SecretRef,
 )
+from bm_sync.model.uses import Taken
 from bm_sync.structs import replace
 
 if TYPE_CHECKING:
@@ -42,19 +50,34 @@ if TYPE_CHECKING:
 _GLOB = re.compile(r"[*?\[]")
 _MOST_LINKS = 40
 INCLUDED = "included by the manifest"
+_NAMED = 3
+_HOOKS = "a program that a hook runs"
+_SECRETS = "a program that tells a secret"
+_RUN = frozenset({_HOOKS, _SECRETS})
+_PROGRAMS = (
+    *("bm-sync", "rclone", "systemctl", "loginctl", "launchctl", "crontab"),
+    *("notify-send", "osascript"),
+)
+# Folders of a home in which lies what starts programs, or says which. Code.HOME is for the home.
+_STARTING = (
+    *(".ssh", ".local/bin", ".config/systemd/user", ".config/autostart", ".config/environment.d"),
+    *(".config/fish", ".config/git", ".config/nvim", "Library/LaunchAgents"),
+)
 _IGNORE_FILE = "an ignore file that the manifest names"
 
 
 class OrderFile(NamedTuple):
     """A file that runs take orders from, what it is to them, and where it is named.
 
-    With a `pattern` it is every file of such a name in the folder `path`.
+    With a `pattern` it is every file of such a name in the folder `path`. `by` is the program that
+    reads it where it runs, which may read more there; "" where the manifest names the file.
     """
 
     path: Path
     what: str
     origin: Origin = BUILT_IN
     pattern: str = ""
+    by: str = ""
 
 
 def close_orders(
@@ -68,15 +91,40 @@ def close_orders(
     if not roots:
         return placed
     found: dict[int, dict[str, OrderPath]] = {}
+    told: dict[tuple[Origin, str], dict[int, None]] = {}
     for source in dict.fromkeys((*sources, *_hooked(placed, around))):
         for place, is_glob in _places(source):
             for number, path in _inside(place, roots):
                 order = OrderPath(path, source.what, source.origin, is_glob)
                 found.setdefault(number, {}).setdefault(path, order)
+                if source.by or (source.what in _RUN and os.path.lexists(place)):
+                    told.setdefault((source.origin, source.by or path), {})[number] = None
+    _warn_of_reading(told, placed, around)
     return tuple(
         _closed(each, tuple(found[number].values())) if number in found else each
         for number, each in enumerate(placed)
     )
+
+
+def _warn_of_reading(
+    told: Mapping[tuple[Origin, str], Iterable[int]],
+    placed: tuple[Placed, ...],
+    around: Surroundings,
+) -> None:
+    """Warn of commands that may take orders from files that nothing names."""
+    spots = {use.origin: spot for use, spot in around.uses if use.taken is Taken.PROGRAM}
+    for (origin, reader), numbers in told.items():
+        names = [
+            quoted(placed[number].project.name)
+            for number in numbers
+            if _is_brought(placed[number].project.policy)
+        ]
+        if not names or origin not in spots:
+            continue
+        whose = names[0] + (f" and {len(names) - 1} more" if names[1:] else "")
+        what = f"{quoted(reader)} may take orders from any file in the folder of {whose}"
+        hint = "only those that bm-sync knows stay as they are; run it elsewhere, or exclude them"
+        around.report.warning(Code.EXPOSED, spots[origin], what, hint)
 
 
 def _closed(placed: Placed, orders: tuple[OrderPath, ...]) -> Placed:
@@ -181,6 +229,11 @@ def of_machine(around: Surroundings) -> Iterator[OrderFile]:
     yield OrderFile(package, "bm-sync itself")
     if sys.prefix != sys.base_prefix:
         yield OrderFile(Path(sys.prefix), "where bm-sync is installed")
+    for folder in _modules():
+        yield OrderFile(folder, "where the Python of bm-sync finds modules")
+    for name in _PROGRAMS:
+        yield from _programs(name, "a program that bm-sync runs", around)
+    yield from _of_timers(around)
     for file in paths.rclone_configs(env):
         yield OrderFile(file, "your rclone.conf")
     for file in paths.basic_memory_files(env):
@@ -189,6 +242,72 @@ def of_machine(around: Surroundings) -> Iterator[OrderFile]:
         yield OrderFile(Path(os.path.abspath(path)), what)  # noqa: PTH100 - links stay
     if env.get("RCLONE_PASSWORD_COMMAND"):
         yield from _programs(env["RCLONE_PASSWORD_COMMAND"], "a program for rclone.conf", around)
+
+
+def _modules() -> Iterator[Path]:
+    """Yield where Python looks for modules, but for the folder that it was started in."""
+    if site.ENABLE_USER_SITE:
+        yield Path(site.getusersitepackages())
+    here = Path.cwd()
+    places = (Path(place) for place in sys.path if os.path.isabs(place))  # noqa: PTH117 - a text
+    yield from (place for place in places if place != here)
+
+
+def _of_timers(around: Surroundings) -> Iterator[OrderFile]:
+    """Yield what the services read that start timers, and what they give to all that they start."""
+    said = around.env.get("XDG_CONFIG_HOME", "")
+    config = Path(said) if said.startswith("/") else around.home / ".config"
+    units = config / "systemd/user"
+    what = "what starts bm-sync by itself"
+    for folder in (units, units / "timers.target.wants", units / "default.target.wants"):
+        yield OrderFile(folder, what, pattern="bm-sync-*")
+    for folder in (units / "service.d", units / "timer.d", config / "environment.d"):
+        yield OrderFile(folder, what)
+    yield OrderFile(around.home / "Library/LaunchAgents", what, pattern="bm-sync-*")
+
+
+def warn_of_exposed(placed: Iterable[Placed], around: Surroundings) -> None:
+    """Warn of projects through which whoever writes to the remote may start programs here."""
+    for each in placed:
+        local, policy = each.project.local, each.project.policy
+        if local is None or each.local_at is None or not _is_brought(policy):
+            continue
+        root = Path(os.path.realpath(local))
+        home = Path(os.path.realpath(around.home))
+        if home.is_relative_to(root):
+            continue  # Code.HOME tells of it
+        left = [name for name in _STARTING if _may_come(home / name, root, each.project.filters)]
+        if left:
+            more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+            what = (
+                f"in the folder of {quoted(each.project.name)} lies what starts programs of yours"
+            )
+            around.report.warning(
+                Code.EXPOSED,
+                each.local_at,
+                f"{what} (~/{', ~/'.join(left[:_NAMED])}{more})",
+                "who writes to its remote could start a program here; leave these out: exclude",
+            )
+
+
+def _may_come(file: Path, root: Path, filters: FilterSet) -> bool:
+    """Whether a run on a root may bring a file or folder, or something in it."""
+    if root.is_relative_to(file):
+        return True
+    if not file.is_relative_to(root):
+        return False
+    from bm_sync.filters.matcher import Matcher
+
+    path = file.relative_to(root).as_posix()
+    return not Matcher(filters).excluded(path, is_dir=True)
+
+
+def _is_brought(policy: Policy) -> bool:
+    """Whether runs write to the local side."""
+    return not (
+        policy.mode is Mode.PUSH
+        or (policy.mode is Mode.MIRROR and policy.direction is Direction.UP)
+    )
 
 
 def of_hooks(hooks: Iterable[Hook], around: Surroundings) -> Iterator[OrderFile]:
@@ -212,8 +331,8 @@ def _of_hooks(
         here = str(around.file.absolute())
         known = {**facts, "manifest": here, "BM_SYNC_MANIFEST": here, **dict(hook.variables)}
         desk = Desk(around.home, (hook.folder,), _path(around), known)
-        for file in files_run(hook.said, desk):
-            yield OrderFile(file, "a program that a hook runs", hook.origin)
+        for read in files_run(hook.said, desk):
+            yield _order(read, _HOOKS, hook.origin)
 
 
 def _of_options(remote: BackendRemote, around: Surroundings) -> Iterator[OrderFile]:
@@ -243,7 +362,7 @@ def _of_secret(value: object, around: Surroundings) -> Iterator[OrderFile]:
         case SecretRef(kind="file", value=file, origin=origin):
             yield OrderFile(Path(file), "a secret of the manifest", origin)
         case SecretRef(kind="command", value=command, origin=origin):
-            yield from _programs(command, "a program that tells a secret", around, origin)
+            yield from _programs(command, _SECRETS, around, origin)
         case _:
             return
 
@@ -258,8 +377,12 @@ def _programs(
     except ValueError:
         return
     desk = Desk(around.home, folders, _path(around))
-    for file in files_run(said, desk):
-        yield OrderFile(file, what, origin)
+    for read in files_run(said, desk):
+        yield _order(read, what, origin)
+
+
+def _order(read: Read, what: str, origin: Origin) -> OrderFile:
+    return OrderFile(read.path, what, origin, read.pattern, read.by)
 
 
 def _path(around: Surroundings) -> tuple[Path, ...]:
