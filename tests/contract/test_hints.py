@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from cli_outside import World, world
 from pasted import commands, refusal
 
@@ -197,3 +199,53 @@ def test_every_command_on_a_screen_parses(here: World) -> None:
     found = [words for line in screens.splitlines() for words in commands(line)]
     assert {words[0] for words in found} >= {"apply", "conflicts", "history", "reset"}
     assert [slip for words in found if (slip := refusal(words))] == []
+
+
+SNIPPET = re.compile(
+    r"(?:write|such as|add to it:|needs) `?((?:[+-]?[a-z_]+: \S.*?|[\[{].*?[\]}]))`?"
+    r"(?=$|[;.]| in place| in the policy|, or|, such as|, \{|\))"
+)
+
+
+def yaml_in(text: str) -> list[str]:
+    """Return what a hint tells a person to write into the manifest, as far as it is YAML."""
+    return [found[1] for line in text.splitlines() for found in SNIPPET.finditer(line)]
+
+
+def is_yaml(snippet: str) -> bool:
+    try:
+        found = yaml.safe_load(snippet)
+    except yaml.YAMLError:
+        return False
+    return isinstance(found, dict | list)
+
+
+def test_what_a_hint_tells_to_write_is_yaml() -> None:
+    found = [
+        snippet
+        for file in SOURCES
+        for text in texts(ast.parse(file.read_text("utf-8")))
+        for snippet in yaml_in(text)
+    ]
+    goldens = sorted((Path(__file__).parents[1] / "golden").rglob("*.txt"))
+    found += [snippet for file in goldens for snippet in yaml_in(file.read_text("utf-8"))]
+    assert len(found) >= 10
+    assert [snippet for snippet in found if not is_yaml(snippet)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["write a list: [*.tmp]", "write exclude: [*.tmp]", "write {a: *}"]
+)
+def test_a_hint_that_is_no_yaml_is_seen(text: str) -> None:
+    found = yaml_in(text.replace("a list: ", ""))
+    assert found
+    assert not all(map(is_yaml, found))
+
+
+@pytest.mark.parametrize("pattern", ["*.tmp", "!keep.md", "&x", "a: b", "[x]", "# x", "'", '"'])
+def test_the_list_that_a_hint_proposes_is_the_pattern(here: World, pattern: str) -> None:
+    text = f"version: 1\nprojects: {{}}\nfilters:\n  f: {{exclude: {json.dumps(pattern)}}}\n"
+    here.write("slip.yaml", text)
+    said = here.run("-f", "slip.yaml", "validate").out
+    (listed,) = re.findall(r"write a list: (.*)$", said, re.MULTILINE)
+    assert yaml.safe_load(listed) == [pattern]

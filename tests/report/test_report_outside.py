@@ -55,6 +55,8 @@ def test_the_figures_fit_the_schema_and_are_those_of_the_history(lived: World) -
     history = lived.run("history", "--json").json["data"]
     assert [run["id"] for run in report["runs"]] == [run["id"] for run in history]
     assert report["endings"] == {
+        "interrupted": 0,
+        "partial": 0,
         **dict.fromkeys(("skipped", "waiting", "unfinished", "failed"), 0),
         "in_sync": 1,
         "changed": 1,
