@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_outside import World, world
+from cli_outside import START, World, world
 from notice_server import NoticeServer, listening
 
 from bm_sync.errors import Exit
@@ -80,6 +82,32 @@ def test_an_rclone_that_is_missing_is_told(here: World, server: NoticeServer) ->
     assert here.run("apply", "-q", "--yes", BM_SYNC_RCLONE=missing).code == Exit.RCLONE
     (said,) = heard(here, server, 6)
     assert "no-rclone" in said
+
+
+def test_that_nobody_is_signed_in_is_told(here: World, server: NoticeServer) -> None:
+    text = (here.root / "sync.yaml").read_text()
+    text = text.replace("remotes:\n", "remotes:\n  cloud: {type: basic-memory-cloud}\n")
+    here.write("sync.yaml", text.replace("local: ./notes,", "local: ./notes, remote: cloud,"))
+    assert here.run("apply", "-q", "--yes").code == Exit.NOT_SIGNED_IN
+    (said,) = heard(here, server, 4)
+    assert "sign" in said
+
+
+def test_a_bug_is_told(here: World, server: NoticeServer) -> None:
+    broken = "import bm_sync.engine.reconcile as run; run.Patience = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", broken + START[2], "apply", "-q", "--yes"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        cwd=here.root,
+        env=here.env,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == Exit.BUG, done
+    (said,) = heard(here, server, 70)
+    assert "this is a bug in bm-sync" in said
 
 
 def test_an_invalid_list_of_targets_leaves_what_can_be_read(
