@@ -261,6 +261,19 @@ def test_a_run_by_the_former_declaration_holds_the_memory(here: World) -> None:
     assert here.run("apply", "--yes").code == 0
 
 
+def test_what_a_killed_run_left_goes_after_a_rename(here: World) -> None:
+    state = here.root / ".local/state/bm-sync"
+    (project,) = load(here.root / "sync.yaml", here.env, state_dir=state).manifest.projects
+    left = (
+        f".bm-sync/staging/{project_key(project)[:12]}-20260101T000000Z-0000abcdef/arrivals/half.md"
+    )
+    here.write(f"notes/{left}", "half")
+    declare(here, local_is_other(here))
+    here.write("cloud/notes/new.md", "to be brought here\n")
+    assert here.run("apply", "--yes", "--accept", "delete=1").code == 0
+    assert not (here.root / "diary" / left).exists()
+
+
 def test_a_saved_plan_of_a_renamed_project_is_applied_once(here: World) -> None:
     declare(here, name_is_other(here))
     assert here.run("plan", "--out", "today.plan").code == 0

@@ -151,7 +151,7 @@ class Landing:
                 return None
             raise
         names = {entry.path.partition("/")[0] for entry in found.entries}
-        return {name for name in names if name.startswith(self._scope.key[:12])}
+        return {name for name in names if self._scope.is_own(name)}
 
     async def _purge(self, *names: str) -> None:
         rclone, base = self._scope.rclone, self._distant.store.base

@@ -17,6 +17,7 @@ from bm_sync.engine.distant_hand import DistantHand
 from bm_sync.engine.effects import effects
 from bm_sync.engine.execute import Hands, carry_out, learn
 from bm_sync.engine.folder_hand import FolderHand
+from bm_sync.engine.identity import keys
 from bm_sync.engine.jail import BlockedError
 from bm_sync.engine.journal import bug, cannot_prune
 from bm_sync.engine.keepers import keepers_of, near_keeper
@@ -240,6 +241,7 @@ class ProjectRunner:
             emit=self._emit,
         )
         scope.algorithm = seen.algorithm
+        scope.former = keys(self._prepared.project)[1:]
         scope.fence = self._lease.check if self._lease else None
         return scope
 

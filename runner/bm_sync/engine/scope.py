@@ -65,6 +65,8 @@ class Scope(Struct):
     emit: Callable[[Event], None]
     algorithm: str = FALLBACK
     fence: Callable[[], Awaitable[None]] | None = None
+    former: tuple[str, ...] = ()
+    """The keys that the project had when it was declared otherwise; what its runs left is ours."""
     _moved: list[int] = field(default_factory=lambda: [0, 0])
 
     @property
@@ -81,6 +83,10 @@ class Scope(Struct):
     def staging(self) -> str:
         """Return the folder where files arrive, below the side's base."""
         return f"{layout.STAGING}/{self.key[:12]}-{self.run}"
+
+    def is_own(self, staged: str) -> bool:
+        """Return whether a folder of this name in the staging is one of a run of this project."""
+        return staged.startswith(tuple(key[:12] for key in (self.key, *self.former)))
 
     async def allowed(self, side: Side) -> None:
         """Raise when this run may no longer write to `side`."""

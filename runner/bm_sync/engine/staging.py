@@ -193,7 +193,7 @@ class Staging:
         """Return the names of what runs of this project left in a staging folder."""
         with suppress(OSError, BlockedError), place.held() as folder:
             names = _names(folder)
-            return [name for name in names if name.startswith(self._scope.key[:12])]
+            return [name for name in names if self._scope.is_own(name)]
         return []
 
     def _keep_swapped(self, swap: Spot, run: str) -> None:
