@@ -62,3 +62,14 @@ def test_doctor_tells_only_what_is_wrong(here: World) -> None:
     assert said.code == 1
     assert [line for line in said.out.splitlines() if line.startswith("ok")] == []
     assert "NO_SUCH_KEY" in said.out
+
+
+def test_the_seconds_of_a_project_that_could_not_be_looked_at_are_real(here: World) -> None:
+    far = "{type: s3, options: {provider: Other, endpoint: 'http://127.0.0.1:1'}}"
+    retry = "policy: {retry: {attempts: 2, max_wait: 1s}}"
+    project = f"slow: {{local: ./well, remote: far, path: b/x, {retry}}}"
+    here.write("slow.yaml", f"version: 1\nremotes: {{far: {far}}}\nprojects: {{{project}}}\n")
+    said = here.run("-f", "slow.yaml", "apply", "--yes", "--json")
+    (run,) = said.json["data"]["projects"]
+    assert (said.code, run["status"]) == (1, "failed")
+    assert run["seconds"] > 0.2, "two tries and a wait between them"

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import counting_proxy
+import fault_proxy
 import pytest
 import servers
 from cli_outside import Said, World, world
@@ -241,3 +242,20 @@ def test_the_timers_of_systemd_may_write_to_a_fleet_in_a_folder(here: World) -> 
         made = here.run("schedule", "install", "--target", "systemd", SYSTEMD_OFFLINE="1")
         assert made.code == 0
         assert f"{here.root}/far" in made.out  # to be made before
+
+
+def test_a_machine_that_may_only_read_the_place_is_told_so_once_and_is_well(
+    here: World, serve_s3: servers.Server
+) -> None:
+    with fault_proxy.faulty(serve_s3.port) as proxy:
+        proxy.strike(fault_proxy.Answer(403, code="AccessDenied"), "PUT", inside="machines")
+        here.write("sync.yaml", MANIFEST % (s3(here, proxy.port), "shelf:machines"))
+        secret = {"STORE_SECRET": servers.SECRET_KEY}
+        first, second = (on(here, "desk", "apply", **secret) for _ in range(2))
+        examined = on(here, "desk", "doctor", **secret)
+    assert proxy.struck["PUT"] > 0
+    assert (first.code, second.code) == (0, 0)
+    said = "this machine may only read the fleet at shelf:machines, so others do not see it"
+    assert said in first.err
+    assert "fleet" not in second.err + second.out
+    assert (examined.code, "FAULT" in examined.out) == (0, False), examined

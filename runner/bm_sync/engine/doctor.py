@@ -75,7 +75,8 @@ def _state(setup: Setup, state: State) -> Finding:
     if state.repaired:
         return Finding("state", Health.WARNING, state.repaired)
     known = len(state.projects())
-    return Finding("state", Health.OK, f"{setup.state_dir}: {known} projects known")
+    projects = "1 project" if known == 1 else f"{known} projects"
+    return Finding("state", Health.OK, f"{setup.state_dir}: {projects} known")
 
 
 def _space(subject: str, folder: Path) -> Finding:
