@@ -21,7 +21,7 @@ def add(parser: ArgumentParser) -> None:
         "words",
         nargs="+",
         metavar="[NAME] PATH",
-        help="a project and a path below its roots (or NAME:PATH), or a path in a project's local folder",
+        help="a project and a path below its roots (also NAME:PATH), or a path in a local folder",
     )
 
 
