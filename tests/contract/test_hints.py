@@ -203,7 +203,7 @@ def test_every_command_on_a_screen_parses(here: World) -> None:
 
 SNIPPET = re.compile(
     r"(?:write|such as|add to it:|needs) `?((?:[+-]?[a-z_]+: \S.*?|[\[{].*?[\]}]))`?"
-    r"(?=$|[;.]| in place| in the policy|, or|, such as|, \{|\))"
+    r"(?=$|[;.]| in place| in the policy| into |, or|, such as|, \{|\))"
 )
 
 
