@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import any_key_s3
 import pytest
+import servers
 from any_key_s3 import Habits, Store
 from pipeline_bench import Bench, texts
 
@@ -201,3 +204,100 @@ def test_the_longest_key_that_goes_up_can_be_replaced_deleted_and_taken_back(
     run = bench.apply()
     assert (run.exit, missed(run)) == (0, [])
     assert live(parts) == {"b.md": "one"}
+
+
+FORMS = {
+    "another digest": '"{other}"',
+    "in parts": '"{md5}-2"',
+    "weak": 'W/"{other}"',
+    "opaque": '"opaque{other}xyz"',
+}
+
+
+def rename_versions(store: Store, form: str) -> None:
+    """Let the store tell of every version of the project by another name than before."""
+    for key, data in store.objects.items():
+        if b".bm-sync" not in key:
+            md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            other = hashlib.md5(key, usedforsecurity=False).hexdigest()
+            store.tags[key] = form.format(md5=md5, other=other)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_nothing_moves_when_a_store_begins_to_name_versions_in_another_way(
+    parts: Store, tmp_path: Path, form: str
+) -> None:
+    bench = bench_on(parts, tmp_path)
+    for number in range(12):
+        bench.write(f"{number}.md", text=f"text {number:02}")
+    assert bench.apply().exit == 0
+    before = live(parts)
+    rename_versions(parts, form)
+    plan = bench.planned()
+    assert (plan.moves, plan.stops) == ((), ())
+    assert any("other versions of 12 files" in note for note in plan.notes)
+    run = bench.apply()
+    assert (run.status, run.actions, live(parts)) == (Status.IN_SYNC, (), before)
+    assert parts.kept() == []
+    assert bench.planned().moves == ()
+    bench.write("3.md", text="text 33")
+    assert bench.apply().exit == 0
+    assert live(parts) == texts(bench.here)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_what_was_edited_while_a_store_changes_its_names_still_moves(
+    parts: Store, tmp_path: Path, form: str
+) -> None:
+    bench = bench_on(parts, tmp_path)
+    for number in range(12):
+        bench.write(f"{number}.md", text=f"text {number:02}")
+    assert bench.apply().exit == 0
+    parts.put(b"notes/5.md", b"text 55", {})
+    bench.write("7.md", text="text 77")
+    rename_versions(parts, form)
+    first, run = bench.apply(), bench.apply()  # what names no digests is listed anew by the second
+    for each in (first, run):
+        assert {action.path for action in each.actions} <= {"5.md", "7.md"}
+    assert (run.exit, missed(run)) == (0, [])
+    assert texts(bench.here) == live(parts)
+    assert (live(parts)["5.md"], live(parts)["7.md"]) == ("text 55", "text 77")
+
+
+def test_files_that_were_all_replaced_by_others_of_their_size_are_brought(
+    parts: Store, tmp_path: Path
+) -> None:
+    bench = bench_on(parts, tmp_path)
+    for number in range(12):
+        bench.write(f"{number}.md", text=f"text {number:02}")
+    assert bench.apply().exit == 0
+    for number in range(12):
+        parts.put(f"notes/{number}.md".encode(), f"TEXT {number:02}".encode(), {})
+    run = bench.apply()
+    assert (run.exit, len(run.actions), missed(run)) == (0, 12, [])
+    assert texts(bench.here) == live(parts)
+
+
+def test_nothing_moves_when_every_time_on_a_webdav_server_has_changed(tmp_path: Path) -> None:
+    """As after a restored backup."""
+    with servers.serve_webdav(tmp_path / "there", *servers.FORGETFUL) as server:
+        options = {**dict(server.options), "vendor": "other", "pass": {"env": "PASS"}}
+        bench = Bench(tmp_path, {"type": "webdav", "options": options, "root": "kb"})
+        bench.setup.env["PASS"] = servers.PASSWORD
+        for number in range(12):
+            bench.write(f"{number}.md", text=f"text {number:02}")
+        assert bench.apply().exit == 0
+        assert server.folder is not None
+        for number in range(12):
+            os.utime(server.folder / f"kb/notes/{number}.md", (1_700_000_000, 1_700_000_000))
+        wait_for(lambda: len(bench.planned().actions) == 12)
+        assert bench.planned().moves == ()
+        assert bench.apply().status is Status.IN_SYNC
+        assert bench.planned().actions == ()
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    """Wait until a server that remembers listings tells what is there."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline

@@ -6,25 +6,29 @@ Reads only; what is hashed here is written into the state by a later apply.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bm_sync.engine import contents
-from bm_sync.engine.digests import digests
+from bm_sync.engine.digests import digests, read_again
 from bm_sync.engine.distant import Store
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.observe import Seen
 from bm_sync.engine.site import Site
 from bm_sync.model.config import Compare, Policy
-from bm_sync.model.tree import File, FileStamp, Side, Stamp, Tree
+from bm_sync.model.tree import Agreed, File, FileStamp, Side, Stamp, Tree
 from bm_sync.plan import diff
 from bm_sync.structs import replace
+
+_SAMPLE = 3
 
 _Hashed = dict[tuple[Side, str], tuple[Stamp, str]]
 
 
 async def answer(seen: Seen, policy: Policy, site: Site) -> Seen:
     """Return what was seen with every content and time that the plan needs to know."""
+    for side, paths in diff.doubtful(seen.observation, policy).items():
+        seen = await _read_again(seen, side, paths, site)
     asked = diff.questions(seen.observation, policy)
     foreign = diff.incomparable(seen.observation, policy) if seen.near is not None else frozenset()
     seen = await told_of(seen, asked.local | foreign, asked.remote, site)
@@ -34,6 +38,25 @@ async def answer(seen: Seen, policy: Policy, site: Site) -> Seen:
         if times and store is not None:
             seen = _with_times(seen, side, await _times(seen, store, times, site))
     return seen
+
+
+async def _read_again(seen: Seen, side: Side, paths: Sequence[str], site: Site) -> Seen:
+    """Return what was seen with the real contents of files that the server seems to misname.
+
+    A few are read first. Where none of these is what was agreed on, they have really changed.
+    """
+    store, tree = seen.store_on(side), seen.observation.tree(side)
+    assert store is not None  # noqa: S101 - only a remote lists digests
+    rows, retry = seen.observation.baseline.files, seen.project.policy.retry
+    agreed = {path: rows[path].content or "" for path in paths}
+    told: dict[str, str] = {}
+    for some in (paths[:_SAMPLE], paths[_SAMPLE:]):
+        wanted = {path: agreed[path].partition(":")[0] for path in some}
+        told |= await read_again(store, wanted, tree.files, site, retry)
+        if not any(content == agreed[path] for path, content in told.items()):
+            return seen
+    store.on_opaque()
+    return _with(seen, side, told)
 
 
 async def told_of(seen: Seen, local: Collection[str], remote: Collection[str], site: Site) -> Seen:
@@ -85,12 +108,19 @@ async def _remote_contents(
 ) -> Mapping[str, str]:
     store, told, left = seen.store, {}, []
     assert store is not None  # noqa: S101 - the caller asked
+    rows, files = seen.observation.baseline.files, seen.observation.remote.files
+    wanted: dict[str, str] = {}
     for path in paths:
         known = _remembered(seen, Side.REMOTE, path)
-        if known is None:
-            left.append(path)
-        else:
+        algorithm = _agreed_algorithm(rows.get(path))
+        if known is not None:
             told[path] = known
+        elif algorithm is not None:
+            wanted[path] = algorithm
+        else:
+            left.append(path)
+    if wanted:
+        told |= await digests(store, wanted, files, site, seen.project.policy.retry)
     if left:
         with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
             told |= await site.patiently(
@@ -131,6 +161,12 @@ async def _digest(jail: Jail, path: str, algorithm: str, stamp: Stamp, site: Sit
         return read[1] if read is not None and read[0] == stamp else None
     content = await site.hash_by_rclone(jail, path, algorithm)
     return content if isinstance(stamp, FileStamp) and jail.look(path) == stamp else None
+
+
+def _agreed_algorithm(row: Agreed | None) -> str | None:
+    """Return the algorithm in which a version can be compared with the one agreed on."""
+    algorithm = (row.content or "").partition(":")[0] if row is not None else ""
+    return algorithm if contents.computable(algorithm) else None
 
 
 def _algorithm_for(seen: Seen, side: Side, path: str) -> str:

@@ -10,6 +10,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from bm_sync.engine import contents
 from bm_sync.engine.distant import Store
@@ -18,13 +19,25 @@ from bm_sync.engine.site import Site
 from bm_sync.model.config import Retry
 from bm_sync.model.tree import File
 from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.transfer import PLAIN, Batch
 
 AT_ONCE_BYTES = 1 << 30
 _OF_SINGLE_FILES = frozenset({Fault.MISSING, Fault.FORBIDDEN, Fault.NAME, Fault.CHANGED})
 
 
+class _Manner(NamedTuple):
+    """How files are downloaded."""
+
+    retry: Retry
+    batch: Batch = PLAIN
+
+
 async def digests(
-    store: Store, wanted: Mapping[str, str], files: Mapping[str, File], site: Site, retry: Retry
+    store: Store,
+    wanted: Mapping[str, str],
+    files: Mapping[str, File],
+    site: Site,
+    retry: Retry,
 ) -> dict[str, str]:
     """Return the contents of the paths in `wanted`, each in the algorithm it names there.
 
@@ -38,7 +51,20 @@ async def digests(
         if algorithm == store.features.slow_hash:
             found |= await _by_server(store, paths, algorithm, site, retry)
         for some in _portions([path for path in paths if path not in found], files):
-            found |= await _by_download(store, some, algorithm, site, retry)
+            found |= await _by_download(store, some, algorithm, site, _Manner(retry))
+    return found
+
+
+async def read_again(
+    store: Store, wanted: Mapping[str, str], files: Mapping[str, File], site: Site, retry: Retry
+) -> dict[str, str]:
+    """Return the same by reading the files: what the remote says of them counts for nothing."""
+    how = _Manner(retry, Batch(unchecked=True))
+    found: dict[str, str] = {}
+    for algorithm in sorted(set(wanted.values())):
+        paths = sorted(path for path, said in wanted.items() if said == algorithm)
+        for some in _portions(paths, files):
+            found |= await _by_download(store, some, algorithm, site, how)
     return found
 
 
@@ -56,17 +82,18 @@ async def _by_server(
 
 
 async def _by_download(
-    store: Store, paths: list[str], algorithm: str, site: Site, retry: Retry
+    store: Store, paths: list[str], algorithm: str, site: Site, how: _Manner
 ) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="bm-sync-") as scratch:
         folder = Path(scratch)
 
         async def fetch() -> None:
-            result = await site.rclone.copy_batch(store.fs, site.rclone.local(folder), paths)
+            here = site.rclone.local(folder)
+            result = await site.rclone.copy_batch(store.fs, here, paths, how.batch)
             if result.fault is not None and result.fault.fault not in _OF_SINGLE_FILES:
                 raise result.fault
 
-        await site.patiently(retry, fetch)
+        await site.patiently(how.retry, fetch)
         jail, found = Jail(folder), {}
         for path in paths:
             content = await _digest(jail, path, algorithm, site)

@@ -7,7 +7,7 @@ import os
 import pwd
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
@@ -40,6 +40,7 @@ from bm_sync.model.config import (
 )
 from bm_sync.model.plan import (
     Accept,
+    Adopt,
     Author,
     Guard,
     MakeDir,
@@ -51,7 +52,7 @@ from bm_sync.model.plan import (
 )
 from bm_sync.model.plan import Wants as Wants  # noqa: PLC0414 - told here too
 from bm_sync.model.setup import Setup
-from bm_sync.model.tree import Baseline, Observation, Root, Side, Tree
+from bm_sync.model.tree import Baseline, ObjectStamp, Observation, Root, Side, Tree, same_version
 from bm_sync.plan import disks, guard, planner
 from bm_sync.plan.folders import CREATED
 from bm_sync.plan.intent import Intent
@@ -62,6 +63,7 @@ from bm_sync.structs import replace
 if TYPE_CHECKING:
     from bm_sync.engine.lease import Lease
 
+_A_FEW = 3
 _NEAR = 0.6  # how alike a name has to be, 0 to 1, to be offered instead
 NOTHING_SPECIAL = Wants()
 NOBODY = Author()
@@ -147,13 +149,30 @@ async def _prepare(project: Project, site: Site, wants: Wants) -> Prepared:
         return Prepared(project, _pinned(project, site, e))
     plan = _found_near(plan, seen)
     bad = tuple(f"{b.origin}: {b.what}" for b in seen.bad_patterns)
-    notes = (*plan.notes, *bad, *seen.left_alone.notes)
+    notes = (*plan.notes, *bad, *seen.left_alone.notes, *_renamed_versions(plan, seen))
     plan = noted(replace(plan, notes=notes), project.policy.engine)
     if project.policy.lease is not config.Lease.NONE:
         from bm_sync.engine.lease_told import told
 
         plan = told(plan, seen, site)
     return Prepared(project, plan, seen)
+
+
+def _renamed_versions(plan: ProjectPlan, seen: Seen) -> Iterator[str]:
+    """Say that a server tells of other versions than before where no content has changed."""
+    rows = seen.observation.baseline.files
+    found = [
+        action
+        for action in plan.actions
+        if isinstance(action, Adopt)
+        and isinstance(action.remote, ObjectStamp)
+        and (row := rows.get(action.path)) is not None
+        and row.content == action.content
+        and not same_version(row.remote, action.remote)
+    ]
+    if len(found) > _A_FEW:
+        what = f"the remote tells of other versions of {len(found):,} files than before"
+        yield f"{what}; their contents are the same, so nothing of them moves"
 
 
 def accepted(seen: Seen, accept: Accept) -> Seen:

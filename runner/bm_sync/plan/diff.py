@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from bm_sync.model.config import Compare, Conflict, Loser, Mode, Policy, Winner
-from bm_sync.model.tree import Agreed, File, Observation, Side, same_version
+from bm_sync.model.tree import Agreed, File, ObjectStamp, Observation, Side, same_version
 from bm_sync.plan import barrier
 from bm_sync.plan.change import PathDiff, diffs, restless, rows
 from bm_sync.plan.content import hashless, known, mtime_ns, same
@@ -122,6 +122,32 @@ def _moved_together(pairs: list[_Pair]) -> Iterator[tuple[Side, str]]:
         moved = [pair.path for pair in pairs if _moved_unread(pair, side)]
         if len(moved) > _A_FEW:
             yield from ((side, path) for path in moved)
+
+
+def doubtful(observation: Observation, policy: Policy) -> dict[Side, tuple[str, ...]]:
+    """Return the files of each side whose listed digests all differ at once from those agreed on.
+
+    They have the sizes they had, and are most of what is agreed on: a server that begins to list
+    something else as a digest tells of no change.
+    """
+    blocked = barrier.of(observation)
+    agreed = rows(observation)
+    found: dict[Side, tuple[str, ...]] = {}
+    pairs = [p for p in _pairs(observation, policy.compare) if not blocked.file(p.path)]
+    for side in Side:
+        paths = tuple(sorted(pair.path for pair in pairs if _lists_another(pair, side)))
+        if len(paths) > _A_FEW and 2 * len(paths) > len(agreed):
+            found[side] = paths
+    return found
+
+
+def _lists_another(pair: _Pair, side: Side) -> bool:
+    file, row = pair.file(side), pair.row
+    if file is None or row is None or not isinstance(file.stamp, ObjectStamp):
+        return False
+    old = row.local if side is Side.LOCAL else row.remote
+    differs = same(file.stamp.content, row.content) is False
+    return differs and pair.moved(side) and file.size == old.size
 
 
 def _moved_unread(pair: _Pair, side: Side) -> bool:

@@ -49,7 +49,9 @@ class Probes:
             )
 
     async def etag(self, fs: Fs, path: str) -> str | None:
-        """Return the ETag of an object, quotes and all, None where it cannot be had.
+        """Return the ETag of an object, quotes and all, None where it cannot be had or is weak.
+
+        A weak one (`W/"..."`) names no version exactly and fits no condition (RFC 9110, 8.8.3.2).
 
         rclone 1.75 tells an ETag only where it looks like an MD5. It signs an address, though, and
         what answers there tells the rest.
@@ -67,7 +69,7 @@ class Probes:
                 http.stream("GET", url, headers={**headers, "Range": "bytes=0-0"}) as response,
             ):
                 tag: str | None = response.headers.get("ETag") if response.is_success else None
-                return tag
+                return None if tag is None or tag.startswith("W/") else tag
         except (RcloneError, httpx.HTTPError, httpx.InvalidURL, KeyError):
             return None
 
