@@ -164,6 +164,7 @@ def _add_project(reach: Reach, said: Said) -> object:
 def _change_project(reach: Reach, said: Said) -> object:
     project = _project(reach, said)
     with reach.world.changing():
+        project.name = str(said.get("renamed", project.name))
         for name in ("path", "private", "rights"):
             if name in said:
                 setattr(project, name, said[name])

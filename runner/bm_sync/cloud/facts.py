@@ -43,7 +43,9 @@ class Facts(Struct, frozen=True):
 
     `host` is the address that was asked, `workspace` what was declared, `account` the fingerprint
     that asked. `tenant_id` and `bucket` are the pin: an answer that differs is a stop. `dav` holds
-    what was found out about the workspace's WebDAV, each a name and yes or no.
+    what was found out about the workspace's WebDAV, each a name and yes or no. `ids` are the
+    service's own ids of projects, by the permalink of the name that the manifest has for them.
+    `looked_at` is when the service last told the bucket, in unix seconds.
     """
 
     host: str
@@ -58,6 +60,8 @@ class Facts(Struct, frozen=True):
     keys: Keys | None = None
     projects: tuple[CloudProject, ...] = ()
     dav: Mapping[str, bool] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    looked_at: float = 0.0
 
 
 class Page(Struct, frozen=True):
@@ -152,6 +156,8 @@ def _to_json(facts: Facts) -> dict[str, object]:
         "keys": [keys.access_key, keys.secret_key.reveal()] if keys else None,
         "projects": [asdict(project) for project in facts.projects],
         "dav": dict(facts.dav),
+        "ids": dict(facts.ids),
+        "looked_at": facts.looked_at,
     }
 
 
@@ -164,6 +170,9 @@ def _from_json(said: Mapping[str, object]) -> Facts:
     workspace, transport, dav = said["workspace"], said["transport"], said["dav"]
     if not isinstance(dav, dict) or not all(isinstance(value, bool) for value in dav.values()):
         raise TypeError("dav")
+    ids, looked_at = said.get("ids", {}), said.get("looked_at", 0.0)
+    if not isinstance(ids, dict) or not isinstance(looked_at, int | float):
+        raise TypeError("ids")
     return Facts(
         host=host,
         workspace=None if workspace is None else _text(workspace),
@@ -177,6 +186,8 @@ def _from_json(said: Mapping[str, object]) -> Facts:
         keys=_keys(said["keys"]),
         projects=_projects(said["projects"]),
         dav=dav,
+        ids={_text(name): _text(each) for name, each in ids.items()},
+        looked_at=float(looked_at),
     )
 
 

@@ -20,7 +20,7 @@ from bm_sync.model.plan import Move, ProjectPlan, RemoveDir, Trash
 from bm_sync.model.tree import Observation, Side, Tree
 from bm_sync.parallel import at_once, spread
 from bm_sync.plan.barrier import ancestors, folders_of
-from bm_sync.plan.case import fold
+from bm_sync.plan.spellings import fold
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.structs import replace
 

@@ -53,6 +53,11 @@ class Workspaces:
         found = await workspace.project(project.path)
         prefix = found.path if found is not None else permalink(project.path)
         self._claim(project, facts.tenant_id, prefix)
+        if found is not None and permalink(found.name) != permalink(project.path):
+            self._site.state.note(
+                f"project '{project.name}' is called '{found.name}' on the cloud now: let its "
+                f"`path:` in {project.origin} say so"
+            )
         team = facts.workspace_type == "organization"
         if facts.transport == "webdav":
             name = found.name if found is not None else project.path

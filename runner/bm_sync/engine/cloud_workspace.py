@@ -7,6 +7,7 @@ has to answer the same. Keys are made only when there are none or the store refu
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from bm_sync.cloud import facts as remembered
@@ -21,10 +22,12 @@ from bm_sync.errors import PinnedError
 from bm_sync.model import cloud
 from bm_sync.model.cloud import CloudProject
 from bm_sync.model.config import CloudRemote
+from bm_sync.model.permalink import permalink
 from bm_sync.model.setup import Setup
 from bm_sync.rclone.bucket import Bucket
 from bm_sync.structs import replace
 
+_LOOK_AGAIN_S = 86_400.0
 _OWNER = "owner"  # who may mint keys (basic-memory issue 1262)
 
 
@@ -50,23 +53,47 @@ class Workspace:
         async with self._asking:
             if self._facts is None:
                 known = remembered.read(self.state_dir, self.remote)
-                known = known if known and self._fits(known) else await self._learn()
+                if known is None or not self._fits(known):
+                    known = await self._learn()
+                elif not 0 <= time.time() - known.looked_at < _LOOK_AGAIN_S:
+                    known = await self._still_there(known)
                 self._facts = self._by_my_way(known)
             return self._facts
 
+    async def _still_there(self, known: Facts) -> Facts:
+        """Ask once a day whether the files lie where they did: an older bucket may still answer.
+
+        A service that does not answer is asked by the next run. Raises PinnedError.
+        """
+        try:
+            async with Cloud(self.host, self.account) as service:
+                mount = await service.mount(known.tenant_id)
+        except CloudError:
+            return known
+        self._compare(known, mount)
+        async with remembered.held(self.state_dir, self.remote) as page:
+            kept = page.read()
+            now = replace(kept if kept and self._fits(kept) else known, looked_at=time.time())
+            page.write(now)
+            return now
+
     async def project(self, name: str) -> CloudProject | None:
         """Return a project by its name in any spelling; None when the service has none."""
-        known = cloud.named((await self.facts()).projects, name)
-        if known is not None:
-            return known
+        known = _known_as(await self.facts(), name)
         async with self._asking:
-            return cloud.named((await self._list()).projects, name)
+            if known is None:
+                known = _known_as(await self._list(), name)
+            key = permalink(name)
+            if known is not None and self._known.ids.get(key) != known.id:
+                ids = {key: known.id}
+                await self._remember(lambda facts: replace(facts, ids={**facts.ids, **ids}))
+        return known
 
     async def is_gone(self, name: str) -> bool:
-        """Return whether the service, asked now, has no project of that name."""
+        """Return whether the service, asked now, has no project of that name or id."""
         await self.facts()
         async with self._asking:
-            return cloud.named((await self._list()).projects, name) is None
+            return _known_as(await self._list(), name) is None
 
     async def create(self, name: str) -> CloudProject:
         """Make a project and return it; one that is there is returned."""
@@ -160,6 +187,8 @@ class Workspace:
                 slug=found.slug if found else "",
                 role=found.role if found else "",
                 dav=before.dav if before is not None else {},
+                ids=before.ids if before is not None else {},
+                looked_at=time.time(),
             )
             return await self._by_transport(service, facts, before)
 
@@ -227,6 +256,16 @@ class Workspace:
                 page.write(now)
             self._facts = self._by_my_way(now)
             return self._facts
+
+
+def _known_as(facts: Facts, name: str) -> CloudProject | None:
+    """Return a project by the id that it had when it was first met, else by its name.
+
+    It may have been renamed or moved since, on the service.
+    """
+    mine = facts.ids.get(permalink(name))
+    by_id = next((p for p in facts.projects if p.id == mine), None)
+    return by_id or cloud.named(facts.projects, name)
 
 
 def _with_project(facts: Facts, made: CloudProject) -> Facts:

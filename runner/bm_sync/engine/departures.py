@@ -22,7 +22,7 @@ from bm_sync.errors import LockedError
 from bm_sync.model.plan import Copy, Restore
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Stamp, same_version
-from bm_sync.plan.case import fold
+from bm_sync.plan.spellings import fold
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import S3_TYPE, Fs
 from bm_sync.rclone.transfer import TOLD_AT_MOST, Batch, BatchResult
@@ -81,10 +81,10 @@ class Departures:
         conditions = await self._distant.store.conditions()
         for number, batch in enumerate(_without_twins(errands, self._distant.store.names)):
             pending = {e.path: e for e in batch}
-            if not conditions:
-                await self._drop_appeared(pending)
             if number > 0:
                 await self._drop_indistinct(pending)
+            if not conditions:
+                await self._drop_appeared(pending)
             self._vanished(await self._upload(pending, source, new_only=conditions))
 
     async def _drop_appeared(self, pending: dict[str, Errand]) -> None:
@@ -168,7 +168,7 @@ class Departures:
         rclone, fs, path = self._scope.rclone, self._distant.store.fs, errand.path
         tag = await self._tag_of(errand)
         try:
-            await rclone.copy_file(here, path, fs, path, if_match=tag)
+            await rclone.copy_file(here, path, fs, self._distant.there(path), if_match=tag)
         except RcloneError as e:
             if e.fault is not Fault.CHANGED or tag is None:
                 raise
@@ -178,7 +178,7 @@ class Departures:
             if other == tag:
                 raise
             self._told_tags = False
-            await rclone.copy_file(here, path, fs, path, if_match=other)
+            await rclone.copy_file(here, path, fs, self._distant.there(path), if_match=other)
 
     async def _tag_of(self, errand: Errand) -> str | None:
         """Return what the store calls the version that is replaced; None when nobody can tell.
@@ -248,14 +248,33 @@ class Departures:
 
         target = self.landing.fs if self.landing.needed else self._distant.store.fs
         paths = [errand.path for errand in portion]
+        odd = [] if self.landing.needed else [p for p in paths if self._distant.there(p) != p]
+        rest = [p for p in paths if p not in odd] if odd else paths
         async with source.lend(paths) as root:
-            result = await self._scope.rclone.copy_batch(root, target, paths, how, progress)
+            result = await self._send_renamed(root, odd, how)
+            if rest:
+                batch = await self._scope.rclone.copy_batch(root, target, rest, how, progress)
+                result = result.followed_by(batch)
         if how.on_sent is not None:
             for path in result.sent:
                 how.on_sent(path)
         if result.ended is not None:
             raise result.ended
         return result if result.fault is not None else replace(result, sent=frozenset(paths))
+
+    async def _send_renamed(self, here: Fs, paths: Sequence[str], how: Batch) -> BatchResult:
+        """Send files that the remote spells otherwise, each by itself: a batch has one name."""
+        fs, rclone = self._distant.store.fs, self._scope.rclone
+        ended = BatchResult(None)
+        for path in paths:
+            try:
+                there = self._distant.there(path)
+                await rclone.copy_file(here, path, fs, there, if_none=how.new_only)
+            except RcloneError as e:
+                ended = ended.followed_by(BatchResult(e, failed={path: e}))
+            else:
+                ended = ended.followed_by(BatchResult(None, files=1, sent=frozenset({path})))
+        return ended
 
     async def _conclude(
         self, pending: dict[str, Errand], source: Giver, sent: Collection[str]

@@ -59,7 +59,8 @@ class Discard:
         kept = await self._distant.keep((i, i.path) for i in items)
 
         async def delete(item: Trash) -> None:
-            await self._scope.rclone.delete_file(self._distant.store.fs, item.path)
+            there = self._distant.there(item.path)
+            await self._scope.rclone.delete_file(self._distant.store.fs, there)
             self._scope.ledger.acknowledge(item, self._distant.kept_label(item.path))
             self._scope.ledger.forget(item.path)
 
@@ -72,7 +73,7 @@ class Discard:
 
         async def move(item: Trash) -> None:
             place = self._distant.trash_path(item.path)
-            await rclone.move_file(store.fs, item.path, store.base, place)
+            await rclone.move_file(store.fs, self._distant.there(item.path), store.base, place)
             self._scope.ledger.acknowledge(item, self._distant.kept_label(item.path))
 
         moved = await self._distant.each(await self._still(items), move)
@@ -111,7 +112,9 @@ class Discard:
         detail = "the file was changed"
         try:
             await self._distant.once(
-                lambda: rclone.move_file(store.base, place, store.fs, item.path)
+                lambda: rclone.move_file(
+                    store.base, place, store.fs, self._distant.there(item.path)
+                )
             )
         except RcloneError as e:
             detail = f"{detail}; it is kept as {self._distant.kept_label(item.path)}: {e.what}"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bm_sync import layout
 from bm_sync.engine.place import as_opaque
@@ -17,9 +17,10 @@ from bm_sync.engine.scope import Errand, Scope, as_object
 from bm_sync.model.plan import Copy, KeepBoth, MakeDir, Move, RemoveDir, Restore, Trash
 from bm_sync.model.run import Outcome
 from bm_sync.model.tree import ObjectStamp, Side, Stamp, same_version
+from bm_sync.plan.spellings import Aliases, fold, renamed
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.remotes import Fs
-from bm_sync.rclone.wire import Features
+from bm_sync.rclone.wire import Features, RemoteEntry
 from bm_sync.structs import replace
 
 _FITS_BYTES = 800  # of a place in the trash, so that S3's 1,024 leave room for the remote's root
@@ -33,6 +34,7 @@ class Store(Struct, frozen=True):
 
     `names` are the files that the last listing saw; `conditions` tells whether uploads may say
     which version they replace. `on_opaque` is told when the hashes it lists turn out to be none.
+    `aliases` are names that it lists otherwise than they are planned with.
     """
 
     fs: Fs
@@ -42,6 +44,12 @@ class Store(Struct, frozen=True):
     conditions: Callable[[], Awaitable[bool]]
     litter: tuple[str, ...] = ()
     on_opaque: Callable[[], None] = lambda: None
+    aliases: Aliases = field(default_factory=dict)
+
+    @property
+    def spellings(self) -> Aliases:
+        """Return the remote's own names, by the paths that are planned with."""
+        return {path: listed for listed, path in self.aliases.items()}
 
 
 class Distant:
@@ -62,7 +70,10 @@ class Distant:
         self.store = replace(store, fs=fs, base=base, features=features)
 
     async def look(self, paths: Sequence[str]) -> dict[str, Stamp]:
-        """Return the stamps of those files that are there, by single looks or one listing."""
+        """Return the stamps of those files that are there, by single looks or one listing.
+
+        A server may list a file under another spelling than it was sent: that one is asked for.
+        """
         if not paths:
             return {}
         rclone, features = self.scope.rclone, self.store.features
@@ -71,8 +82,13 @@ class Distant:
             tree = await self.scope.persist(
                 lambda: rclone.list_tree(self.store.fs, features=features)
             )
-            found = [e for e in tree.entries if e.path in wanted and not e.is_dir]
+            spelt = {renamed(e.path, self.store.aliases): e for e in tree.entries if not e.is_dir}
+            found = {p: _stamp(e) for p, e in spelt.items() if p in wanted}
+            listed = {fold(p) for p in spelt}
+            wanted = {p for p in wanted - found.keys() if fold(p) in listed}
         else:
+            found = {}
+        if wanted:
             seen = await self.scope.persist(
                 lambda: rclone.list_some(
                     self.store.fs,
@@ -82,8 +98,12 @@ class Distant:
                     content=features.hash is not None,
                 )
             )
-            found = [e for e in seen.values() if not e.is_dir]
-        return {e.path: ObjectStamp(e.size, e.content, e.mtime_ns, e.tag) for e in found}
+            found |= {e.path: _stamp(e) for e in seen.values() if not e.is_dir}
+        return found
+
+    def there(self, path: str) -> str:
+        """Return the name that the remote itself has for a path: what is written keeps it."""
+        return renamed(path, self.store.spellings) if self.store.aliases else path
 
     async def keep(self, items: Iterable[tuple[Acting, str]]) -> list[Acting]:
         """Copy versions into the trash server-side; return the actions whose version is kept."""
@@ -200,3 +220,7 @@ class Distant:
         what = "the file has vanished" if seen is None else "the file was changed"
         self.scope.ledger.settle(item, Outcome.DROPPED, what)
         return False
+
+
+def _stamp(entry: RemoteEntry) -> Stamp:
+    return ObjectStamp(entry.size, entry.content, entry.mtime_ns, entry.tag)

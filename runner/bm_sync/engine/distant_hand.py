@@ -95,7 +95,8 @@ class DistantHand:
 
         async def copy(item: KeepBoth) -> None:
             if item.copy_path not in taken:
-                await rclone.copy_file(fs, item.path, fs, item.copy_path)
+                there = self._distant.there
+                await rclone.copy_file(fs, there(item.path), fs, there(item.copy_path))
 
         made = await self._distant.each(free, copy)
         seen = await self.look([p for i in made for p in (i.path, i.copy_path)])
@@ -103,7 +104,7 @@ class DistantHand:
 
         async def leave(item: KeepBoth) -> None:
             if item.gives_way:
-                await rclone.delete_file(fs, item.path)
+                await rclone.delete_file(fs, self._distant.there(item.path))
 
         return {i.copy_path: seen[i.copy_path] for i in await self._distant.each(good, leave)}
 
@@ -122,7 +123,8 @@ class DistantHand:
                 good.append(item)
 
         async def move(item: Move) -> None:
-            await rclone.move_file(fs, item.old_path, fs, item.path)
+            there = self._distant.there
+            await rclone.move_file(fs, there(item.old_path), fs, there(item.path))
             self._scope.ledger.acknowledge(item)
 
         moved = await self._distant.each(good, move)
@@ -141,7 +143,7 @@ class DistantHand:
         """Make empty folders."""
 
         async def make(item: MakeDir) -> None:
-            await self._scope.rclone.mkdir(self._distant.store.fs, item.path)
+            await self._scope.rclone.mkdir(self._distant.store.fs, self._distant.there(item.path))
             self._scope.ledger.acknowledge(item)
 
         for item in await self._distant.each(items, make):
@@ -173,7 +175,8 @@ class DistantHand:
         await self._discard.reconsider()
 
     async def _remove_dir(self, item: RemoveDir) -> None:
-        if not await self._scope.rclone.rmdir(self._distant.store.fs, item.path):
+        there = self._distant.there(item.path)
+        if not await self._scope.rclone.rmdir(self._distant.store.fs, there):
             raise RcloneError("the folder is not empty", fault=Fault.CHANGED)
         self._scope.ledger.drop_dirs.add(item.path)
 

@@ -100,14 +100,15 @@ class Landing:
 
     async def _move(self, path: str) -> None:
         store, rclone = self._distant.store, self._scope.rclone
-        await rclone.move_file(self.fs, path, store.fs, path)
+        await rclone.move_file(self.fs, path, store.fs, self._distant.there(path))
 
     async def _clear_away(self, errand: Errand) -> None:
         """Remove the version that has been kept; an earlier try may have done so, or more."""
         path = errand.path
         seen = (await self._distant.look([path])).get(path)
         if seen is not None and same_version(seen, errand.target):
-            await self._scope.rclone.delete_file(self._distant.store.fs, path)
+            there = self._distant.there(path)
+            await self._scope.rclone.delete_file(self._distant.store.fs, there)
 
     async def _put_back(self, errand: Errand) -> None:
         """Let the kept version stand again where the new one could not move in."""

@@ -65,12 +65,17 @@ async def list_far(project: Project, site: Site, *, by_folder: bool = False) -> 
 async def looked_again(project: Project, listed: Listed, site: Site) -> Listed:
     """Return a listing that is empty against all memory, with the reason where one can be told.
 
-    On a bucket a project that somebody deleted looks like one whose files were deleted.
+    On a bucket a project that somebody deleted, moved or renamed looks like one whose files were
+    deleted.
     """
-    if not isinstance(project.remote, CloudRemote) or listed.root is not Root.FOLDER:
+    known = listed.root in (Root.FOLDER, Root.MISSING)
+    if not isinstance(project.remote, CloudRemote) or not known:
         return listed
     if not await site.cloud.is_gone(project):
-        return listed
+        place = await site.patiently(project.policy.retry, lambda: site.place(project))
+        if place.fs.root == listed.place.fs.root:
+            return listed
+        return await list_far(project, site) or listed  # it was moved or renamed there
     return replace(listed, place=replace(listed.place, absent=True), root=Root.MISSING)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from bm_sync.engine import spellings
 from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
@@ -28,6 +29,7 @@ from bm_sync.filters.sift import oversize, refilter, without
 from bm_sync.model.config import FolderRemote, Links, Project
 from bm_sync.model.tree import Baseline, FilterChange, Observation, Side, Tree
 from bm_sync.plan import disks
+from bm_sync.plan.spellings import Aliases
 from bm_sync.state.values import HashMemory, Remembered
 from bm_sync.structs import replace
 
@@ -39,7 +41,7 @@ class Seen(Struct, frozen=True):
     `remote_folder` is set for a folder remote, `store` for every other. `algorithm` is the content
     hash its sides are compared by. `fresh` are versions that neither side holds yet, by path:
     merged, or given by a person. `roots`: which folders stood there. `left_alone` says what no run
-    moves.
+    moves. `spellings`: names that a side lists otherwise than they are planned with.
     """
 
     project: Project
@@ -58,6 +60,7 @@ class Seen(Struct, frozen=True):
     near: Store | None = None
     roots: Mapping[Path, Identity] = field(default_factory=dict)
     left_alone: LeftAlone = LeftAlone()
+    spellings: Mapping[Side, Aliases] = field(default_factory=dict)
 
     def jail(self, root: Path, links: Links = Links.SKIP) -> Jail:
         """Return the inside of a folder, which has to be the one that was looked at."""
@@ -119,7 +122,18 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
     finally:
         asked.cancel()
     looked = await _judged(project, near, (listed, remembered.baseline), matcher, site)
-    local, remote, far = looked.local, looked.remote, looked.far
+    far = looked.far
+    spelt = await spellings.settle(
+        {Side.LOCAL: looked.local, Side.REMOTE: looked.remote},
+        remembered.baseline,
+        site.state.spellings(key),
+        {
+            Side.LOCAL: spellings.Where(project, near.folder, near.store),
+            Side.REMOTE: spellings.Where(project, far.folder, far.store),
+        },
+        site,
+    )
+    local, remote = spelt.local, spelt.remote
     large = oversize(local, remote, project.filters.max_size)
     if large:
         local, remote = without(local, large), without(remote, large)
@@ -137,13 +151,18 @@ async def observe(project: Project, site: Site, *, by_folder: bool = False) -> S
         via_link=near.via_link,
         local_root=near.folder,
         remote_folder=far.folder,
-        store=far.store,
+        store=_spelt(far.store, spelt.aliases.get(Side.REMOTE)),
         algorithm=_algorithm(far.store, near.store),
         bad_patterns=looked.bad,
-        near=near.store,
+        near=_spelt(near.store, spelt.aliases.get(Side.LOCAL)),
+        spellings=spelt.aliases,
         roots={**far.roots, **_known(near.folder, near.identity)},
         left_alone=looked.left_alone,
     )
+
+
+def _spelt(store: Store | None, aliases: Aliases | None) -> Store | None:
+    return replace(store, aliases=aliases) if store is not None and aliases else store
 
 
 async def _judged(

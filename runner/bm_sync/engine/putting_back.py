@@ -33,7 +33,8 @@ class PuttingBack:
 
         async def copy(item: Restore) -> None:
             home = self._home(item)
-            await self._scope.rclone.copy_file(home, item.kept, self._distant.store.fs, item.path)
+            fs, there = self._distant.store.fs, self._distant.there(item.path)
+            await self._scope.rclone.copy_file(home, item.kept, fs, there)
             label = self._distant.kept_label(item.path) if item.target is not None else None
             self._scope.ledger.acknowledge(item, label, item.content)
 

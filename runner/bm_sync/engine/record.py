@@ -43,6 +43,7 @@ def record(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run: str
         ),
     )
     _remember_disks(seen, state)
+    _remember_spellings(seen, state)
     _conflicts(seen, plan, ledger, state, run)
     if seen.project.policy.conflict.winner is Winner.MERGE:
         from bm_sync.engine import merge
@@ -62,11 +63,18 @@ def record_part(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State) -> 
         )
         state.record(plan.key, part)
         _remember_disks(seen, state)
+        _remember_spellings(seen, state)
     known = state.conflicts(plan.key)
     settled = ledger.drop | ledger.put.keys()
     left = tuple(c for c in known if (c.kept or c.path) not in settled)
     if left != known:
         state.put_conflicts(plan.key, left)
+
+
+def _remember_spellings(seen: Seen, state: State) -> None:
+    """Note which names a side lists otherwise than they are planned with, where that changed."""
+    if seen.spellings != state.spellings(seen.key):
+        state.set_spellings(seen.key, seen.spellings)
 
 
 def _remember_disks(seen: Seen, state: State) -> None:

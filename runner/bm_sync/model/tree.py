@@ -156,6 +156,8 @@ class Tree(Struct, frozen=True):
     folders (`has_folders` false). disks: the file system of the root, as `""`, and of each folder
     where another one is mounted; empty behind rclone. unlisted: paths that its listing leaves out
     although they stand there (true) or may do so, because nobody could be asked (false).
+    case_insensitive, form_insensitive: it takes names for one that differ by case, or by the normal
+    form of a letter.
     """
 
     files: Mapping[str, File]
@@ -164,6 +166,7 @@ class Tree(Struct, frozen=True):
     root: Root = Root.FOLDER
     has_folders: bool = True
     case_insensitive: bool = False
+    form_insensitive: bool = False
     can_delete: bool = True
     unlisted: Mapping[str, bool] = field(default_factory=dict)
     disks: Mapping[str, Disk] = field(default_factory=dict)

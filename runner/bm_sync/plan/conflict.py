@@ -10,12 +10,13 @@ from bm_sync.model.config import Loser, Mode, Winner
 from bm_sync.model.plan import Clash, KeepBoth, Reason
 from bm_sync.model.tree import Side
 from bm_sync.plan import steps
-from bm_sync.plan.case import fold
+from bm_sync.plan.case import sees
 from bm_sync.plan.change import Change, PathDiff
 from bm_sync.plan.content import known, mtime_ns, same
 from bm_sync.plan.names import conflict_name, moment
 from bm_sync.plan.policy import Agree, Take, named_side, verdict, winning_side
 from bm_sync.plan.scene import Draft, Scene
+from bm_sync.plan.spellings import fold
 
 
 class Names:
@@ -80,7 +81,7 @@ def _comes(diff: PathDiff, scene: Scene) -> bool:
 def _folded_paths(scene: Scene) -> set[str] | None:
     """Return every name as a side that ignores case sees it; None when both sides heed case."""
     observation = scene.observation
-    if not (observation.local.case_insensitive or observation.remote.case_insensitive):
+    if not any(sees(observation.tree(side)) for side in Side):
         return None
     return {fold(path) for s in Side for path in (*observation.tree(s).files, *scene.folders(s))}
 

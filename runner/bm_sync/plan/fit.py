@@ -27,8 +27,8 @@ from bm_sync.model.plan import (
 from bm_sync.model.tree import Observation, Side, Stamp
 from bm_sync.plan import guard, steps
 from bm_sync.plan.barrier import ancestors
-from bm_sync.plan.case import fold
 from bm_sync.plan.intent import Intent
+from bm_sync.plan.spellings import fold
 from bm_sync.structs import replace
 
 

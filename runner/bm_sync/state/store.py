@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 Tell = Callable[[str], None]
+_SPELLINGS = "spellings"  # a fact about a project
 
 _CONFLICT_KEYS: Reader[str] = Reader.of("conflicts", only, "key")
 _EXITS = Reader.of("run_projects", lambda key, exit: (key, exit), "key exit")  # noqa: A006 - columns
@@ -342,6 +343,16 @@ class State:
     def set_disks(self, key: str, found: Mapping[Side, Mapping[str, str]]) -> None:
         """Remember which file systems a project's folders lie on."""
         self.set_remote_fact(key, takeover.DISKS, json.dumps(found, sort_keys=True))
+
+    def spellings(self, key: str) -> Mapping[Side, Mapping[str, str]]:
+        """Return the names that a side of a project lists otherwise than they are planned with."""
+        told = self.remote_fact(self.key_now(key), _SPELLINGS)
+        found = json.loads(told) if isinstance(told, str) else {}
+        return {side: found[side] for side in Side if side in found}
+
+    def set_spellings(self, key: str, found: Mapping[Side, Mapping[str, str]]) -> None:
+        """Remember under which other names a side lists files."""
+        self.set_remote_fact(key, _SPELLINGS, json.dumps(found, sort_keys=True))
 
     def export(self, wanted: Wanted) -> bytes:
         """Return all that is known of a project as a database of its own, for another machine."""
