@@ -20,7 +20,20 @@ TOP = Path(bm_sync.__file__).parent
 SOURCES = sorted(TOP.rglob("*.py"))
 
 # What follows the name of the program where no command is meant: a verb, a version, a placeholder.
-PROSE = {"has", "keeps", "remembers", "itself", "is", "sign", "X", "COMMAND"}
+PROSE = {
+    "has",
+    "keeps",
+    "remembers",
+    "itself",
+    "is",
+    "sign",
+    "X",
+    "COMMAND",
+    "by",
+    "finds",
+    "knows",
+    "runs",
+}
 NAMED = re.compile(r"(?<![\w/.-])bm-sync +(?=[-\w])")
 
 
