@@ -73,3 +73,44 @@ def test_a_bad_line_is_told_and_the_others_count(tmp_path: Path) -> None:
     assert (warning.code, warning.line, warning.severity) == ("BMS027", 2, "warning")
     assert left_out(loaded, "a.tmp")
     assert left_out(loaded, "a.bak")
+
+
+# The default file as Basic Memory's sync guide shows it.
+GUIDE = """\
+.git/**
+__pycache__/**
+*.pyc
+.venv/**
+node_modules/**
+memory.db/**
+memory.db-shm/**
+memory.db-wal/**
+.DS_Store/**
+.env/**
+"""
+
+
+def test_the_defaults_of_the_guide_keep_the_files_out_that_they_name(tmp_path: Path) -> None:
+    folder = tmp_path / ".basic-memory"
+    folder.mkdir()
+    (folder / ".bmignore").write_text(GUIDE)
+    loaded = load(tmp_path)
+    for path in (".env", "a/.env", ".DS_Store", "memory.db", "memory.db-wal", ".env/x", "x.pyc"):
+        assert left_out(loaded, path), path
+    assert not left_out(loaded, "notes/env.md")
+
+
+def test_what_is_taken_back_in_from_a_folder_stays_in(tmp_path: Path) -> None:
+    folder = tmp_path / ".basic-memory"
+    folder.mkdir()
+    (folder / ".bmignore").write_text("build/**\n!build/keep.md\n")
+    loaded = load(tmp_path)
+    assert not left_out(loaded, "build/keep.md")
+    assert left_out(loaded, "build/other.md")
+
+
+def test_in_any_other_file_the_patterns_mean_what_they_mean_for_git(tmp_path: Path) -> None:
+    (tmp_path / "team.ignore").write_text(".env/**\n")
+    loaded = load(tmp_path, "./team.ignore")
+    assert not left_out(loaded, ".env")
+    assert left_out(loaded, ".env/x")

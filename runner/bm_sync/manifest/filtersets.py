@@ -113,6 +113,8 @@ class Filters(Struct):
         for b in bad:
             line = lines[b.origin.line - 1].removesuffix("\r")
             self.around.report.elsewhere(_never_matches(b, line, shown, own=own))
+        if absolute(said, self.around).name == bmignore.NAME:
+            good = tuple(bmignore.meant(good))
         return IgnoreFile(shown, len(good), own), good
 
     def _unwritten(self, said: Scalar) -> str | None:
