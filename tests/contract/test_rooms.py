@@ -187,6 +187,9 @@ KNOTTED = {
     "model.state_home",
 }
 
+# Who still bounds what runs at once by a semaphore of its own; `parallel.at_once` is for that.
+GATED = {"engine.around", "engine.distant", "engine.reconcile", "engine.shared_state"}
+
 # Rooms with more modules than a person keeps in mind, and how many they have at most.
 CROWDED = {
     "cli": 33,
@@ -356,6 +359,11 @@ def test_the_name_of_a_public_class_means_one_thing() -> None:
     assert new == {}, "these names mean something else already"
     slack = {name for name, n in DOUBLED.items() if doubled.get(name, 1) < n}
     assert slack == set(), "these are used less often now: take them out or lower their number"
+
+
+def test_one_function_bounds_what_runs_at_once() -> None:
+    gated = {m for m, path in MODULES.items() if "asyncio.Semaphore(" in path.read_text("utf-8")}
+    assert gated - {"parallel"} == GATED
 
 
 @pytest.mark.parametrize(

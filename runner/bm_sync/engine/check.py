@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from bm_sync.model.config import Mode, Placement, Project
 from bm_sync.model.plan import Action, Copy, KeepBoth, Move, ProjectPlan, Trash
 from bm_sync.model.report import Difference, ProjectCheck
 from bm_sync.model.tree import ObjectStamp, Root, Side
+from bm_sync.parallel import at_once
 from bm_sync.plan import planner
 from bm_sync.structs import replace
 
@@ -31,15 +31,8 @@ async def check_all(
     projects: Sequence[Project], site: Site, sample: int | None
 ) -> tuple[ProjectCheck, ...]:
     """Compare projects, a few at once, in the order given."""
-    gate = asyncio.Semaphore(site.setup.jobs)
-
-    async def one(project: Project) -> ProjectCheck:
-        async with gate:
-            return await check(project, site, sample)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(p)) for p in projects]
-    return tuple(t.result() for t in tasks)
+    found = await at_once(site.setup.jobs, projects, lambda p: check(p, site, sample))
+    return tuple(found)
 
 
 async def check(project: Project, site: Site, sample: int | None) -> ProjectCheck:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pwd
 import shlex
@@ -53,6 +52,7 @@ from bm_sync.model.plan import (
 from bm_sync.model.plan import Wants as Wants  # noqa: PLC0414 - told here too
 from bm_sync.model.setup import Setup
 from bm_sync.model.tree import Baseline, ObjectStamp, Observation, Root, Side, Tree, same_version
+from bm_sync.parallel import at_once
 from bm_sync.plan import disks, guard, planner
 from bm_sync.plan.folders import CREATED
 from bm_sync.plan.intent import Intent
@@ -91,15 +91,8 @@ async def prepare_all(
     projects: Sequence[Project], site: Site, wants: Wants
 ) -> tuple[Prepared, ...]:
     """Plan all projects, a few at once, in the order given."""
-    gate = asyncio.Semaphore(site.setup.jobs)
-
-    async def one(project: Project) -> Prepared:
-        async with gate:
-            return await prepare(project, site, wants)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(p)) for p in projects]
-    return tuple(t.result() for t in tasks)
+    found = await at_once(site.setup.jobs, projects, lambda p: prepare(p, site, wants))
+    return tuple(found)
 
 
 async def prepare(project: Project, site: Site, wants: Wants) -> Prepared:

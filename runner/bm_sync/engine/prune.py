@@ -6,7 +6,6 @@ Only the remote is ever changed, and only where the project's policy writes to i
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -34,6 +33,7 @@ from bm_sync.model.config import (
 )
 from bm_sync.model.plan import Accept, ProjectPlan, Reason, RemoveDir, Trash
 from bm_sync.model.tree import File, ObjectStamp, Root, Side, Tree
+from bm_sync.parallel import at_once
 from bm_sync.plan import guard
 from bm_sync.plan.intent import Intent
 from bm_sync.structs import replace
@@ -43,15 +43,8 @@ _MOST_RULES = 10
 
 async def prepare_all(projects: Sequence[Project], site: Site) -> tuple[Prepared, ...]:
     """Plan the removals of all projects, a few at once, in the order given."""
-    gate = asyncio.Semaphore(site.setup.jobs)
-
-    async def one(project: Project) -> Prepared:
-        async with gate:
-            return await prepare(project, site)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(p)) for p in projects]
-    return tuple(t.result() for t in tasks)
+    found = await at_once(site.setup.jobs, projects, lambda p: prepare(p, site))
+    return tuple(found)
 
 
 async def prepare(project: Project, site: Site) -> Prepared:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 
 from bm_sync.engine.identity import project_key, remote_key
@@ -11,6 +10,7 @@ from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError
 from bm_sync.model.config import FolderRemote, Project, Retry
 from bm_sync.model.state_home import StateHome
+from bm_sync.parallel import at_once
 from bm_sync.state.portable import MAX_BYTES, Wanted
 
 DATABASE = "state.db"
@@ -97,18 +97,14 @@ async def looked_at(home: StateHome, site: Site, projects: Sequence[Project]) ->
     Those whose state cannot be fetched are in `site.unfetched`.
     """
     place = SharedPlace(home, site)
-    gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(project: Project) -> None:
-        async with gate:
-            try:
-                await _look(project, place, site)
-            except BmSyncError as e:
-                site.unfetched[project.name] = e
+        try:
+            await _look(project, place, site)
+        except BmSyncError as e:
+            site.unfetched[project.name] = e
 
-    async with asyncio.TaskGroup() as group:
-        for project in projects:
-            group.create_task(one(project))
+    await at_once(_AT_ONCE, projects, one)
 
 
 async def _look(project: Project, place: SharedPlace, site: Site) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 from collections.abc import Collection, Mapping, Sequence
 
@@ -22,6 +21,7 @@ from bm_sync.model.config import Placement, Project
 from bm_sync.model.past import Effect, Undo
 from bm_sync.model.run import Run
 from bm_sync.model.tree import Side, Stamp
+from bm_sync.parallel import at_once
 from bm_sync.plan import undo
 from bm_sync.state.history import UNFINISHED
 from bm_sync.state.store import State
@@ -84,15 +84,9 @@ async def prepare_all(
     found: Target, wanted: Undo, projects: Sequence[Project], site: Site
 ) -> tuple[Prepared, ...]:
     """Plan to take a run back in these projects, a few at once, in the order given."""
-    gate = asyncio.Semaphore(site.setup.jobs)
-
-    async def one(project: Project) -> Prepared:
-        async with gate:
-            return await _prepare(found, wanted, project, site)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(p)) for p in projects]
-    return tuple(task.result() for task in tasks)
+    jobs = site.setup.jobs
+    planned = await at_once(jobs, projects, lambda p: _prepare(found, wanted, p, site))
+    return tuple(planned)
 
 
 async def _prepare(found: Target, wanted: Undo, project: Project, site: Site) -> Prepared:

@@ -5,7 +5,6 @@ Reads only.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import posixpath
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from bm_sync.parallel import at_once
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.lists import Lists
 from bm_sync.rclone.names import is_text, to_standard
@@ -138,23 +138,16 @@ class Listings:
 
         A folder among them, or a name that cannot be there, fails the common one.
         """
-        places = asyncio.Semaphore(_AT_ONCE)
 
         async def look(path: str) -> RemoteEntry | None:
-            async with places:
-                try:
-                    return await self.stat(fs, path, hashed, files_only=True)
-                except RcloneError as e:
-                    if e.fault is not Fault.NAME:
-                        raise
-                    return None  # what no file there can be called is not there
+            try:
+                return await self.stat(fs, path, hashed, files_only=True)
+            except RcloneError as e:
+                if e.fault is not Fault.NAME:
+                    raise
+                return None  # what no file there can be called is not there
 
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                looks = [tasks.create_task(look(path)) for path in paths]
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from several
-        seen = (task.result() for task in looks)
+        seen = await at_once(_AT_ONCE, paths, look)
         return {e.path: e for e in seen if e is not None and not e.is_dir}
 
     async def stat(
