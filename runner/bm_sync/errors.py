@@ -112,3 +112,7 @@ class InterruptedRunError(BmSyncError):
     """The run was ended by SIGINT or SIGTERM after an orderly stop."""
 
     exit = Exit.INTERRUPTED
+
+
+class NoticeError(Exception):
+    """A target of notices could not be told; its text names no address and no secret."""

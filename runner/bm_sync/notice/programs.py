@@ -10,9 +10,9 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from xml.sax.saxutils import escape
 
+from bm_sync.errors import NoticeError
 from bm_sync.model.notices import Email, Message, News
 from bm_sync.notice import words
-from bm_sync.notice.faults import NoticeError
 
 # sendmail lies where a user's PATH seldom leads (Filesystem Hierarchy Standard, 3.16 and 4.7).
 _ALSO = ("/usr/sbin", "/usr/lib", "/sbin")

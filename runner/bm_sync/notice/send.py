@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import assert_never
 
-from bm_sync.errors import SecretError
+from bm_sync.errors import NoticeError, SecretError
 from bm_sync.model.config import OptionValue
 from bm_sync.model.notices import (
     Beat,
@@ -19,7 +19,6 @@ from bm_sync.model.notices import (
     Slack,
     Webhook,
 )
-from bm_sync.notice.faults import NoticeError
 from bm_sync.secret import Secret, resolve
 
 
@@ -55,16 +54,14 @@ class Sender:
 
                 await programs.mail(target, message, self._env)
             case Ntfy() | Slack() | Webhook():
-                from bm_sync.notice.http import post
-                from bm_sync.notice.requests import request
+                from bm_sync.notice.http import post, request
 
                 await post(request(target, message, self._reveal), target.audience.timeout_s)
             case _:
                 assert_never(target)
 
     async def _pinged(self, target: Ping, beat: Beat, said: str) -> None:
-        from bm_sync.notice.http import post
-        from bm_sync.notice.requests import ping
+        from bm_sync.notice.http import ping, post
 
         await post(ping(target, beat, said, self._reveal), target.audience.timeout_s)
 
