@@ -48,7 +48,7 @@ ROOMS: Mapping[str, str] = {
         "patience shared_place shared_state unlock"
     ),
     "engine.run": "prepare project_run reconcile team",
-    "engine.reporting": "report report_grid report_sums",
+    "engine.reporting": "report",
     "engine.notify": "notices noticing hooks hooks_facts conditions around ended_early",
     "engine.monitoring": "health overview gone fleet fleet_note fleet_place doctor",
     "engine.imports": "import_bisync adopt",

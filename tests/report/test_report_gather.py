@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from report_history import BUSY, FAILED, QUIET, STOPPED, every, iso, put, run_of, utc
 
-from bm_sync.engine.report import MOST_RUNS, Asked, Known, gather
-from bm_sync.engine.report_grid import grid
-from bm_sync.engine.report_sums import durations
+from bm_sync.engine.report import MOST_RUNS, Asked, Known, durations, gather, grid
 from bm_sync.model.config import Placement
 from bm_sync.model.period import Ending, Endings, Report, Unit, Work, ending_of
 from bm_sync.model.plan import Clash, Totals

@@ -11,9 +11,9 @@ from cli_samples import NOW, VIEW, golden
 from report_history import iso
 
 from bm_sync.cli.render.page.chart import Bar, path
+from bm_sync.cli.render.page.charts import logarithmic, round_bytes, round_count
 from bm_sync.cli.render.page.document import _STYLE, page
 from bm_sync.cli.render.page.markup import Html, element, joined
-from bm_sync.cli.render.page.scale import logarithmic, round_bytes, round_count
 from bm_sync.cli.render.period import report_markdown, report_text
 from bm_sync.model.config import Placement
 from bm_sync.model.period import (

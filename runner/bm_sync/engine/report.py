@@ -5,22 +5,26 @@ A conflict that waits, and a guard that stops a project at every run, count once
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
+from typing import assert_never
 
 from msgspec import Struct, field
 
 from bm_sync.engine.record import iso
-from bm_sync.engine.report_grid import Grid, grid
-from bm_sync.engine.report_sums import Sum, together, worst
 from bm_sync.model.period import (
     Drift,
+    Durations,
     Ending,
+    Endings,
     ProjectPeriod,
     Report,
     RunLine,
     Slot,
     Trouble,
+    Unit,
     Work,
     ending_of,
 )
@@ -28,6 +32,129 @@ from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.report import OpenConflict, ProjectStatus
 from bm_sync.state.period import PastProject, PastRun
 from bm_sync.structs import replace
+
+_LONGEST = ((Unit.HOUR, timedelta(hours=48)), (Unit.DAY, timedelta(days=92)))
+_LONGEST_IN_WEEKS = timedelta(days=2 * 366)
+_WEEK = timedelta(days=7)
+_MONTHS = 12
+
+
+class Grid(Struct, frozen=True):
+    """The beginnings of the slots, in order; the last one holds the end of the time."""
+
+    unit: Unit
+    starts: tuple[datetime, ...]
+
+    def at(self, moment: datetime) -> int:
+        """Return the slot that holds `moment`; what is outside belongs to the nearest."""
+        return max(bisect_right(self.starts, moment) - 1, 0)
+
+
+def grid(begin: datetime, end: datetime) -> Grid:
+    """Return the slots from `begin` to `end`, both in UTC."""
+    unit = _unit(end - begin)
+    starts = [_floor(begin, unit)]
+    while (following := _next(starts[-1], unit)) <= end:
+        starts.append(following)
+    return Grid(unit, tuple(starts))
+
+
+def _unit(length: timedelta) -> Unit:
+    for unit, longest in _LONGEST:
+        if length <= longest:
+            return unit
+    return Unit.WEEK if length <= _LONGEST_IN_WEEKS else Unit.MONTH
+
+
+def _floor(moment: datetime, unit: Unit) -> datetime:
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    match unit:
+        case Unit.HOUR:
+            return hour
+        case Unit.DAY:
+            return hour.replace(hour=0)
+        case Unit.WEEK:
+            return hour.replace(hour=0) - timedelta(days=moment.weekday())
+        case Unit.MONTH:
+            return hour.replace(day=1, hour=0)
+        case _:
+            assert_never(unit)
+
+
+def _next(start: datetime, unit: Unit) -> datetime:
+    match unit:
+        case Unit.HOUR:
+            return start + timedelta(hours=1)
+        case Unit.DAY:
+            return start + timedelta(days=1)
+        case Unit.WEEK:
+            return start + _WEEK
+        case Unit.MONTH:
+            years, month = divmod(start.month, _MONTHS)
+            return start.replace(year=start.year + years, month=month + 1)
+        case _:
+            assert_never(unit)
+
+
+_SERIOUS = tuple(Ending)
+_P95 = 0.95
+_FIELDS = tuple(Work.__struct_fields__)
+_NOTHING = Work()
+
+
+class Sum(Struct):
+    """What some runs did together."""
+
+    _endings: dict[Ending, int] = field(default_factory=dict)
+    _work: list[int] = field(default_factory=lambda: [0] * len(_FIELDS))
+    _seconds: list[float] = field(default_factory=list)
+
+    def add(self, ending: Ending, work: Work, seconds: float) -> None:
+        """Count one run; what was skipped or has not ended says nothing about durations."""
+        self._endings[ending] = self._endings.get(ending, 0) + 1
+        if work != _NOTHING:
+            for number, name in enumerate(_FIELDS):
+                self._work[number] += getattr(work, name)
+        if ending not in {Ending.SKIPPED, Ending.UNFINISHED}:
+            self._seconds.append(seconds)
+
+    @property
+    def endings(self) -> Endings:
+        """Return how many ended how."""
+        return Endings(**{e.value.replace("-", "_"): n for e, n in self._endings.items()})
+
+    @property
+    def work(self) -> Work:
+        """Return what was done."""
+        return Work(*self._work)
+
+    @property
+    def durations(self) -> Durations | None:
+        """Return how long they took, None when nothing ran."""
+        return durations(self._seconds)
+
+
+def durations(seconds: Sequence[float]) -> Durations | None:
+    """Return the median, the 95th percentile (nearest rank) and the longest, None of nothing."""
+    if not seconds:
+        return None
+    ordered = sorted(seconds)
+    high = ordered[ceil(_P95 * len(ordered)) - 1]
+    return Durations(ordered[(len(ordered) - 1) // 2], high, ordered[-1])
+
+
+def together(parts: Sequence[Work]) -> Work:
+    """Return the sum of what several did."""
+    busy = [part for part in parts if part != _NOTHING]
+    if len(busy) <= 1:
+        return busy[0] if busy else _NOTHING
+    return Work(*(sum(getattr(part, name) for part in busy) for name in _FIELDS))
+
+
+def worst(endings: Sequence[Ending]) -> Ending | None:
+    """Return the most serious ending, None of nothing."""
+    return max(endings, key=_SERIOUS.index, default=None)
+
 
 MOST_RUNS = 200
 _MOST_TROUBLES = 20  # of one run
