@@ -10,8 +10,7 @@ from pathlib import Path
 from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import NAME, context, setup, view
-from bm_sync.cli.render.adopted import adopted_text
-from bm_sync.cli.render.learnt import learnt_text
+from bm_sync.cli.render.adopted import adopted_text, learnt_text
 from bm_sync.errors import UsageError
 from bm_sync.manifest.adopt.proposal import Proposal
 from bm_sync.model.learnt import Learnt
