@@ -13,7 +13,7 @@ from cli_outside import Said, World
 from standin_server import Standin
 
 from bm_sync.cloud.account import Account
-from bm_sync.cloud.calls import Pace
+from bm_sync.cloud.calls import RetryPace
 from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.logins import OwnLogins, kept_now
 from bm_sync.cloud.places import Host, host_of
@@ -57,9 +57,9 @@ class Waits:
         self.asked.append(seconds)
         self.then(len(self.asked))
 
-    def pace(self) -> Pace:
+    def pace(self) -> RetryPace:
         """Return a pace that waits so."""
-        return Pace(sleep=self.sleep)
+        return RetryPace(sleep=self.sleep)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from bm_sync.model.schedule import Calendar, Schedule
-from bm_sync.schedule.timer import Machine, Timer
+from bm_sync.schedule.timer import Timer, TimerHost
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine"
 )
 
 
-def machine(root: Path, **other: object) -> Machine:
+def machine(root: Path, **other: object) -> TimerHost:
     """Return a machine whose folders lie below `root`."""
     named = ("-f", str(root / "sync.yaml"), "--state-dir", str(root / "state"))
     words = ("/usr/bin/python3", "-P", "-m", "bm_sync.cli", "apply", "-q", "--yes", *named)
@@ -29,7 +29,7 @@ def machine(root: Path, **other: object) -> Machine:
         "host": "laptop",
         "state": root / "state",
     }
-    return Machine(**{**said, **other})  # type: ignore[arg-type]
+    return TimerHost(**{**said, **other})  # type: ignore[arg-type]
 
 
 def timer(

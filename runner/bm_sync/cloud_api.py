@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.cloud import CloudProject, named
 from bm_sync.model.cloud_report import (
+    CloudProblem,
     CloudStatus,
     ProjectLine,
     RemovalReport,
     RepinReport,
     SignInReport,
     SignOutReport,
-    Trouble,
 )
 from bm_sync.model.config import CloudRemote, Manifest, Project
 from bm_sync.model.permalink import permalink
@@ -94,7 +94,7 @@ async def status(setup: Setup, manifest: Manifest | None) -> tuple[CloudStatus, 
 
 async def projects(
     setup: Setup, manifest: Manifest | None, name: str | None
-) -> tuple[tuple[ProjectLine, ...], tuple[Trouble, ...]]:
+) -> tuple[tuple[ProjectLine, ...], tuple[CloudProblem, ...]]:
     """List what lies on the cloud, of one remote or of all, and what of it is declared.
 
     Of several remotes those that cannot be asked are told with it; raises CloudError when the only
@@ -103,7 +103,7 @@ async def projects(
     from bm_sync.cloud import look
 
     lines: list[ProjectLine] = []
-    troubles: list[Trouble] = []
+    troubles: list[CloudProblem] = []
     meant = _meant(manifest, name)
     for remote in meant:
         try:
@@ -112,7 +112,7 @@ async def projects(
             if len(meant) == 1:
                 raise
             what = e.what if _name(remote) is None else f"{_name(remote)}: {e.what}"
-            troubles.append(Trouble(what, e.hint, int(e.exit)))
+            troubles.append(CloudProblem(what, e.hint, int(e.exit)))
             continue
         mine = _on(manifest, remote)
         lines += [

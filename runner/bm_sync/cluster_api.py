@@ -17,7 +17,7 @@ from bm_sync import files
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.manifest import source
 from bm_sync.model.config import Manifest, Mode, NamedRemote, Project, Remote, SecretRef
-from bm_sync.model.schedule import ClusterTarget, Unit
+from bm_sync.model.schedule import ClusterTarget, TimerUnit
 from bm_sync.schedule import ansible, kubernetes, nomad
 from bm_sync.schedule.jobs import Bundle, jobs
 from bm_sync.schedule.programs import READABLE, write
@@ -51,7 +51,7 @@ class Wishes(Struct, frozen=True):
     sets: tuple[str, ...] = ()
 
 
-def rendered(manifest: Manifest, target: ClusterTarget, wishes: Wishes) -> tuple[Unit, ...]:
+def rendered(manifest: Manifest, target: ClusterTarget, wishes: Wishes) -> tuple[TimerUnit, ...]:
     """Return the texts for a cluster; raises UsageError when nothing of it can run there."""
     match target:
         case ClusterTarget.KUBERNETES:
@@ -68,7 +68,7 @@ def rendered(manifest: Manifest, target: ClusterTarget, wishes: Wishes) -> tuple
             assert_never(target)
 
 
-def save(units: tuple[Unit, ...], target: ClusterTarget, folder: Path) -> tuple[Path, ...]:
+def save(units: tuple[TimerUnit, ...], target: ClusterTarget, folder: Path) -> tuple[Path, ...]:
     """Write the texts below a folder; return the files.
 
     Raises BmSyncError when one cannot be, and UsageError, with nothing written, when one would
@@ -87,7 +87,7 @@ def save(units: tuple[Unit, ...], target: ClusterTarget, folder: Path) -> tuple[
     return tuple(folder / unit.name for unit in units)
 
 
-def _kubernetes(manifest: Manifest, wishes: Wishes) -> tuple[Unit, ...]:
+def _kubernetes(manifest: Manifest, wishes: Wishes) -> tuple[TimerUnit, ...]:
     if wishes.image is None:
         hint = "--image registry.example.org/bm-sync:1.0, an image with bm-sync, rclone and mkdir"
         raise UsageError("a pod needs an image that has bm-sync", hint=hint)

@@ -20,7 +20,7 @@ from bm_sync.model.setup import Selection, Setup
 
 if TYPE_CHECKING:
     from bm_sync.engine.site import Site
-    from bm_sync.model.period import Drift, Report
+    from bm_sync.model.period import Drift, PeriodReport
     from bm_sync.state.store import State
 
 LEFT_OUT = "no plan was asked for"
@@ -34,7 +34,7 @@ class About(Struct, frozen=True):
     since: datetime
 
 
-async def report(about: About, setup: Setup, *, drift: bool = True) -> Report:
+async def report(about: About, setup: Setup, *, drift: bool = True) -> PeriodReport:
     """Return what happened to the selected projects, and what a plan says of them now.
 
     Without a selection the projects that are known and not declared are in it, too. Without `drift`
@@ -65,14 +65,14 @@ async def _drifts(projects: Sequence[Project], site: Site) -> dict[str, Drift]:
 
 def _gathered(
     about: About, setup: Setup, state: State, drifts: Mapping[str, Drift], why_not: str | None
-) -> Report:
+) -> PeriodReport:
     from bm_sync.engine import overview
     from bm_sync.engine.record import iso
-    from bm_sync.engine.report import Asked, Known, gather
+    from bm_sync.engine.report import Asked, ReportFacts, gather
 
     rows = overview.rows(about.manifest, about.selection, state, setup)
     keys = [row.key for row in rows if row.conflicts and row.key is not None]
-    known = Known(
+    known = ReportFacts(
         past=state.runs_since(iso(about.since)),
         rows=rows,
         conflicts=tuple(conflict for key in keys for conflict in state.conflicts(key)),

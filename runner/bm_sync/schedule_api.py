@@ -22,22 +22,22 @@ from bm_sync.model.config import (
     Project,
     SecretRef,
 )
-from bm_sync.model.schedule import ScheduleChange, Standing, Target, TimerStatus, Unit
+from bm_sync.model.schedule import ScheduleChange, TimerState, TimerStatus, TimerTarget, TimerUnit
 from bm_sync.model.setup import Setup
 from bm_sync.paths import cache_dir, home_dir
 from bm_sync.schedule import install as installing
 from bm_sync.schedule.calendar import upcoming
-from bm_sync.schedule.places import Place
+from bm_sync.schedule.places import TimerService
 from bm_sync.schedule.programs import Programs
 from bm_sync.schedule.systemd import watch_unit as watching
-from bm_sync.schedule.timer import Machine, Timer, check_paths, timers
+from bm_sync.schedule.timer import Timer, TimerHost, check_paths, timers
 from bm_sync.state.place import prepare
 from bm_sync.structs import replace
 
 
 def shown(
-    manifest: Manifest, setup: Setup, launcher: Sequence[str], target: Target | None
-) -> tuple[Unit, ...]:
+    manifest: Manifest, setup: Setup, launcher: Sequence[str], target: TimerTarget | None
+) -> tuple[TimerUnit, ...]:
     """Return what `install` would write; changes nothing.
 
     `launcher` are the words that start bm-sync, the first an absolute path.
@@ -47,7 +47,7 @@ def shown(
 
 
 def install(
-    manifest: Manifest, setup: Setup, launcher: Sequence[str], target: Target | None
+    manifest: Manifest, setup: Setup, launcher: Sequence[str], target: TimerTarget | None
 ) -> ScheduleChange:
     """Make this machine's timers for a manifest exactly those it declares.
 
@@ -65,7 +65,7 @@ def install(
     return replace(changed, notes=changed.notes + more)
 
 
-def remove(manifest: Path, setup: Setup, target: Target | None) -> ScheduleChange:
+def remove(manifest: Path, setup: Setup, target: TimerTarget | None) -> ScheduleChange:
     """Take away all timers of a manifest, which may be gone itself."""
     programs = Programs(setup.env)
     chosen = target or installing.detected(programs)
@@ -75,7 +75,11 @@ def remove(manifest: Path, setup: Setup, target: Target | None) -> ScheduleChang
 
 
 def status(
-    manifest: Manifest, setup: Setup, launcher: Sequence[str], target: Target | None, now: datetime
+    manifest: Manifest,
+    setup: Setup,
+    launcher: Sequence[str],
+    target: TimerTarget | None,
+    now: datetime,
 ) -> tuple[TimerStatus, ...]:
     """Return every timer, declared or found, and when it comes next; `now` is an aware time."""
     from bm_sync.engine import overview
@@ -90,7 +94,9 @@ def status(
     return tuple(_status(name, how, declared.get(name), last, now) for name, how in stand.items())
 
 
-def watch_unit(manifest: Manifest, setup: Setup, command: Sequence[str], *, system: bool) -> Unit:
+def watch_unit(
+    manifest: Manifest, setup: Setup, command: Sequence[str], *, system: bool
+) -> TimerUnit:
     """Return the service that runs `command`, a whole command line, for as long as it is wanted."""
     machine = replace(_machine(manifest, setup, ()), command=tuple(command))
     places = [place for p in manifest.projects for place in _writable(p, manifest, setup)]
@@ -125,14 +131,14 @@ def _counts(file: Path, setup: Setup) -> bool:
 
 
 def _status(
-    name: str, how: Standing, timer: Timer | None, last: dict[str, str | None], now: datetime
+    name: str, how: TimerState, timer: Timer | None, last: dict[str, str | None], now: datetime
 ) -> TimerStatus:
     if timer is None:
         return TimerStatus(name, how, None, (), None, None)
     local = now.astimezone().replace(tzinfo=None)
     moment = upcoming(timer.schedule.calendars, local)
     coming = None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    waits = how in {Standing.INSTALLED, Standing.DIFFERS}
+    waits = how in {TimerState.INSTALLED, TimerState.DIFFERS}
     before = [time for name in timer.projects if (time := last.get(name)) is not None]
     return TimerStatus(
         name,
@@ -144,7 +150,9 @@ def _status(
     )
 
 
-def _place(manifest: Manifest, setup: Setup, target: Target | None) -> tuple[Target, Place]:
+def _place(
+    manifest: Manifest, setup: Setup, target: TimerTarget | None
+) -> tuple[TimerTarget, TimerService]:
     programs = Programs(setup.env)
     chosen = target or installing.detected(programs)
     file = _absolute(manifest.file)
@@ -160,8 +168,8 @@ def _timers(manifest: Manifest, setup: Setup, launcher: Sequence[str]) -> tuple[
     return timers(manifest, machine, writable)
 
 
-def _machine(manifest: Manifest, setup: Setup, launcher: Sequence[str]) -> Machine:
-    return Machine(
+def _machine(manifest: Manifest, setup: Setup, launcher: Sequence[str]) -> TimerHost:
+    return TimerHost(
         command=(*launcher, "apply", "-q", "--yes", *named(manifest.file, setup)),
         manifest=_absolute(manifest.file),
         user=pwd.getpwuid(os.geteuid()).pw_name,
@@ -197,17 +205,17 @@ def _scheduled(manifest: Manifest) -> tuple[Project, ...]:
     return tuple(project for project in manifest.projects if project.schedule is not None)
 
 
-def _missing(manifest: Manifest, target: Target) -> Iterator[str]:
+def _missing(manifest: Manifest, target: TimerTarget) -> Iterator[str]:
     """Yield the folders that a run could not make, because it may not write above them."""
     sides = {side for project in _scheduled(manifest) for side in _sides(project)}
     if manifest.fleet is not None and isinstance(manifest.fleet.remote, FolderRemote):
         sides.add(manifest.fleet.remote.root)
     gone = sorted(str(side) for side in sides if not access.is_folder(side))
-    if gone and target in {Target.SYSTEMD, Target.SYSTEMD_SYSTEM}:
+    if gone and target in {TimerTarget.SYSTEMD, TimerTarget.SYSTEMD_SYSTEM}:
         yield f"make these folders first, the timers may not: {shlex.join(gone)}"
 
 
-def _secrets(manifest: Manifest, target: Target) -> Iterator[str]:
+def _secrets(manifest: Manifest, target: TimerTarget) -> Iterator[str]:
     """Yield what to do about secrets in environment variables, which no timer has by itself."""
     used = {project.remote for project in _scheduled(manifest)}
     used |= {manifest.fleet.remote} if used and manifest.fleet is not None else set()
@@ -221,9 +229,9 @@ def _secrets(manifest: Manifest, target: Target) -> Iterator[str]:
     if names:
         said = ", ".join(dict.fromkeys(names))
         match target:
-            case Target.SYSTEMD:
+            case TimerTarget.SYSTEMD:
                 where = "~/.config/bm-sync/environment"
-            case Target.SYSTEMD_SYSTEM:
+            case TimerTarget.SYSTEMD_SYSTEM:
                 where = "/etc/bm-sync/environment"
             case _:
                 yield f"timers have no {said} in their environment; use {{file: …}}, {{command: …}}"

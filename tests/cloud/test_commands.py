@@ -31,6 +31,7 @@ from bm_sync.errors import Exit
 from bm_sync.manifest import load
 from bm_sync.model.cloud import CloudProject, Workspace
 from bm_sync.model.cloud_report import (
+    CloudProblem,
     CloudStatus,
     ProjectLine,
     RemoteLine,
@@ -38,7 +39,6 @@ from bm_sync.model.cloud_report import (
     RepinReport,
     SignInReport,
     SignOutReport,
-    Trouble,
 )
 from bm_sync.model.config import CloudRemote
 from bm_sync.model.report import ResetReport
@@ -104,8 +104,8 @@ NOBODY = replace(
     workspaces=(),
     remotes=(),
     troubles=(
-        Trouble("not signed in at cloud.basicmemory.com: nobody", "bm-sync login", 4),
-        Trouble(f"a text of the service: {EVIL}", None, 1),
+        CloudProblem("not signed in at cloud.basicmemory.com: nobody", "bm-sync login", 4),
+        CloudProblem(f"a text of the service: {EVIL}", None, 1),
     ),
 )
 
@@ -117,7 +117,7 @@ def test_the_screens_read_as_they_should() -> None:
         ProjectLine("cloud", EVIL, project, ()),
         ProjectLine("crew", "plans", None, ("plans",)),
     )
-    trouble = Trouble("subscription required at x: pay", "subscribe at https://x", 4)
+    trouble = CloudProblem("subscription required at x: pay", "subscribe at https://x", 4)
     screens = {
         "login": code_text("ABCD-EFGH", f"{HOST}/device?user_code=ABCD-EFGH", 600)
         + login_text(SignInReport(HOST, "login", "/s/login.json"), VIEW),

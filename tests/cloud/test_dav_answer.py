@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bm_sync.cloud import dav_answer
-from bm_sync.cloud.dav_answer import Answer, GarbledAnswerError, Told
+from bm_sync.cloud.dav_answer import DavAnswer, DavResponse, GarbledAnswerError
 from bm_sync.cloud.dav_places import DavFile, DavListing, address, listed, md5_of, single
 
 BASE = "/webdav/notes"
@@ -42,8 +42,8 @@ def refused(href: str, status: int) -> str:
     return f"<D:response><D:href>{href}</D:href>{line}</D:response>"
 
 
-def told(data: bytes, step: int = 1 << 20) -> tuple[Told, ...]:
-    answer = Answer()
+def told(data: bytes, step: int = 1 << 20) -> tuple[DavResponse, ...]:
+    answer = DavAnswer()
     for start in range(0, len(data), step):
         answer.feed(data[start : start + step])
     return answer.told()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from report_history import BUSY, FAILED, QUIET, STOPPED, every, iso, put, run_of, utc
 
-from bm_sync.engine.report import MOST_RUNS, Asked, Known, durations, gather, grid
+from bm_sync.engine.report import MOST_RUNS, Asked, ReportFacts, durations, gather, grid
 from bm_sync.model.config import Placement
-from bm_sync.model.period import Ending, Endings, Report, Unit, Work, ending_of
+from bm_sync.model.period import Endings, PeriodReport, RunEnding, Unit, WorkSums, ending_of
 from bm_sync.model.plan import Clash, Totals
 from bm_sync.model.report import ProjectStatus
 from bm_sync.model.run import ProjectRun, Run, Status
@@ -43,13 +43,13 @@ WAITING = replace(QUIET, status=Status.WAITING, totals=Totals(conflicts=1), clas
 
 def told(
     tmp_path: Path, *runs: Run, rows: tuple[ProjectStatus, ...] = (NOTES,), whole: bool = True
-) -> Report:
+) -> PeriodReport:
     """Return the report of a state with these runs over the last 30 days."""
     put(tmp_path / "state", runs)
     with State.peek(tmp_path / "state") as state:
         past = state.runs_since(iso(NOW - MONTH))
     asked = Asked(NOW - MONTH, NOW, "sync.yaml", "laptop", "1.0")
-    return gather(asked, Known(past, rows, whole=whole))
+    return gather(asked, ReportFacts(past, rows, whole=whole))
 
 
 def hourly(*states: ProjectRun) -> list[Run]:
@@ -69,17 +69,19 @@ def test_every_run_is_counted_once_as_a_whole_and_once_in_each_of_its_projects(
     )
     report = told(tmp_path, *runs, rows=(NOTES, WORK))
     assert report.endings == Endings(in_sync=1, changed=1, failed=1)
-    assert report.work == Work(up=3, down=1, deleted=1, renamed=2, bytes_up=4000, bytes_down=500)
+    assert report.work == WorkSums(
+        up=3, down=1, deleted=1, renamed=2, bytes_up=4000, bytes_down=500
+    )
     notes, other = report.projects
     assert (notes.endings, notes.work) == (report.endings, report.work)
-    assert (other.endings, other.work) == (Endings(in_sync=3), Work())
+    assert (other.endings, other.work) == (Endings(in_sync=3), WorkSums())
     assert (report.unit, len(report.slots)) == (Unit.DAY, 10)
     assert [slot.endings for slot in report.slots[:3]] == [
         Endings(changed=1),
         Endings(in_sync=1, failed=1),
         Endings(),
     ]
-    assert notes.worst[:3] == (Ending.CHANGED, Ending.FAILED, None)
+    assert notes.worst[:3] == (RunEnding.CHANGED, RunEnding.FAILED, None)
     assert [run.id for run in report.runs] == [run.id for run in reversed(runs)]
     assert [t.what for run in report.runs for t in run.troubles] == ["cannot reach the store"]
 
@@ -172,7 +174,7 @@ def test_a_record_that_cannot_be_read_is_left_out_and_told(tmp_path: Path, body:
 
 @pytest.mark.parametrize("status", Status)
 def test_every_status_has_its_group(status: Status) -> None:
-    assert ending_of(status) in Ending
+    assert ending_of(status) in RunEnding
 
 
 @pytest.mark.parametrize(

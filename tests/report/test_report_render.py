@@ -19,15 +19,15 @@ from bm_sync.model.config import Placement
 from bm_sync.model.period import (
     Drift,
     Durations,
-    Ending,
     Endings,
+    PeriodReport,
+    PeriodSlot,
     ProjectPeriod,
-    Report,
+    RunEnding,
     RunLine,
-    Slot,
     Trouble,
     Unit,
-    Work,
+    WorkSums,
 )
 from bm_sync.model.plan import Totals
 from bm_sync.model.report import OpenConflict, ProjectStatus
@@ -35,7 +35,7 @@ from bm_sync.model.run import Status
 from bm_sync.structs import replace
 
 LASTED = Durations(0.42, 3.0, 75.0)
-WORKED = Work(
+WORKED = WorkSums(
     up=1204, down=31, deleted=2, bytes_up=4_300_000, bytes_down=9_000, conflicts=3, stops=1
 )
 
@@ -50,20 +50,20 @@ def status(name: str, **more: object) -> ProjectStatus:
 
 def project(name: str, drift: Drift | None, **more: object) -> ProjectPeriod:
     ended = Endings(in_sync=90, changed=8, stopped=1, failed=1)
-    worst = (Ending.CHANGED, None, Ending.FAILED)
+    worst = (RunEnding.CHANGED, None, RunEnding.FAILED)
     return ProjectPeriod(status(name, **more), ended, WORKED, LASTED, worst, drift)
 
 
-def slot(day: int, **ended: int) -> Slot:
+def slot(day: int, **ended: int) -> PeriodSlot:
     some = Endings(**ended)
-    return Slot(iso(NOW - timedelta(days=day)), some, WORKED, LASTED if ended else None)
+    return PeriodSlot(iso(NOW - timedelta(days=day)), some, WORKED, LASTED if ended else None)
 
 
 RUN = RunLine(
-    "20261122T071500Z-3f9a", "bm-sync apply -q", "laptop", iso(NOW), 0.42, Ending.STOPPED, 3, 2,
-    Work(), (Trouble("archive", Status.STOPPED, "148 of 311 files would go"),),
+    "20261122T071500Z-3f9a", "bm-sync apply -q", "laptop", iso(NOW), 0.42, RunEnding.STOPPED, 3, 2,
+    WorkSums(), (Trouble("archive", Status.STOPPED, "148 of 311 files would go"),),
 )  # fmt: skip
-REPORT = Report(
+REPORT = PeriodReport(
     since=iso(NOW - timedelta(days=2)),
     until=iso(NOW),
     manifest="sync.yaml",
@@ -164,7 +164,9 @@ def test_a_page_of_hundreds_of_projects_and_long_names_stays_below_a_megabyte() 
     long = project("n" * 60, Drift(False, Totals(), stops=("w" * 5000,)), local="d" * 4000)
     many = tuple(replace(long, now=replace(long.now, project=f"p{n}")) for n in range(400))
     trouble = tuple(Trouble(f"p{n}", Status.FAILED, "x" * 5000) for n in range(20))
-    runs = tuple(replace(RUN, id=f"r{n}", work=Work(up=1), troubles=trouble) for n in range(200))
+    runs = tuple(
+        replace(RUN, id=f"r{n}", work=WorkSums(up=1), troubles=trouble) for n in range(200)
+    )
     text = page(replace(REPORT, projects=many, runs=runs), VIEW)
     assert len(text.encode()) < 1_000_000
     assert "and 250 more projects" in text

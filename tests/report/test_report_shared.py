@@ -10,7 +10,7 @@ import servers
 from shard.yard import Yard
 
 from bm_sync import report_api
-from bm_sync.model.period import Ending
+from bm_sync.model.period import RunEnding
 from bm_sync.model.setup import Selection
 
 
@@ -26,7 +26,7 @@ def test_a_machine_that_never_ran_tells_what_another_one_did(
     for drift in (True, False):
         report = asyncio.run(report_api.report(about, two.setup, drift=drift))
         (run,), (notes,) = report.runs, report.projects
-        assert (run.host, run.ending, run.work.up) == ("one", Ending.CHANGED, 1)
+        assert (run.host, run.ending, run.work.up) == ("one", RunEnding.CHANGED, 1)
         assert (notes.now.files, notes.endings.changed) == (1, 1)
         assert (notes.drift.totals.up if notes.drift else None) == (1 if drift else None)
     assert yard.objects() == before

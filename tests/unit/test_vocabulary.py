@@ -19,7 +19,7 @@ from bm_sync.engine.notices import Known, telling
 from bm_sync.model.config import Placement
 from bm_sync.model.hooks import Moment
 from bm_sync.model.notices import Audience, News
-from bm_sync.model.period import Ending, Endings, ProjectPeriod, Work, ending_of
+from bm_sync.model.period import Endings, ProjectPeriod, RunEnding, WorkSums, ending_of
 from bm_sync.model.report import ProjectStatus
 from bm_sync.model.run import MEANINGS, ProjectRun, Run, Status
 from bm_sync.state.wire import run_to_json
@@ -48,7 +48,7 @@ def row(status: Status) -> ProjectStatus:
 
 
 def period(status: Status) -> ProjectPeriod:
-    return ProjectPeriod(row(status), Endings(), Work(), None, ())
+    return ProjectPeriod(row(status), Endings(), WorkSums(), None, ())
 
 
 @pytest.mark.parametrize("status", Status)
@@ -82,7 +82,7 @@ def test_failed_means_failed_everywhere(status: Status) -> None:
     assert kinds == ({News.ERROR} if status.bad else {News.STOP} if status.needs_person else set())
     assert failing(row(status)) is not (status.good or status.idle)
     failed = {Status.FAILED, Status.REFUSED}
-    assert (ending_of(status) is Ending.FAILED) is (status in failed)
+    assert (ending_of(status) is RunEnding.FAILED) is (status in failed)
     assert ("fail" in ending_words(ending_of(status))) is (status in failed)
     assert (tone(ending_of(status)) is Tone.GOOD) is status.good
     assert sum((status.good, status.bad, status.needs_person, status.idle)) == (
@@ -95,7 +95,7 @@ def test_only_what_waits_for_a_person_is_said_to_wait(status: Status) -> None:
     waits = status is Status.WAITING
     assert ("wait" in ending_words(ending_of(status))) is waits
     assert ("wait" in status_words(status)) is waits
-    assert (ending_of(status) is Ending.WAITING) is waits
+    assert (ending_of(status) is RunEnding.WAITING) is waits
 
 
 def test_a_project_with_one_side_is_not_counted_as_never_synced() -> None:

@@ -24,9 +24,9 @@ from bm_sync.cloud.logins import (
     TOKEN_FILE,
     BasicMemoryLogin,
     DamagedError,
-    Kept,
     OwnLogins,
     Shelf,
+    StoredLogin,
     lock_file,
     own_file,
 )
@@ -47,7 +47,7 @@ _GRACE_S = 5.0  # for an answer that is on its way while the run is stopped
 How = Literal["api-key", "login", "basic-memory", "none"]
 
 
-class Standing(Struct, frozen=True):
+class SignInStatus(Struct, frozen=True):
     """How an account is signed in, for a person; times are in unix seconds."""
 
     how: How
@@ -61,7 +61,7 @@ class Account:
     """The credential for one host; files are read once, and again when it has to be renewed."""
 
     def __init__(
-        self, host: Host, kept: Kept | None, shelf: Shelf | None, lock: Path, why: str = ""
+        self, host: Host, kept: StoredLogin | None, shelf: Shelf | None, lock: Path, why: str = ""
     ) -> None:
         self.host = host
         self._kept = kept
@@ -123,16 +123,16 @@ class Account:
             case None:
                 return ()
 
-    def describe(self) -> Standing:
+    def describe(self) -> SignInStatus:
         """Return how the account is signed in."""
         kept = self._kept
         if kept is None:
-            return Standing("none", self._why)
+            return SignInStatus("none", self._why)
         if isinstance(kept.credential, ApiKey):
-            return Standing("api-key", kept.credential.source, kept.made)
+            return SignInStatus("api-key", kept.credential.source, kept.made)
         tokens = kept.credential
         theirs = isinstance(self._shelf, BasicMemoryLogin)
-        return Standing(
+        return SignInStatus(
             how="basic-memory" if theirs else "login",
             source=kept.mark if theirs else "bm-sync login",
             made=kept.made,
@@ -188,7 +188,7 @@ class Account:
             assert isinstance(known.credential, Tokens)  # noqa: S101 - only those are renewed
             return known.credential.access
 
-    def _reread(self, old: Tokens) -> Kept | None:
+    def _reread(self, old: Tokens) -> StoredLogin | None:
         """Return the sign-in that another process has renewed meanwhile; None when none has."""
         now = self._on_disk()
         self._kept = now
@@ -199,7 +199,7 @@ class Account:
         changed = now.credential.access != old.access and now.credential.fresh(time.time())
         return now if changed else None
 
-    async def _refreshed(self, http: httpx.AsyncClient) -> Kept:
+    async def _refreshed(self, http: httpx.AsyncClient) -> StoredLogin:
         kept = self._need()
         assert isinstance(kept.credential, Tokens)  # noqa: S101 - looked at by `_reread`
         assert self._shelf is not None  # noqa: S101 - tokens come from a file
@@ -218,14 +218,14 @@ class Account:
         self._shelf.write(after)
         return after
 
-    def _on_disk(self) -> Kept | None:
+    def _on_disk(self) -> StoredLogin | None:
         assert self._shelf is not None  # noqa: S101 - tokens come from a file
         try:
             return self._shelf.read(self.host)
         except DamagedError as e:
             raise signed_out(self.host, e.what) from e
 
-    def _need(self) -> Kept:
+    def _need(self) -> StoredLogin:
         if self._kept is None:
             raise signed_out(self.host, self._why)
         return self._kept
@@ -250,10 +250,10 @@ def _of_basic_memory(host: Host, env: Mapping[str, str], lock: Path) -> Account:
     return Account(host, kept, shelf if kept else None, lock)
 
 
-def _by_key(key: str, source: str, host: Host) -> Kept:
+def _by_key(key: str, source: str, host: Host) -> StoredLogin:
     if not sendable(key):
         raise UsageError(f"the API key in {source} has characters that no key has")
-    return Kept(ApiKey(Secret(key), source), host, mark=source)
+    return StoredLogin(ApiKey(Secret(key), source), host, mark=source)
 
 
 async def _to_its_end(work: Coroutine[object, object, T]) -> T:

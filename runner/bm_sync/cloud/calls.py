@@ -42,7 +42,7 @@ class Repeat(StrEnum):
     UNSENT = "unsent"
 
 
-class Pace(Struct, frozen=True):
+class RetryPace(Struct, frozen=True):
     """How often and how fast a call is tried again."""
 
     attempts: int = 4
@@ -52,7 +52,7 @@ class Pace(Struct, frozen=True):
     sleep: Sleep = asyncio.sleep
 
 
-PATIENT = Pace()
+PATIENT = RetryPace()
 
 
 class Call(Struct, frozen=True):
@@ -90,7 +90,7 @@ class Reply(Struct, frozen=True):
         return said if isinstance(said, dict) else {}
 
 
-class TooLargeError(Exception):
+class AnswerTooLargeError(Exception):
     """An answer has more than `MAX_BODY` bytes."""
 
 
@@ -122,7 +122,7 @@ async def send(http: httpx.AsyncClient, call: Call) -> Reply:
         raise httpx.ReadTimeout(f"no whole answer in {_WHOLE_CALL_S:.0f} s") from e
 
 
-async def persistent(http: httpx.AsyncClient, call: Call, pace: Pace = PATIENT) -> Reply:
+async def persistent(http: httpx.AsyncClient, call: Call, pace: RetryPace = PATIENT) -> Reply:
     """Send a call until its answer is worth having, and return it or the last one there was.
 
     Waits as long as a `Retry-After` asks for, up to a minute. Raises the last httpx.TransportError.
@@ -181,7 +181,7 @@ def _again(reply: Reply, repeat: Repeat) -> bool:
     return repeat is Repeat.ALWAYS and reply.status >= _SERVER_ERROR
 
 
-def _wait_s(state: tenacity.RetryCallState, pace: Pace) -> float:
+def _wait_s(state: tenacity.RetryCallState, pace: RetryPace) -> float:
     reply = None
     if state.outcome is not None and not state.outcome.failed:
         reply = state.outcome.result()
@@ -205,7 +205,7 @@ async def _body(response: httpx.Response) -> bytes:
     async for part in response.aiter_raw():
         size += len(part)
         if size > MAX_BODY:
-            raise TooLargeError
+            raise AnswerTooLargeError
         parts.append(part)
     return b"".join(parts)
 

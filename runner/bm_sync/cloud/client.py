@@ -17,11 +17,11 @@ from bm_sync.cloud import wire
 from bm_sync.cloud.account import Account
 from bm_sync.cloud.calls import (
     PATIENT,
+    AnswerTooLargeError,
     Call,
-    Pace,
     Repeat,
     Reply,
-    TooLargeError,
+    RetryPace,
     open_http,
     persistent,
 )
@@ -47,7 +47,7 @@ _PROJECTS = "/proxy/v2/projects/"
 class Cloud:
     """One service as one account sees it; use it as an async context manager."""
 
-    def __init__(self, host: Host, account: Account, pace: Pace = PATIENT) -> None:
+    def __init__(self, host: Host, account: Account, pace: RetryPace = PATIENT) -> None:
         if account.host.url != host.url:
             raise ValueError("a credential is sent only to the host it was made for")
         self.host = host
@@ -166,7 +166,7 @@ class Cloud:
         headers = {**call.headers, "Authorization": f"Bearer {bearer.reveal()}"}
         try:
             return await persistent(self.http, replace(call, headers=headers), self._pace)
-        except (httpx.TransportError, TooLargeError) as e:
+        except (httpx.TransportError, AnswerTooLargeError) as e:
             error = unanswered(self.host.name, e)
             if call.repeat is Repeat.UNSENT and not isinstance(e, httpx.ConnectError):
                 error.what += f"; whether it did {what} is not known"

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.cloud import dav_places
-from bm_sync.cloud.dav_answer import Answer, GarbledAnswerError, Told
+from bm_sync.cloud.dav_answer import DavAnswer, DavResponse, GarbledAnswerError
 from bm_sync.cloud.dav_places import DavFile, DavListing
 from bm_sync.cloud.dav_wire import Ask, Body, DavError, DavFault, Wire
 from bm_sync.parallel import at_once
@@ -198,9 +198,9 @@ class Dav:
         with self._understanding():
             return dav_places.listed(told, path)
 
-    async def _told(self, path: str, depth: str) -> tuple[Told, ...]:
+    async def _told(self, path: str, depth: str) -> tuple[DavResponse, ...]:
         headers = {"Depth": depth, "Content-Type": "application/xml"}
-        answer = Answer()
+        answer = DavAnswer()
         silence_s = _WHOLE_S if depth == "infinity" else _SILENCE_S
         ask = Ask("PROPFIND", self._url(path), headers, _ALL, silence_s)
         async with self.wire.asked(ask) as response:

@@ -26,7 +26,7 @@ class GarbledAnswerError(Exception):
     """An answer that is no listing, or none of a likely size; the text says why."""
 
 
-class Told(NamedTuple):
+class DavResponse(NamedTuple):
     """One `response`: what is told of one place, as it was written.
 
     `status` is that of the whole response, 200 where it has none of its own.
@@ -40,7 +40,7 @@ class Told(NamedTuple):
     modified: str | None
 
 
-class Answer:
+class DavAnswer:
     """A listing that arrives piece by piece."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Answer:
         self._parser.CharacterDataHandler = self._text
         self._parser.StartDoctypeDeclHandler = _refused
         self._parser.EntityDeclHandler = _refused
-        self._told: list[Told] = []
+        self._told: list[DavResponse] = []
         self._path: list[str] = []
         self._found: dict[str, str] = {}  # of the response
         self._props: dict[str, str] = {}  # of the propstat
@@ -66,7 +66,7 @@ class Answer:
             raise GarbledAnswerError(f"it has more than {MAX_BYTES >> 20} MiB")
         self._parse(data, last=False)
 
-    def told(self) -> tuple[Told, ...]:
+    def told(self) -> tuple[DavResponse, ...]:
         """Return all responses of a whole answer, in its order; raises GarbledAnswerError."""
         self._parse(b"", last=True)
         return tuple(self._told)
@@ -112,11 +112,11 @@ class Answer:
             self._told.append(self._response())
         self._words = []
 
-    def _response(self) -> Told:
+    def _response(self) -> DavResponse:
         if len(self._told) >= MAX_ENTRIES:
             raise GarbledAnswerError(f"it has more than {MAX_ENTRIES} entries")
         found = self._found
-        return Told(
+        return DavResponse(
             href=found.get("href", ""),
             is_folder="folder" in found,
             status=_code(found.get("status")),

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from msgspec import Struct
 
 from bm_sync import layout
-from bm_sync.cloud.dav_answer import GarbledAnswerError, Told
+from bm_sync.cloud.dav_answer import DavResponse, GarbledAnswerError
 
 _MD5 = re.compile(r'"?([0-9a-fA-F]{32})"?')
 _MISSING = 404
@@ -65,7 +65,7 @@ def address(base: str, path: str) -> str:
     return f"{base}/{quote(path, safe='/')}" if path else base
 
 
-def listed(told: Iterable[Told], asked: str) -> DavListing:
+def listed(told: Iterable[DavResponse], asked: str) -> DavListing:
     """Return what a listing of the URL path `asked` (escaped) tells, the folder itself left out.
 
     Raises GarbledAnswerError when it does not hold the folder, or anything outside of it.
@@ -86,7 +86,7 @@ def listed(told: Iterable[Told], asked: str) -> DavListing:
     return found.listing()
 
 
-def single(told: Iterable[Told], path: str) -> DavFile | None:
+def single(told: Iterable[DavResponse], path: str) -> DavFile | None:
     """Return the file that a look at one place tells; None when it is a folder, or gone.
 
     Raises GarbledAnswerError when it tells of no file in a way that can be understood.
@@ -117,7 +117,7 @@ class _Sorted:
         self._unusable: set[str] = set()
         self._closed: set[str] = set()
 
-    def add(self, one: Told, parts: list[bytes]) -> None:
+    def add(self, one: DavResponse, parts: list[bytes]) -> None:
         if one.status == _MISSING:
             return
         if one.status == _NO_ROOM:
@@ -176,7 +176,7 @@ def _shown(parts: list[bytes]) -> str:
     return "/".join(part.decode(errors="backslashreplace") for part in parts)
 
 
-def _file(one: Told, path: str) -> DavFile | None:
+def _file(one: DavResponse, path: str) -> DavFile | None:
     size = one.size or ""
     if not (size.isascii() and size.isdigit()) or len(size) > len(str(1 << 63)):
         return None

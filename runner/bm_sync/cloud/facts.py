@@ -26,7 +26,7 @@ from bm_sync.structs import replace
 VERSION = 1
 
 
-class Place(Protocol):
+class RemoteIdentity(Protocol):
     """What tells one remote from another: the service as declared, and the workspace there."""
 
     @property
@@ -78,19 +78,19 @@ class Page(Struct, frozen=True):
         keeping.replace(self.file, json.dumps(_to_json(facts), indent=1).encode())
 
 
-def read(state_dir: Path, remote: Place) -> Facts | None:
+def read(state_dir: Path, remote: RemoteIdentity) -> Facts | None:
     """Return what is remembered of a remote; None when that is nothing or damaged."""
     return _read(_file(state_dir, remote))
 
 
-def write(state_dir: Path, remote: Place, facts: Facts) -> None:
+def write(state_dir: Path, remote: RemoteIdentity, facts: Facts) -> None:
     """Remember what is known of a remote; raises StateError."""
     file = _file(state_dir, remote)
     with keeping.locked_now(_lock(file)):
         Page(file).write(facts)
 
 
-def forget(state_dir: Path, remote: Place) -> bool:
+def forget(state_dir: Path, remote: RemoteIdentity) -> bool:
     """Forget what is known of a remote; return whether there was anything."""
     file = _file(state_dir, remote)
     if access.standing(file) is None:
@@ -100,7 +100,7 @@ def forget(state_dir: Path, remote: Place) -> bool:
 
 
 @asynccontextmanager
-async def held(state_dir: Path, remote: Place) -> AsyncIterator[Page]:
+async def held(state_dir: Path, remote: RemoteIdentity) -> AsyncIterator[Page]:
     """Hold the facts of a remote: read again, ask the service, write.
 
     Who mints keys does it inside, so that two processes at once mint one pair.
@@ -122,7 +122,7 @@ def drop_keys(state_dir: Path, host: str) -> int:
     return dropped
 
 
-def _file(state_dir: Path, remote: Place) -> Path:
+def _file(state_dir: Path, remote: RemoteIdentity) -> Path:
     text = json.dumps([remote.host, remote.workspace])
     name = hashlib.sha256(text.encode()).hexdigest()[:24]
     return state_dir / "cloud" / f"facts-{name}.json"

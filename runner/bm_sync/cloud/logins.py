@@ -24,7 +24,7 @@ TOKEN_FILE = "basic-memory-cloud.json"  # noqa: S105 - its name, not a token
 OURS = "bm-sync login"
 
 
-class Kept(Struct, frozen=True):
+class StoredLogin(Struct, frozen=True):
     """A sign-in as it was kept.
 
     `host` says where it was made and is refreshed. `mark` tells it from others when its tokens do
@@ -56,7 +56,7 @@ class OwnLogins(Struct, frozen=True):
 
     file: Path
 
-    def read(self, host: Host) -> Kept | None:
+    def read(self, host: Host) -> StoredLogin | None:
         """Return the sign-in at a host; raises DamagedError."""
         entry = self._all().get(host.url)
         if entry is None:
@@ -66,7 +66,7 @@ class OwnLogins(Struct, frozen=True):
         except (ValueError, TypeError, KeyError):
             raise _damaged(self.file) from None
 
-    def write(self, kept: Kept) -> None:
+    def write(self, kept: StoredLogin) -> None:
         """Keep a sign-in; a damaged file is begun anew."""
         try:
             logins = self._all()
@@ -107,7 +107,7 @@ class BasicMemoryLogin(Struct, frozen=True):
 
     file: Path
 
-    def read(self, host: Host) -> Kept | None:
+    def read(self, host: Host) -> StoredLogin | None:
         """Return the sign-in; it is one at `host`. Raises DamagedError."""
         data = keeping.read(self.file)
         if data is None:
@@ -116,9 +116,9 @@ class BasicMemoryLogin(Struct, frozen=True):
             tokens = stored(_object(data, self.file))
         except (ValueError, TypeError):
             raise _damaged(self.file) from None
-        return Kept(tokens, host, mark=str(self.file))
+        return StoredLogin(tokens, host, mark=str(self.file))
 
-    def write(self, kept: Kept) -> None:
+    def write(self, kept: StoredLogin) -> None:
         """Write refreshed tokens back, in the same shape, with whatever else the file holds."""
         if not isinstance(kept.credential, Tokens):
             raise TypeError("Basic Memory keeps its keys elsewhere")
@@ -131,12 +131,12 @@ class BasicMemoryLogin(Struct, frozen=True):
 Shelf = OwnLogins | BasicMemoryLogin
 
 
-def kept_now(credential: ApiKey | Tokens, host: Host, mark: str) -> Kept:
+def kept_now(credential: ApiKey | Tokens, host: Host, mark: str) -> StoredLogin:
     """Return a sign-in that was made just now."""
-    return Kept(credential, host, mark, made=time.time())
+    return StoredLogin(credential, host, mark, made=time.time())
 
 
-def _entry(kept: Kept) -> dict[str, object]:
+def _entry(kept: StoredLogin) -> dict[str, object]:
     common: dict[str, object] = {
         "domain": kept.host.domain,
         "client_id": kept.host.client_id,
@@ -148,7 +148,7 @@ def _entry(kept: Kept) -> dict[str, object]:
     return {**as_file(kept.credential), **common}
 
 
-def _kept(entry: object, host: Host) -> Kept:
+def _kept(entry: object, host: Host) -> StoredLogin:
     if not isinstance(entry, dict):
         raise TypeError("an entry is no object")
     domain, client_id, mark = (_text(entry[key]) for key in ("domain", "client_id", "mark"))
@@ -156,11 +156,11 @@ def _kept(entry: object, host: Host) -> Kept:
     where = Host(host.url, domain, client_id)
     known = made if isinstance(made, int | float) else None
     if "api_key" not in entry:
-        return Kept(stored(entry), where, mark, known)
+        return StoredLogin(stored(entry), where, mark, known)
     key = _text(entry["api_key"])
     if not sendable(key):
         raise ValueError("the key has characters that no key has")
-    return Kept(ApiKey(Secret(key), OURS), where, mark, known)
+    return StoredLogin(ApiKey(Secret(key), OURS), where, mark, known)
 
 
 def _text(value: object) -> str:

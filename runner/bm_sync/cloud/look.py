@@ -18,7 +18,7 @@ from bm_sync.cloud.faults import CloudError, CloudFault, SubscriptionError, sign
 from bm_sync.cloud.places import Host
 from bm_sync.errors import BmSyncError, Exit
 from bm_sync.model.cloud import CloudProject, Workspace
-from bm_sync.model.cloud_report import CloudStatus, RemoteLine, Trouble
+from bm_sync.model.cloud_report import CloudProblem, CloudStatus, RemoteLine
 from bm_sync.model.config import CloudRemote
 from bm_sync.structs import replace
 
@@ -32,11 +32,11 @@ class _Seen:
     subscription: Literal["active", "lapsed", "unknown"] = "unknown"
     workspaces: tuple[Workspace, ...] = ()
     remotes: list[RemoteLine] = field(default_factory=list)
-    troubles: list[Trouble] = field(default_factory=list)
+    troubles: list[CloudProblem] = field(default_factory=list)
 
     def note(self, error: BmSyncError) -> None:
         """Take an error down, once."""
-        trouble = Trouble(error.what, error.hint, int(error.exit))
+        trouble = CloudProblem(error.what, error.hint, int(error.exit))
         if trouble not in self.troubles:
             self.troubles.append(trouble)
         if isinstance(error, SubscriptionError):
@@ -161,8 +161,8 @@ def _exactly(name: str, known: Sequence[CloudProject], host: Host) -> CloudProje
     )
 
 
-def _moved(remote: CloudRemote, pin: Facts, line: RemoteLine) -> Trouble:
-    return Trouble(
+def _moved(remote: CloudRemote, pin: Facts, line: RemoteLine) -> CloudProblem:
+    return CloudProblem(
         f"{remote.name}: its files lay in {pin.bucket} (tenant {pin.tenant_id}), and the service "
         f"now says {line.bucket} (tenant {line.tenant_id})",
         f"when that is right: bm-sync cloud repin {remote.name}",

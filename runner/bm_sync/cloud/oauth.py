@@ -19,7 +19,16 @@ from urllib.parse import urlsplit
 import httpx
 from msgspec import Struct
 
-from bm_sync.cloud.calls import PATIENT, Call, Pace, Reply, Sleep, TooLargeError, persistent, send
+from bm_sync.cloud.calls import (
+    PATIENT,
+    AnswerTooLargeError,
+    Call,
+    Reply,
+    RetryPace,
+    Sleep,
+    persistent,
+    send,
+)
 from bm_sync.cloud.faults import CloudError, CloudFault, SignInError, login_command, one_line
 from bm_sync.cloud.places import Host, on_this_machine
 from bm_sync.cloud.tokens import Tokens, granted, number
@@ -69,7 +78,7 @@ class Granted(Struct, frozen=True):
     tokens: Tokens
 
 
-class Waiting(Struct, frozen=True):
+class Pending(Struct, frozen=True):
     """The person has not answered yet; ask again, `slower_s` later from now on."""
 
     slower_s: float = 0.0
@@ -81,7 +90,7 @@ class Refused(Struct, frozen=True):
     error: CloudError
 
 
-async def begin(http: httpx.AsyncClient, host: Host, pace: Pace = PATIENT) -> Device:
+async def begin(http: httpx.AsyncClient, host: Host, pace: RetryPace = PATIENT) -> Device:
     """Ask for a code that a person confirms in a browser; raises CloudError."""
     verifier = secrets.token_urlsafe(32)
     digest = hashlib.sha256(verifier.encode()).digest()
@@ -117,7 +126,7 @@ async def finish(
                 return tokens
             case Refused(error):
                 raise error
-            case Waiting(slower_s):
+            case Pending(slower_s):
                 interval_s = min(interval_s + slower_s, _LONGEST_INTERVAL_S)
             case other:
                 assert_never(other)
@@ -127,7 +136,7 @@ async def finish(
 
 
 async def refresh(
-    http: httpx.AsyncClient, host: Host, before: Tokens, pace: Pace = PATIENT
+    http: httpx.AsyncClient, host: Host, before: Tokens, pace: RetryPace = PATIENT
 ) -> Tokens:
     """Return new tokens for old ones; raises EndedError, and CloudError when that may pass."""
     if before.refresh is None:
@@ -149,7 +158,7 @@ async def refresh(
     raise _unhelpful(host, reply, "does not renew the sign-in")
 
 
-def verdict(host: Host, reply: Reply) -> Granted | Waiting | Refused:
+def verdict(host: Host, reply: Reply) -> Granted | Pending | Refused:
     """Return what an answer to a poll means."""
     said = reply.object()
     if reply.status == _OK:
@@ -161,18 +170,18 @@ def verdict(host: Host, reply: Reply) -> Granted | Waiting | Refused:
     if isinstance(error, str) and error:
         return _answered(host, error)
     if reply.status == _TOO_MANY:
-        return Waiting(_SLOWER_S)
+        return Pending(_SLOWER_S)
     if reply.status >= _SERVER_ERROR:
-        return Waiting()
+        return Pending()
     return Refused(_unhelpful(host, reply, "refused the sign-in"))
 
 
-def _answered(host: Host, error: str) -> Waiting | Refused:
+def _answered(host: Host, error: str) -> Pending | Refused:
     match error:
         case "authorization_pending":
-            return Waiting()
+            return Pending()
         case "slow_down":
-            return Waiting(_SLOWER_S)
+            return Pending(_SLOWER_S)
         case "access_denied":
             return Refused(_not_signed_in(host, "the sign-in was refused in the browser"))
         case "expired_token":
@@ -182,7 +191,7 @@ def _answered(host: Host, error: str) -> Waiting | Refused:
             return Refused(_not_signed_in(host, why))
 
 
-async def _poll(http: httpx.AsyncClient, host: Host, device: Device) -> Granted | Waiting | Refused:
+async def _poll(http: httpx.AsyncClient, host: Host, device: Device) -> Granted | Pending | Refused:
     form = {
         "client_id": host.client_id,
         "device_code": device.code.reveal(),
@@ -192,16 +201,16 @@ async def _poll(http: httpx.AsyncClient, host: Host, device: Device) -> Granted 
     try:
         reply = await send(http, Call("POST", f"{host.domain}/oauth2/token", form=form))
     except httpx.TransportError:
-        return Waiting()
-    except TooLargeError:
+        return Pending()
+    except AnswerTooLargeError:
         return Refused(_garbled(host, "it is larger than 1 MiB"))
     return verdict(host, reply)
 
 
-async def _asked(http: httpx.AsyncClient, host: Host, call: Call, pace: Pace) -> Reply:
+async def _asked(http: httpx.AsyncClient, host: Host, call: Call, pace: RetryPace) -> Reply:
     try:
         return await persistent(http, call, pace)
-    except (httpx.TransportError, TooLargeError) as e:
+    except (httpx.TransportError, AnswerTooLargeError) as e:
         raise unanswered(_auth(host), e) from e
 
 

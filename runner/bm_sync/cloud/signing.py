@@ -12,12 +12,12 @@ from bm_sync.cloud.account import KEY_VARIABLE, Account
 from bm_sync.cloud.calls import open_http
 from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.faults import CloudError, CloudFault, SignInError, SubscriptionError
-from bm_sync.cloud.logins import OURS, Kept, OwnLogins, kept_now, lock_file, own_file
+from bm_sync.cloud.logins import OURS, OwnLogins, StoredLogin, kept_now, lock_file, own_file
 from bm_sync.cloud.oauth import Device
 from bm_sync.cloud.places import Host
 from bm_sync.cloud.tokens import ApiKey, sendable
 from bm_sync.errors import Exit, UsageError
-from bm_sync.model.cloud_report import SignInReport, SignOutReport, Trouble
+from bm_sync.model.cloud_report import CloudProblem, SignInReport, SignOutReport
 from bm_sync.secret import Secret
 
 _MARK_BYTES = 12
@@ -99,12 +99,12 @@ async def _check(account: Account) -> None:
             ) from e
 
 
-async def _keep(kept: Kept, state_dir: Path) -> None:
+async def _keep(kept: StoredLogin, state_dir: Path) -> None:
     async with keeping.locked(lock_file(state_dir)):
         _shelf(state_dir).write(kept)
 
 
-async def _probe(account: Account) -> tuple[str | None, Trouble | None]:
+async def _probe(account: Account) -> tuple[str | None, CloudProblem | None]:
     """Return what the service says to the new sign-in; whatever that is, the sign-in stands.
 
     A workspace that is still being made answers with 5xx, 401 or 404 for a while.
@@ -113,7 +113,7 @@ async def _probe(account: Account) -> tuple[str | None, Trouble | None]:
         try:
             await cloud.health()
         except SubscriptionError as e:
-            return None, Trouble(e.what, e.hint, int(Exit.NOT_SIGNED_IN))
+            return None, CloudProblem(e.what, e.hint, int(Exit.NOT_SIGNED_IN))
         except CloudError as e:
             return e.what, None
     return None, None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import httpx
 
-from bm_sync.cloud.calls import TooLargeError, refuses_certificate
+from bm_sync.cloud.calls import AnswerTooLargeError, refuses_certificate
 from bm_sync.cloud.faults import CloudError, CloudFault, one_line
 
 
 def unanswered(subject: str, error: Exception) -> CloudError:
     """Return the error for a call to `subject` that ended in `error`."""
-    if isinstance(error, TooLargeError):
+    if isinstance(error, AnswerTooLargeError):
         what = f"{subject} gives an answer of more than 1 MiB"
         return CloudError(what, fault=CloudFault.GARBLED, hint="look at the address")
     if refuses_certificate(error):

@@ -17,15 +17,15 @@ from bm_sync.engine.record import iso
 from bm_sync.model.period import (
     Drift,
     Durations,
-    Ending,
     Endings,
+    PeriodReport,
+    PeriodSlot,
     ProjectPeriod,
-    Report,
+    RunEnding,
     RunLine,
-    Slot,
     Trouble,
     Unit,
-    Work,
+    WorkSums,
     ending_of,
 )
 from bm_sync.model.plan import ProjectPlan
@@ -96,26 +96,26 @@ def _next(start: datetime, unit: Unit) -> datetime:
             assert_never(unit)
 
 
-_SERIOUS = tuple(Ending)
+_SERIOUS = tuple(RunEnding)
 _P95 = 0.95
-_FIELDS = tuple(Work.__struct_fields__)
-_NOTHING = Work()
+_FIELDS = tuple(WorkSums.__struct_fields__)
+_NOTHING = WorkSums()
 
 
 class Sum(Struct):
     """What some runs did together."""
 
-    _endings: dict[Ending, int] = field(default_factory=dict)
+    _endings: dict[RunEnding, int] = field(default_factory=dict)
     _work: list[int] = field(default_factory=lambda: [0] * len(_FIELDS))
     _seconds: list[float] = field(default_factory=list)
 
-    def add(self, ending: Ending, work: Work, seconds: float) -> None:
+    def add(self, ending: RunEnding, work: WorkSums, seconds: float) -> None:
         """Count one run; what was skipped or has not ended says nothing about durations."""
         self._endings[ending] = self._endings.get(ending, 0) + 1
         if work != _NOTHING:
             for number, name in enumerate(_FIELDS):
                 self._work[number] += getattr(work, name)
-        if ending not in {Ending.SKIPPED, Ending.UNFINISHED}:
+        if ending not in {RunEnding.SKIPPED, RunEnding.UNFINISHED}:
             self._seconds.append(seconds)
 
     @property
@@ -124,9 +124,9 @@ class Sum(Struct):
         return Endings(**{e.value.replace("-", "_"): n for e, n in self._endings.items()})
 
     @property
-    def work(self) -> Work:
+    def work(self) -> WorkSums:
         """Return what was done."""
-        return Work(*self._work)
+        return WorkSums(*self._work)
 
     @property
     def durations(self) -> Durations | None:
@@ -143,15 +143,15 @@ def durations(seconds: Sequence[float]) -> Durations | None:
     return Durations(ordered[(len(ordered) - 1) // 2], high, ordered[-1])
 
 
-def together(parts: Sequence[Work]) -> Work:
+def together(parts: Sequence[WorkSums]) -> WorkSums:
     """Return the sum of what several did."""
     busy = [part for part in parts if part != _NOTHING]
     if len(busy) <= 1:
         return busy[0] if busy else _NOTHING
-    return Work(*(sum(getattr(part, name) for part in busy) for name in _FIELDS))
+    return WorkSums(*(sum(getattr(part, name) for part in busy) for name in _FIELDS))
 
 
-def worst(endings: Sequence[Ending]) -> Ending | None:
+def worst(endings: Sequence[RunEnding]) -> RunEnding | None:
     """Return the most serious ending, None of nothing."""
     return max(endings, key=_SERIOUS.index, default=None)
 
@@ -170,7 +170,7 @@ class Asked(Struct, frozen=True):
     made_by: str
 
 
-class Known(Struct, frozen=True):
+class ReportFacts(Struct, frozen=True):
     """What the state and a plan tell. `drift` is by project; `no_drift` says why it is empty.
 
     `whole`: every project counts, so a run that has none is told as well.
@@ -184,7 +184,7 @@ class Known(Struct, frozen=True):
     whole: bool = True
 
 
-def gather(asked: Asked, known: Known) -> Report:
+def gather(asked: Asked, known: ReportFacts) -> PeriodReport:
     """Return the report."""
     keys = {row.key for row in known.rows}
     met = [_met(run, keys) for run in known.past]
@@ -192,7 +192,7 @@ def gather(asked: Asked, known: Known) -> Report:
     begin = max(asked.since, min((run.began for run in runs), default=asked.since))
     tally = _tally(runs, grid(begin, asked.until))
     newest = runs[: -MOST_RUNS - 1 : -1]
-    return Report(
+    return PeriodReport(
         since=iso(asked.since),
         until=iso(asked.until),
         manifest=asked.manifest,
@@ -229,8 +229,8 @@ class _Part(Struct, frozen=True):
     """A project's part of a run."""
 
     past: PastProject
-    ending: Ending
-    work: Work
+    ending: RunEnding
+    work: WorkSums
 
 
 class _Met(Struct, frozen=True):
@@ -241,12 +241,12 @@ class _Met(Struct, frozen=True):
     parts: tuple[_Part, ...]
 
     @property
-    def ending(self) -> Ending:
+    def ending(self) -> RunEnding:
         """Return how the run ended: as its most serious project."""
         if not self.past.ended:
-            return Ending.UNFINISHED
+            return RunEnding.UNFINISHED
         found = worst([part.ending for part in self.parts])
-        return found or (Ending.FAILED if self.past.exit else Ending.IN_SYNC)
+        return found or (RunEnding.FAILED if self.past.exit else RunEnding.IN_SYNC)
 
     @property
     def seconds(self) -> float:
@@ -261,7 +261,7 @@ class _Met(Struct, frozen=True):
         return slowest if whole <= 1 else max(whole, slowest)
 
     @property
-    def work(self) -> Work:
+    def work(self) -> WorkSums:
         """Return what it did."""
         return together([part.work for part in self.parts])
 
@@ -275,9 +275,9 @@ def _met(run: PastRun, keys: set[str | None]) -> _Met:
     return _Met(run, datetime.fromisoformat(run.started), parts)
 
 
-def _work(project: PastProject) -> Work:
+def _work(project: PastProject) -> WorkSums:
     totals = project.totals
-    return Work(
+    return WorkSums(
         up=totals.up,
         down=totals.down,
         deleted=totals.delete_local + totals.delete_remote,
@@ -295,7 +295,9 @@ def _counted(runs: Sequence[_Met]) -> Iterator[_Met]:
     before: dict[str, PastProject] = {}
     for run in runs:
         parts = tuple(_new(part, before.get(part.past.key)) for part in run.parts)
-        before |= {part.past.key: part.past for part in parts if part.ending is not Ending.SKIPPED}
+        before |= {
+            part.past.key: part.past for part in parts if part.ending is not RunEnding.SKIPPED
+        }
         yield _Met(run.past, run.began, parts)
 
 
@@ -315,7 +317,7 @@ class _Tally(Struct):
     all: Sum
     slots: list[Sum]
     projects: dict[str, Sum] = field(default_factory=dict)
-    worst: dict[tuple[str, int], Ending] = field(default_factory=dict)
+    worst: dict[tuple[str, int], RunEnding] = field(default_factory=dict)
 
     def count(self, run: _Met) -> None:
         """Count one run."""
@@ -328,10 +330,10 @@ class _Tally(Struct):
             known = self.worst.get((key, slot), part.ending)
             self.worst[key, slot] = worst([known, part.ending]) or part.ending
 
-    def told(self) -> Iterator[Slot]:
+    def told(self) -> Iterator[PeriodSlot]:
         """Yield the slots."""
         for start, total in zip(self.grid.starts, self.slots, strict=True):
-            yield Slot(iso(start), total.endings, total.work, total.durations)
+            yield PeriodSlot(iso(start), total.endings, total.work, total.durations)
 
 
 def _tally(runs: Sequence[_Met], division: Grid) -> _Tally:
@@ -341,7 +343,7 @@ def _tally(runs: Sequence[_Met], division: Grid) -> _Tally:
     return tally
 
 
-def _project(row: ProjectStatus, tally: _Tally, known: Known) -> ProjectPeriod:
+def _project(row: ProjectStatus, tally: _Tally, known: ReportFacts) -> ProjectPeriod:
     key = row.key or ""
     total = tally.projects.get(key, Sum())
     return ProjectPeriod(
@@ -371,7 +373,7 @@ def _line(run: _Met) -> RunLine:
 
 
 def _troubles(part: _Part) -> Iterator[Trouble]:
-    if part.ending in {Ending.IN_SYNC, Ending.CHANGED}:
+    if part.ending in {RunEnding.IN_SYNC, RunEnding.CHANGED}:
         return
     past = part.past
     said = [past.message] if past.message else []

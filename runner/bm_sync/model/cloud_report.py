@@ -10,7 +10,7 @@ from bm_sync.model.cloud import CloudProject, Workspace
 from bm_sync.model.report import ResetReport
 
 
-class Trouble(Struct, frozen=True):
+class CloudProblem(Struct, frozen=True):
     """Something that is not as it should be; `exit` is the code it calls for."""
 
     what: str
@@ -30,7 +30,7 @@ class SignInReport(Struct, frozen=True):
     kept: str
     shadowed: str | None = None
     note: str | None = None
-    trouble: Trouble | None = None
+    trouble: CloudProblem | None = None
 
 
 class SignOutReport(Struct, frozen=True):
@@ -76,7 +76,7 @@ class CloudStatus(Struct, frozen=True):
     subscription: Literal["active", "lapsed", "unknown"]
     workspaces: tuple[Workspace, ...] = ()
     remotes: tuple[RemoteLine, ...] = ()
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[CloudProblem, ...] = ()
 
 
 class ProjectLine(Struct, frozen=True):

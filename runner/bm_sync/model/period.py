@@ -15,7 +15,7 @@ from bm_sync.model.report import OpenConflict, ProjectStatus
 from bm_sync.model.run import Status
 
 
-class Ending(StrEnum):
+class RunEnding(StrEnum):
     """How a run ended, or a project in it; from the mildest to the most serious."""
 
     SKIPPED = "skipped"  # a condition does not hold, or another run was at it
@@ -30,27 +30,27 @@ class Ending(StrEnum):
     FAILED = "failed"
 
 
-def ending_of(status: Status) -> Ending:  # noqa: PLR0911 - a table
+def ending_of(status: Status) -> RunEnding:  # noqa: PLR0911 - a table
     """Return to which group the ending of a project belongs."""
     match status:
         case Status.IN_SYNC:
-            return Ending.IN_SYNC
+            return RunEnding.IN_SYNC
         case Status.CHANGED:
-            return Ending.CHANGED
+            return RunEnding.CHANGED
         case Status.WAITING:
-            return Ending.WAITING
+            return RunEnding.WAITING
         case Status.PARTIAL:
-            return Ending.PARTIAL
+            return RunEnding.PARTIAL
         case Status.INTERRUPTED:
-            return Ending.INTERRUPTED
+            return RunEnding.INTERRUPTED
         case Status.STOPPED:
-            return Ending.STOPPED
+            return RunEnding.STOPPED
         case Status.SIDE_MISSING:
-            return Ending.SIDE_MISSING
+            return RunEnding.SIDE_MISSING
         case Status.FAILED | Status.REFUSED:
-            return Ending.FAILED
+            return RunEnding.FAILED
         case Status.LOCKED | Status.SKIPPED:
-            return Ending.SKIPPED
+            return RunEnding.SKIPPED
         case _:
             assert_never(status)
 
@@ -79,7 +79,7 @@ class Endings(Struct, frozen=True):
     failed: int = 0
 
 
-class Work(Struct, frozen=True):
+class WorkSums(Struct, frozen=True):
     """What was done. `conflicts` were met, whether they settled themselves or wait."""
 
     up: int = 0
@@ -101,12 +101,12 @@ class Durations(Struct, frozen=True):
     longest_s: float
 
 
-class Slot(Struct, frozen=True):
+class PeriodSlot(Struct, frozen=True):
     """One hour, day, week or month, from `start` on. `durations` is None when nothing ran."""
 
     start: str
     endings: Endings
-    work: Work
+    work: WorkSums
     durations: Durations | None
 
 
@@ -128,9 +128,9 @@ class ProjectPeriod(Struct, frozen=True):
 
     now: ProjectStatus
     endings: Endings
-    work: Work
+    work: WorkSums
     durations: Durations | None
-    worst: tuple[Ending | None, ...]
+    worst: tuple[RunEnding | None, ...]
     drift: Drift | None = None
 
 
@@ -150,14 +150,14 @@ class RunLine(Struct, frozen=True):
     host: str
     started: str
     seconds: float
-    ending: Ending
+    ending: RunEnding
     exit: int
     projects: int
-    work: Work
+    work: WorkSums
     troubles: tuple[Trouble, ...] = ()
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class PeriodReport(Struct, frozen=True, kw_only=True):
     """Everything that `bm-sync report` tells, of the time from `since` to `until`.
 
     `slots` begin with the first run. `runs` are the newest, newest first; `more_runs` counts the
@@ -173,9 +173,9 @@ class Report(Struct, frozen=True, kw_only=True):
     made_by: str
     unit: Unit
     endings: Endings
-    work: Work
+    work: WorkSums
     durations: Durations | None
-    slots: tuple[Slot, ...]
+    slots: tuple[PeriodSlot, ...]
     projects: tuple[ProjectPeriod, ...]
     conflicts: tuple[OpenConflict, ...]
     runs: tuple[RunLine, ...]

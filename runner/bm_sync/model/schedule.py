@@ -46,7 +46,7 @@ class Schedule:
     origin: Origin = field(default=BUILT_IN, compare=False)
 
 
-class Target(StrEnum):
+class TimerTarget(StrEnum):
     """What starts the runs."""
 
     SYSTEMD = "systemd"
@@ -63,14 +63,14 @@ class ClusterTarget(StrEnum):
     ANSIBLE = "ansible"
 
 
-class Unit(Struct, frozen=True):
+class TimerUnit(Struct, frozen=True):
     """A file that tells a timer service what to start and when; a part of the crontab for cron."""
 
     name: str
     text: str
 
 
-class Standing(StrEnum):
+class TimerState(StrEnum):
     """How what is installed compares with what is declared."""
 
     INSTALLED = "installed"
@@ -88,7 +88,7 @@ class TimerStatus(Struct, frozen=True):
     """
 
     name: str
-    standing: Standing
+    standing: TimerState
     schedule: str | None
     projects: tuple[str, ...]
     next: str | None
@@ -101,7 +101,7 @@ class ScheduleChange(Struct, frozen=True):
     `notes` say what a person should know.
     """
 
-    target: Target
+    target: TimerTarget
     written: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()

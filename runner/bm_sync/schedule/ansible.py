@@ -5,7 +5,7 @@ Modules and keywords are those of ansible-core 2.15 and later, nothing beyond `a
 
 from __future__ import annotations
 
-from bm_sync.model.schedule import Unit
+from bm_sync.model.schedule import TimerUnit
 from bm_sync.schedule.jobs import Bundle
 from bm_sync.schedule.yaml_text import Value, Verbatim, document, listing
 
@@ -16,21 +16,21 @@ _PATH = "bm_sync_path"  # below the manifest's folder, named by who wrote the ma
 _PLACE = "{{ bm_sync_folder }}/{{ bm_sync_path }}"
 
 
-def units(bundle: Bundle) -> tuple[Unit, ...]:
+def units(bundle: Bundle) -> tuple[TimerUnit, ...]:
     """Return the files of the role `bm_sync`, by their paths below `roles`."""
     main = bundle.files[0][0]
     role = "bm_sync"
     return (
-        Unit(f"{role}/defaults/main.yml", _defaults()),
-        Unit(f"{role}/meta/main.yml", _meta()),
-        Unit(f"{role}/meta/argument_specs.yml", _arguments()),
-        Unit(f"{role}/tasks/main.yml", listing(_tasks(main, bundle), [_HEAD, *bundle.notes])),
-        Unit(f"{role}/handlers/main.yml", listing(_handlers(main), [_HEAD])),
-        *(Unit(f"{_COPIES}{path}", text) for path, text in bundle.files),
+        TimerUnit(f"{role}/defaults/main.yml", _defaults()),
+        TimerUnit(f"{role}/meta/main.yml", _meta()),
+        TimerUnit(f"{role}/meta/argument_specs.yml", _arguments()),
+        TimerUnit(f"{role}/tasks/main.yml", listing(_tasks(main, bundle), [_HEAD, *bundle.notes])),
+        TimerUnit(f"{role}/handlers/main.yml", listing(_handlers(main), [_HEAD])),
+        *(TimerUnit(f"{_COPIES}{path}", text) for path, text in bundle.files),
     )
 
 
-def is_copy(unit: Unit) -> bool:
+def is_copy(unit: TimerUnit) -> bool:
     """Whether a file of the role is one of the manifest, as it is."""
     return unit.name.startswith(_COPIES)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import assert_never
 
 from bm_sync.errors import UsageError
-from bm_sync.model.schedule import ScheduleChange, Standing, Target, Unit
+from bm_sync.model.schedule import ScheduleChange, TimerState, TimerTarget, TimerUnit
 from bm_sync.paths import home_dir
-from bm_sync.schedule.places import CronPlace, LaunchdPlace, Place, SystemdPlace
+from bm_sync.schedule.places import CronPlace, LaunchdPlace, SystemdPlace, TimerService
 from bm_sync.schedule.programs import Programs
 from bm_sync.schedule.timer import Timer
 
@@ -25,39 +25,39 @@ _NO_CATCH_UP = "cron makes up for no run that was missed while the machine was o
 _SHARE = "jitter is this machine's own share of it, the same every time"
 
 
-def detected(programs: Programs) -> Target:
+def detected(programs: Programs) -> TimerTarget:
     """Return what this machine has to start runs with; raises UsageError without any."""
     if sys.platform == "darwin":
-        return Target.LAUNCHD
+        return TimerTarget.LAUNCHD
     if _BOOTED.is_dir() and programs.has("systemctl"):
-        return Target.SYSTEMD
+        return TimerTarget.SYSTEMD
     if programs.has("crontab"):
-        return Target.CRON
+        return TimerTarget.CRON
     raise UsageError(
         "this machine has no running systemd, no launchd and no crontab",
         hint="see the units anyway: bm-sync schedule show --target systemd",
     )
 
 
-def place(target: Target, manifest: Path, programs: Programs, user: int) -> Place:
+def place(target: TimerTarget, manifest: Path, programs: Programs, user: int) -> TimerService:
     """Return where a target keeps its timers; `user` is the number of who runs them."""
     home, config = home_dir(programs.env), programs.env.get("XDG_CONFIG_HOME")
     match target:
-        case Target.SYSTEMD:
+        case TimerTarget.SYSTEMD:
             folder = Path(config) if config else home / ".config"
             return SystemdPlace(programs, folder / "systemd/user", system=False)
-        case Target.SYSTEMD_SYSTEM:
+        case TimerTarget.SYSTEMD_SYSTEM:
             return SystemdPlace(programs, _SYSTEM_UNITS, system=True)
-        case Target.LAUNCHD:
+        case TimerTarget.LAUNCHD:
             return LaunchdPlace(programs, home / "Library/LaunchAgents", f"gui/{user}")
-        case Target.CRON:
+        case TimerTarget.CRON:
             return CronPlace(programs, manifest)
         case _:
             assert_never(target)
 
 
 def install(
-    target: Target, where: Place, timers: Sequence[Timer], manifest: Path
+    target: TimerTarget, where: TimerService, timers: Sequence[Timer], manifest: Path
 ) -> ScheduleChange:
     """Make the timers of a manifest exactly these; none takes everything of it away."""
     units, there = where.wanted(timers), where.found(manifest)
@@ -73,17 +73,19 @@ def install(
     )
 
 
-def shown(where: Place, timers: Sequence[Timer]) -> tuple[Unit, ...]:
+def shown(where: TimerService, timers: Sequence[Timer]) -> tuple[TimerUnit, ...]:
     """Return what `install` would write."""
     return where.wanted(timers)
 
 
-def standing(where: Place, timers: Sequence[Timer], manifest: Path) -> Mapping[str, Standing]:
+def standing(
+    where: TimerService, timers: Sequence[Timer], manifest: Path
+) -> Mapping[str, TimerState]:
     """Return how every timer of a manifest stands, declared or found."""
     return where.standing(timers, manifest)
 
 
-def _notes(where: Place, timers: Sequence[Timer]) -> tuple[str, ...]:
+def _notes(where: TimerService, timers: Sequence[Timer]) -> tuple[str, ...]:
     if not timers:
         return ()
     drawn = any(timer.schedule.jitter_s for timer in timers)

@@ -12,7 +12,7 @@ from bm_sync.errors import UsageError
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.schedule import Schedule
 from bm_sync.schedule.calendar import cron
-from bm_sync.schedule.timer import Machine, prefix, timers
+from bm_sync.schedule.timer import TimerHost, prefix, timers
 from bm_sync.structs import replace
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
@@ -57,7 +57,7 @@ def jobs(
     if NAME.fullmatch(name) is None:
         what = f"{name!r} cannot begin the names of jobs"
         raise UsageError(what, hint="small letters, digits and dashes, 20 at most, such as bm-sync")
-    machine = Machine(tuple(command), _NOWHERE, "", "", _NOWHERE)
+    machine = TimerHost(tuple(command), _NOWHERE, "", "", _NOWHERE)
     scheduled = tuple(project for project in projects if project.schedule is not None)
     narrow = replace(manifest, projects=scheduled)
     found = timers(narrow, machine, {project.name: () for project in scheduled})

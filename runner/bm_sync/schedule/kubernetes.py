@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from bm_sync.errors import UsageError
-from bm_sync.model.schedule import Unit
+from bm_sync.model.schedule import TimerUnit
 from bm_sync.schedule.jobs import Bundle, Job
 from bm_sync.schedule.yaml_text import Value, document
 
@@ -36,18 +36,20 @@ class Pods(Struct, frozen=True):
     shards: int
 
 
-def units(bundle: Bundle, jobs: Sequence[Job], pods: Pods) -> tuple[Unit, ...]:
+def units(bundle: Bundle, jobs: Sequence[Job], pods: Pods) -> tuple[TimerUnit, ...]:
     """Return the ConfigMap, then a CronJob for each schedule; one for each of its times."""
     config = _config_map(bundle)
     if len(config.encode("utf-8", "surrogatepass")) > _MOST_BYTES:
         what = f"the manifest is larger than {_MOST_BYTES} bytes, too large for a ConfigMap"
         raise UsageError(what, hint="split it: one for each part of the projects")
-    found = [Unit(f"{bundle.name}-manifest.yaml", config)]
+    found = [TimerUnit(f"{bundle.name}-manifest.yaml", config)]
     for job in jobs:
         for number, cron in enumerate(job.crons):
             name = job.name if not number else f"{job.name}-{number + 1}"
             body = _cron_job(name, cron, job, (bundle, pods))
-            found.append(Unit(f"{name}.yaml", "---\n" + document(body, [job.title, *bundle.notes])))
+            found.append(
+                TimerUnit(f"{name}.yaml", "---\n" + document(body, [job.title, *bundle.notes]))
+            )
     return tuple(found)
 
 

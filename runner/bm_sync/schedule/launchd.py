@@ -11,7 +11,7 @@ import shlex
 from pathlib import Path
 
 from bm_sync.errors import UsageError
-from bm_sync.model.schedule import Unit
+from bm_sync.model.schedule import TimerUnit
 from bm_sync.schedule.calendar import launchd as entries
 from bm_sync.schedule.timer import Timer, delay_s
 
@@ -19,7 +19,7 @@ MANIFEST = "BM_SYNC_MANIFEST"
 _MOST_ENTRIES = 1500
 
 
-def unit(timer: Timer) -> Unit:
+def unit(timer: Timer) -> TimerUnit:
     """Return the agent; raises UsageError when its times are too many for launchd."""
     when = [entry for calendar in timer.schedule.calendars for entry in entries(calendar)]
     if len(when) > _MOST_ENTRIES:
@@ -38,7 +38,7 @@ def unit(timer: Timer) -> Unit:
         "StandardOutPath": str(machine.state / "schedule.out"),
         "StandardErrorPath": str(machine.state / "schedule.out"),
     }
-    return Unit(f"{timer.name}.plist", plistlib.dumps(said, sort_keys=False).decode())
+    return TimerUnit(f"{timer.name}.plist", plistlib.dumps(said, sort_keys=False).decode())
 
 
 def manifest_of(text: str) -> Path | None:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from bm_sync.model.schedule import Unit
+from bm_sync.model.schedule import TimerUnit
 from bm_sync.schedule.jobs import Bundle, Job
 
 _SECOND_NS = 1_000_000_000
 
 
-def units(bundle: Bundle, jobs: Sequence[Job]) -> tuple[Unit, ...]:
+def units(bundle: Bundle, jobs: Sequence[Job]) -> tuple[TimerUnit, ...]:
     """Return a job for each schedule; one for each of its times."""
     return tuple(
-        Unit(
+        TimerUnit(
             f"{_numbered(job.name, number)}.nomad.json",
             json.dumps({"Job": _job(_numbered(job.name, number), cron, job, bundle)}, indent=2)
             + "\n",

@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from bm_sync.errors import BmSyncError
-from bm_sync.model.schedule import Standing, Unit
+from bm_sync.model.schedule import TimerState, TimerUnit
 from bm_sync.schedule import cron, launchd, systemd
 from bm_sync.schedule.programs import Programs, remove, texts, write
 from bm_sync.schedule.timer import Timer, prefix
@@ -17,19 +17,21 @@ from bm_sync.schedule.timer import Timer, prefix
 _TIMER = ".timer"
 
 
-class Place(Protocol):
+class TimerService(Protocol):
     """One service that starts runs, with everything of one manifest that it knows."""
 
-    def wanted(self, timers: Sequence[Timer]) -> tuple[Unit, ...]:
+    def wanted(self, timers: Sequence[Timer]) -> tuple[TimerUnit, ...]:
         """Return the units that the timers need."""
 
     def found(self, manifest: Path) -> Mapping[str, str]:
         """Return the texts of the units of a manifest that are there, by their names."""
 
-    def put(self, units: Sequence[Unit], changed: Collection[str], gone: Collection[str]) -> None:
+    def put(
+        self, units: Sequence[TimerUnit], changed: Collection[str], gone: Collection[str]
+    ) -> None:
         """Make `units` all that is there: `changed` are new or differ, `gone` are to go."""
 
-    def standing(self, timers: Sequence[Timer], manifest: Path) -> Mapping[str, Standing]:
+    def standing(self, timers: Sequence[Timer], manifest: Path) -> Mapping[str, TimerState]:
         """Return how every timer stands, declared or found."""
 
 
@@ -40,7 +42,7 @@ class SystemdPlace(Struct, frozen=True):
     folder: Path
     system: bool
 
-    def wanted(self, timers: Sequence[Timer]) -> tuple[Unit, ...]:
+    def wanted(self, timers: Sequence[Timer]) -> tuple[TimerUnit, ...]:
         """Return a service and a timer for each."""
         return tuple(unit for t in timers for unit in systemd.units(t, system=self.system))
 
@@ -49,7 +51,9 @@ class SystemdPlace(Struct, frozen=True):
         mine = texts(self.folder, prefix(manifest), (".service", _TIMER))
         return {n: t for n, t in mine.items() if t.startswith(systemd.mark(manifest) + "\n")}
 
-    def put(self, units: Sequence[Unit], changed: Collection[str], gone: Collection[str]) -> None:
+    def put(
+        self, units: Sequence[TimerUnit], changed: Collection[str], gone: Collection[str]
+    ) -> None:
         """Write and remove unit files; enable and start the timers.
 
         Without a service manager that answers they are only enabled: it starts them when it begins.
@@ -74,7 +78,7 @@ class SystemdPlace(Struct, frozen=True):
         if awake and timers:
             self._systemctl("start", *timers)
 
-    def standing(self, timers: Sequence[Timer], manifest: Path) -> dict[str, Standing]:
+    def standing(self, timers: Sequence[Timer], manifest: Path) -> dict[str, TimerState]:
         """Return how every timer stands; one that does not wait for its time is stopped."""
         there = self.found(manifest)
         known = {timer.name for timer in timers}
@@ -82,11 +86,11 @@ class SystemdPlace(Struct, frozen=True):
             timer.name: _compared(systemd.units(timer, system=self.system), there)
             for timer in timers
         }
-        right = [name for name, how in told.items() if how is Standing.INSTALLED]
+        right = [name for name, how in told.items() if how is TimerState.INSTALLED]
         waiting = self._waiting(right)
-        told |= {name: Standing.STOPPED for name in right if name not in waiting}
+        told |= {name: TimerState.STOPPED for name in right if name not in waiting}
         others = {name.rpartition(".")[0] for name in there} - known
-        return told | dict.fromkeys(sorted(others), Standing.UNDECLARED)
+        return told | dict.fromkeys(sorted(others), TimerState.UNDECLARED)
 
     def is_awake(self) -> bool:
         """Return whether the service manager answers."""
@@ -114,7 +118,7 @@ class LaunchdPlace(Struct, frozen=True):
     folder: Path
     domain: str
 
-    def wanted(self, timers: Sequence[Timer]) -> tuple[Unit, ...]:
+    def wanted(self, timers: Sequence[Timer]) -> tuple[TimerUnit, ...]:
         """Return an agent for each."""
         return tuple(launchd.unit(timer) for timer in timers)
 
@@ -123,7 +127,9 @@ class LaunchdPlace(Struct, frozen=True):
         mine = texts(self.folder, prefix(manifest), (".plist",))
         return {n: t for n, t in mine.items() if launchd.manifest_of(t) == manifest}
 
-    def put(self, units: Sequence[Unit], changed: Collection[str], gone: Collection[str]) -> None:
+    def put(
+        self, units: Sequence[TimerUnit], changed: Collection[str], gone: Collection[str]
+    ) -> None:
         """Write and remove agents, and have launchd read them."""
         for name in (*gone, *changed):
             self.programs.ask("launchctl", "bootout", f"{self.domain}/{_label(name)}")
@@ -136,17 +142,17 @@ class LaunchdPlace(Struct, frozen=True):
                 file = str(self.folder / unit.name)
                 self.programs.run("launchctl", "bootstrap", self.domain, file)
 
-    def standing(self, timers: Sequence[Timer], manifest: Path) -> dict[str, Standing]:
+    def standing(self, timers: Sequence[Timer], manifest: Path) -> dict[str, TimerState]:
         """Return how every agent stands; one that launchd has not read is stopped."""
         there = self.found(manifest)
         told = {}
         for timer in timers:
             unit = launchd.unit(timer)
             how = _compared((unit,), there)
-            idle = how is Standing.INSTALLED and not self._is_loaded(unit.name)
-            told[timer.name] = Standing.STOPPED if idle else how
+            idle = how is TimerState.INSTALLED and not self._is_loaded(unit.name)
+            told[timer.name] = TimerState.STOPPED if idle else how
         others = {_label(name) for name in there} - told.keys()
-        return told | dict.fromkeys(sorted(others), Standing.UNDECLARED)
+        return told | dict.fromkeys(sorted(others), TimerState.UNDECLARED)
 
     def _is_loaded(self, name: str) -> bool:
         return not self.programs.ask("launchctl", "print", f"{self.domain}/{_label(name)}").code
@@ -158,30 +164,32 @@ class CronPlace(Struct, frozen=True):
     programs: Programs
     manifest: Path
 
-    def wanted(self, timers: Sequence[Timer]) -> tuple[Unit, ...]:
+    def wanted(self, timers: Sequence[Timer]) -> tuple[TimerUnit, ...]:
         """Return the block, as one unit."""
-        return (Unit("crontab", cron.block(timers)),) if timers else ()
+        return (TimerUnit("crontab", cron.block(timers)),) if timers else ()
 
     def found(self, manifest: Path) -> dict[str, str]:
         """Return the block that is there."""
         there = cron.block_of(self._crontab(), manifest)
         return {"crontab": there} if there else {}
 
-    def put(self, units: Sequence[Unit], changed: Collection[str], gone: Collection[str]) -> None:
+    def put(
+        self, units: Sequence[TimerUnit], changed: Collection[str], gone: Collection[str]
+    ) -> None:
         """Put the block into the crontab, or take it out."""
         if changed or gone:
             new = "".join(unit.text for unit in units)
             text = cron.with_block(self._crontab(), self.manifest, new)
             self.programs.run("crontab", "-", stdin=text)
 
-    def standing(self, timers: Sequence[Timer], manifest: Path) -> dict[str, Standing]:
+    def standing(self, timers: Sequence[Timer], manifest: Path) -> dict[str, TimerState]:
         """Return how every line of the block stands."""
         there = cron.parts(cron.block_of(self._crontab(), manifest))
         wanted = cron.parts(cron.block(timers))
-        told = {name: Standing.MISSING for name in wanted if name not in there}
-        told |= {n: Standing.INSTALLED for n in wanted if there.get(n) == wanted[n]}
-        told |= {n: Standing.DIFFERS for n in wanted if there.get(n, wanted[n]) != wanted[n]}
-        return told | {n: Standing.UNDECLARED for n in there if n not in wanted}
+        told = {name: TimerState.MISSING for name in wanted if name not in there}
+        told |= {n: TimerState.INSTALLED for n in wanted if there.get(n) == wanted[n]}
+        told |= {n: TimerState.DIFFERS for n in wanted if there.get(n, wanted[n]) != wanted[n]}
+        return told | {n: TimerState.UNDECLARED for n in there if n not in wanted}
 
     def _crontab(self) -> str:
         done = self.programs.ask("crontab", "-l")
@@ -190,11 +198,11 @@ class CronPlace(Struct, frozen=True):
         return done.out if not done.code else ""
 
 
-def _compared(units: Sequence[Unit], there: Mapping[str, str]) -> Standing:
+def _compared(units: Sequence[TimerUnit], there: Mapping[str, str]) -> TimerState:
     if not any(unit.name in there for unit in units):
-        return Standing.MISSING
+        return TimerState.MISSING
     same = all(there.get(unit.name) == unit.text for unit in units)
-    return Standing.INSTALLED if same else Standing.DIFFERS
+    return TimerState.INSTALLED if same else TimerState.DIFFERS
 
 
 def _label(name: str) -> str:

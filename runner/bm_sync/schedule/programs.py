@@ -23,7 +23,7 @@ TIMER = files.Kind(
 )
 
 
-class Done(Struct, frozen=True):
+class ProgramEnd(Struct, frozen=True):
     """How a program ended; `said` is its standard error, else its standard output, in one line."""
 
     code: int
@@ -40,7 +40,7 @@ class Programs(Struct, frozen=True):
         """Return whether a program is there."""
         return shutil.which(name, path=self.env.get("PATH")) is not None
 
-    def ask(self, *words: str, stdin: str = "") -> Done:
+    def ask(self, *words: str, stdin: str = "") -> ProgramEnd:
         """Run a program and return how it ended; raises UsageError when it is not there."""
         program = shutil.which(words[0], path=self.env.get("PATH"))
         if program is None:
@@ -61,9 +61,9 @@ class Programs(Struct, frozen=True):
             raise BmSyncError(f"{words[0]} cannot be run: {e.strerror}") from e
         out = done.stdout.decode("utf-8", "surrogateescape")
         err = done.stderr.decode("utf-8", "surrogateescape")
-        return Done(done.returncode, out, " ".join((err or out).split()))
+        return ProgramEnd(done.returncode, out, " ".join((err or out).split()))
 
-    def run(self, *words: str, stdin: str = "") -> Done:
+    def run(self, *words: str, stdin: str = "") -> ProgramEnd:
         """Run a program that must succeed; raises BmSyncError with what it said."""
         done = self.ask(*words, stdin=stdin)
         if done.code:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bm_sync.errors import UsageError
-from bm_sync.model.schedule import Unit
+from bm_sync.model.schedule import TimerUnit
 from bm_sync.schedule.calendar import systemd as on_calendar
-from bm_sync.schedule.timer import Machine, Timer, prefix
+from bm_sync.schedule.timer import Timer, TimerHost, prefix
 
 _MARK = "# Made by bm-sync schedule install for "
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - the paths that PrivateTmp hides
@@ -56,15 +56,15 @@ def mark(manifest: Path) -> str:
     return _MARK + str(manifest)
 
 
-def units(timer: Timer, *, system: bool) -> tuple[Unit, Unit]:
+def units(timer: Timer, *, system: bool) -> tuple[TimerUnit, TimerUnit]:
     """Return the service and the timer that starts it."""
     return (
-        Unit(f"{timer.name}.service", _service(timer, system=system)),
-        Unit(f"{timer.name}.timer", _timer(timer)),
+        TimerUnit(f"{timer.name}.service", _service(timer, system=system)),
+        TimerUnit(f"{timer.name}.timer", _timer(timer)),
     )
 
 
-def watch_unit(machine: Machine, writable: Sequence[Path], *, system: bool) -> Unit:
+def watch_unit(machine: TimerHost, writable: Sequence[Path], *, system: bool) -> TimerUnit:
     """Return the service that goes on by itself; the machine's command is the whole of it.
 
     It tells when it is ready and that it is alive (`Type=notify`). Started anew, it would find the
@@ -98,7 +98,7 @@ def watch_unit(machine: Machine, writable: Sequence[Path], *, system: bool) -> U
         "[Install]",
         f"WantedBy={wanted}",
     ]
-    return Unit(f"{prefix(machine.manifest)}watch.service", "\n".join(lines) + "\n")
+    return TimerUnit(f"{prefix(machine.manifest)}watch.service", "\n".join(lines) + "\n")
 
 
 def quoted(word: str) -> str:
@@ -159,12 +159,12 @@ def _command(words: tuple[str, ...]) -> str:
     return " ".join([quoted(program), *(quoted(word).replace("$", "$$") for word in rest)])
 
 
-def _environment(machine: Machine) -> list[str]:
+def _environment(machine: TimerHost) -> list[str]:
     said = [f"Environment={quoted(f'{name}={value}')}" for name, value in machine.env]
     return [*said, *_ENVIRONMENT]
 
 
-def _writable(machine: Machine, writable: Sequence[Path]) -> list[str]:
+def _writable(machine: TimerHost, writable: Sequence[Path]) -> list[str]:
     """Return the only places that a run may write to.
 
     A private /tmp would hide projects that lie in the real one.

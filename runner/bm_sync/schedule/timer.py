@@ -18,7 +18,7 @@ _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FILES = (".yaml", ".yml", ".plan", ".json")
 
 
-class Machine(Struct, frozen=True):
+class TimerHost(Struct, frozen=True):
     """What the timers of a manifest share.
 
     `command` is the command line up to the projects, `manifest` the absolute path it names. `user`
@@ -44,7 +44,7 @@ class Timer(Struct, frozen=True):
     name: str
     schedule: Schedule
     projects: tuple[str, ...]
-    machine: Machine
+    machine: TimerHost
     writable: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
 
@@ -73,7 +73,7 @@ Folders = Mapping[str, Sequence[Path]]
 """The folders that a run of each project writes to, by its name."""
 
 
-def timers(manifest: Manifest, machine: Machine, writable: Folders) -> tuple[Timer, ...]:
+def timers(manifest: Manifest, machine: TimerHost, writable: Folders) -> tuple[Timer, ...]:
     """Return one timer for each distinct schedule, in the order of the projects.
 
     Raises UsageError when a path has characters that no timer's file can hold.

@@ -16,7 +16,7 @@ from bm_sync.cli.render.view import View
 from bm_sync.cli.selection import add_jobs, add_targets, age_s, select
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.errors import UsageError
-from bm_sync.model.period import Report
+from bm_sync.model.period import PeriodReport
 from bm_sync.state.codec import flatten
 
 _MONTH = 30 * 86400.0
@@ -81,7 +81,7 @@ def _since(now: datetime, seconds: float) -> datetime:
     return max(now - timedelta(seconds=min(seconds, now.timestamp())), _BEGIN)
 
 
-def _written(target: str, report: Report, view: View) -> str:
+def _written(target: str, report: PeriodReport, view: View) -> str:
     """Return the page, or what is said about the file that it was written to."""
     from bm_sync.cli.page_file import write_page
     from bm_sync.cli.render.page.document import page
@@ -93,7 +93,7 @@ def _written(target: str, report: Report, view: View) -> str:
     return f"written: {escape(target)} ({size(len(text.encode()))})\n"
 
 
-def _text(form: str | None, report: Report, view: View) -> str:
+def _text(form: str | None, report: PeriodReport, view: View) -> str:
     from bm_sync.cli.render.period import report_markdown, report_text
 
     match form:

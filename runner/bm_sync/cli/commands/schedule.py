@@ -11,7 +11,7 @@ from bm_sync.cli.context import context, manifest_file, setup, view
 from bm_sync.cli.launcher import launcher
 from bm_sync.cli.render.schedule import change_text, status_text, units_text
 from bm_sync.errors import Exit
-from bm_sync.model.schedule import ClusterTarget, Standing, Target
+from bm_sync.model.schedule import ClusterTarget, TimerState, TimerTarget
 
 _ACTIONS = ("install", "remove", "status", "show")
 
@@ -28,7 +28,7 @@ def add(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target",
-        choices=[str(target.value) for target in (*Target, *ClusterTarget)],
+        choices=[str(target.value) for target in (*TimerTarget, *ClusterTarget)],
         metavar="WHAT",
         help="systemd (your own service manager), systemd-system, launchd or cron; "
         "default: what this machine has; with show also kubernetes, nomad or ansible",
@@ -43,7 +43,7 @@ def run(args: Namespace, io: Io) -> Answer:
     cluster = check_cluster(args)
     if cluster is not None:
         return render(cluster, args, io)
-    target = None if args.target is None else Target(args.target)
+    target = None if args.target is None else TimerTarget(args.target)
     if args.action == "remove":
         file = manifest_file(args, io)
         changed = schedule_api.remove(file, setup(args, io), target)
@@ -69,9 +69,9 @@ def _status(args: Namespace, io: Io) -> Answer:
     from bm_sync import schedule_api
 
     here = context(args, io)
-    target = None if args.target is None else Target(args.target)
+    target = None if args.target is None else TimerTarget(args.target)
     found = schedule_api.status(here.manifest, here.setup, launcher(args), target, io.clock())
-    wrong = [timer for timer in found if timer.standing is not Standing.INSTALLED]
+    wrong = [timer for timer in found if timer.standing is not TimerState.INSTALLED]
     hint = here.view.command("schedule", "install")
     return Answer(
         text=partial(status_text, found, here.view),

@@ -11,6 +11,7 @@ from bm_sync.cli.render.text import age, columns, count, duration, escape, lines
 from bm_sync.cli.render.view import View
 from bm_sync.model.cloud import Workspace
 from bm_sync.model.cloud_report import (
+    CloudProblem,
     CloudStatus,
     ProjectLine,
     RemoteLine,
@@ -18,7 +19,6 @@ from bm_sync.model.cloud_report import (
     RepinReport,
     SignInReport,
     SignOutReport,
-    Trouble,
 )
 
 _PROJECT_HEADS = ("REMOTE", "PROJECT", "PATH", "STATE")
@@ -146,7 +146,7 @@ def _pin(remote: RemoteLine) -> str:
     return "pinned" if remote.pinned else "not used yet"
 
 
-def _trouble_lines(troubles: Sequence[Trouble], view: View) -> list[str]:
+def _trouble_lines(troubles: Sequence[CloudProblem], view: View) -> list[str]:
     said = []
     for trouble in troubles:
         said.append(view.paint(escape(trouble.what), "red"))
@@ -156,7 +156,7 @@ def _trouble_lines(troubles: Sequence[Trouble], view: View) -> list[str]:
 
 
 def projects_text(
-    found: Sequence[ProjectLine], view: View, troubles: Sequence[Trouble] = ()
+    found: Sequence[ProjectLine], view: View, troubles: Sequence[CloudProblem] = ()
 ) -> str:
     """Return a line for each project on the cloud, and for each that is missing there.
 

@@ -10,7 +10,7 @@ from bm_sync.cli.render.markdown import code, plain
 from bm_sync.cli.render.standing import Tone, ending_words, headline, needs, others, standing, well
 from bm_sync.cli.render.text import age, columns, count, duration, escape, lines, size
 from bm_sync.cli.render.view import View
-from bm_sync.model.period import Ending, Endings, ProjectPeriod, Report
+from bm_sync.model.period import Endings, PeriodReport, ProjectPeriod, RunEnding
 
 _HEADS = (
     *("PROJECT", "NOW", "IN SYNC", "RUNS", "WELL", "UP", "DOWN", "DELETED", "BYTES"),
@@ -21,7 +21,7 @@ _COLOURS = {Tone.ASKS: "yellow", Tone.BAD: "red"}
 _MOST_RUNS = 20
 
 
-def report_text(report: Report, view: View) -> str:
+def report_text(report: PeriodReport, view: View) -> str:
     """Return the report for a terminal."""
     rows = [_row(project, view) for project in report.projects]
     heads, *table = columns([_HEADS, *rows], _ALIGN)
@@ -40,7 +40,7 @@ def _colour(tone: Tone) -> str:
     return _COLOURS.get(tone, "bold")
 
 
-def _whole(report: Report) -> str:
+def _whole(report: PeriodReport) -> str:
     rest = others(report)
     return f"{headline(report).words}{': ' + rest if rest else ''}"
 
@@ -49,13 +49,13 @@ def _way(command: str | None) -> list[str]:
     return commands([("next", command)]) if command else []
 
 
-def _about(report: Report) -> str:
+def _about(report: PeriodReport) -> str:
     now = "as the last runs left them" if report.no_drift else "now as a plan says"
     why = f" ({escape(report.no_drift)})" if report.no_drift else ""
     return f"{escape(report.manifest)}, {_span(report)}; {now}{why}"
 
 
-def _span(report: Report) -> str:
+def _span(report: PeriodReport) -> str:
     since, until = datetime.fromisoformat(report.since), datetime.fromisoformat(report.until)
     return f"{since:%Y-%m-%d} to {until:%Y-%m-%d %H:%M}Z"
 
@@ -81,18 +81,18 @@ def _ran(endings: Endings) -> int:
     return sum(n for _, n in _counts(endings))
 
 
-def _counts(endings: Endings) -> list[tuple[Ending, int]]:
-    return [(each, getattr(endings, each.value.replace("-", "_"))) for each in Ending]
+def _counts(endings: Endings) -> list[tuple[RunEnding, int]]:
+    return [(each, getattr(endings, each.value.replace("-", "_"))) for each in RunEnding]
 
 
-def _total(report: Report) -> str:
+def _total(report: PeriodReport) -> str:
     if not report.ran:
         return "no run is recorded in this time"
     ended = [f"{n:,} {ending_words(each)}" for each, n in _counts(report.endings) if n]
     return f"{count(report.ran, 'run')}: {', '.join(ended)}"
 
 
-def report_markdown(report: Report, view: View) -> str:
+def report_markdown(report: PeriodReport, view: View) -> str:
     """Return the report as Markdown; no name in it can become markup."""
     parts = [f"### {plain(_whole(report))}", plain(_about(report)), _projects(report, view)]
     said = [
@@ -106,7 +106,7 @@ def report_markdown(report: Report, view: View) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _projects(report: Report, view: View) -> str:
+def _projects(report: PeriodReport, view: View) -> str:
     heads = [head.lower() for head in _HEADS]
     edges = ["---" if edge == "<" else "--:" for edge in _ALIGN]
     rows = []
@@ -116,7 +116,7 @@ def _projects(report: Report, view: View) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, edges, *rows))
 
 
-def _runs(report: Report) -> str:
+def _runs(report: PeriodReport) -> str:
     heads = ["began", "ended", "projects", "bytes", "took", "why"]
     rows = [
         [

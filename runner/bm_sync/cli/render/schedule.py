@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from bm_sync.cli.render.groups import commands
 from bm_sync.cli.render.text import age, columns, count, escape, lines
 from bm_sync.cli.render.view import View
-from bm_sync.model.schedule import ScheduleChange, Standing, TimerStatus, Unit
+from bm_sync.model.schedule import ScheduleChange, TimerState, TimerStatus, TimerUnit
 
 _NONE = "no project has a schedule\n"
 _HEADS = ("TIMER", "STATE", "SCHEDULE", "NEXT", "LAST RUN", "PROJECTS")
 
 
-def units_text(units: Sequence[Unit]) -> str:
+def units_text(units: Sequence[TimerUnit]) -> str:
     """Return the units as they would be written, each under its name."""
     if not units:
         return _NONE
@@ -42,7 +42,7 @@ def status_text(timers: Sequence[TimerStatus], view: View) -> str:
     if not timers:
         return _NONE
     table = columns([_HEADS, *(_row(timer, view) for timer in timers)], "<<<<<<")
-    wrong = any(timer.standing is not Standing.INSTALLED for timer in timers)
+    wrong = any(timer.standing is not TimerState.INSTALLED for timer in timers)
     ways = [("put this right", view.command("schedule", "install"))] if wrong else []
     return lines([view.paint(table[0], "dim"), *table[1:]], commands(ways))
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from bm_sync.cli.render.counts import cells, moved_bytes
 from bm_sync.cli.render.text import count
 from bm_sync.cli.render.view import View
-from bm_sync.model.period import Drift, Ending, ProjectPeriod, Report, ending_of
+from bm_sync.model.period import Drift, PeriodReport, ProjectPeriod, RunEnding, ending_of
 from bm_sync.model.run import Status
 
 
@@ -70,33 +70,33 @@ def _planned(drift: Drift) -> Standing:
 
 
 _TONES = {
-    Ending.SKIPPED: Tone.NONE,
-    Ending.IN_SYNC: Tone.GOOD,
-    Ending.CHANGED: Tone.GOOD,
-    Ending.INTERRUPTED: Tone.NONE,  # somebody did so and knows
-    Ending.WAITING: Tone.ASKS,
-    Ending.PARTIAL: Tone.BAD,
-    Ending.STOPPED: Tone.BAD,
-    Ending.SIDE_MISSING: Tone.BAD,
-    Ending.UNFINISHED: Tone.ASKS,  # it may still run
-    Ending.FAILED: Tone.BAD,
+    RunEnding.SKIPPED: Tone.NONE,
+    RunEnding.IN_SYNC: Tone.GOOD,
+    RunEnding.CHANGED: Tone.GOOD,
+    RunEnding.INTERRUPTED: Tone.NONE,  # somebody did so and knows
+    RunEnding.WAITING: Tone.ASKS,
+    RunEnding.PARTIAL: Tone.BAD,
+    RunEnding.STOPPED: Tone.BAD,
+    RunEnding.SIDE_MISSING: Tone.BAD,
+    RunEnding.UNFINISHED: Tone.ASKS,  # it may still run
+    RunEnding.FAILED: Tone.BAD,
 }
 
 
-def ending_words(ending: Ending) -> str:
+def ending_words(ending: RunEnding) -> str:
     """Return how a run ended, in words."""
-    if ending is Ending.UNFINISHED:
+    if ending is RunEnding.UNFINISHED:
         return "did not end"
     status = Status(ending.value)
     return status.means.words if status.good else status.means.counted
 
 
-def tone(ending: Ending) -> Tone:
+def tone(ending: RunEnding) -> Tone:
     """Return how serious an ending is."""
     return _TONES[ending]
 
 
-def needs(report: Report, view: View) -> tuple[Need, ...]:
+def needs(report: PeriodReport, view: View) -> tuple[Need, ...]:
     """Return what needs a person now, in the order of the projects."""
     return tuple(need for project in report.projects for need in _needs(project, view))
 
@@ -130,7 +130,7 @@ def _needs(project: ProjectPeriod, view: View) -> Iterator[Need]:
 _MANY_CONFLICTS = "conflicts that nobody has settled"
 
 
-def headline(report: Report) -> Standing:
+def headline(report: PeriodReport) -> Standing:
     """Return how all projects stand together, in one sentence."""
     tones = [standing(project).tone for project in _here(report)]
     if not tones:
@@ -143,13 +143,13 @@ def headline(report: Report) -> Standing:
     return Standing(gravest, f"{tones.count(Tone.GOOD)} of {count(number, 'project')} in sync")
 
 
-def others(report: Report) -> str:
+def others(report: PeriodReport) -> str:
     """Return how many projects are not in sync for which reason; "" when all are."""
     tones = [standing(project).tone for project in _here(report)]
     return ", ".join(f"{tones.count(e)} {words}" for e, words in _ASIDE if e in tones)
 
 
-def _here(report: Report) -> list[ProjectPeriod]:
+def _here(report: PeriodReport) -> list[ProjectPeriod]:
     """Return the projects that are declared for this machine."""
     declared = (p for p in report.projects if p.now.placement is not None)
     return [p for p in declared if p.now.elsewhere is None]

@@ -45,7 +45,7 @@ class LeftOut(Struct, frozen=True):
     why: str
 
 
-class Draft(Struct, frozen=True):
+class ManifestDraft(Struct, frozen=True):
     """The projects of the new manifest, and its remotes: workspaces by the remote's name."""
 
     projects: tuple[Drafted, ...]
@@ -53,7 +53,7 @@ class Draft(Struct, frozen=True):
     workspaces: Mapping[str, str | None]
 
 
-def draft(config: MemoryConfig, home: Path) -> Draft:
+def draft(config: MemoryConfig, home: Path) -> ManifestDraft:
     """Return the parts of the new manifest."""
     workspaces = _workspaces(config)
     names: set[str] = set()
@@ -67,7 +67,7 @@ def draft(config: MemoryConfig, home: Path) -> Draft:
             projects.append(made)
     order = list(Placement)
     projects.sort(key=lambda p: order.index(p.placement))
-    return Draft(tuple(projects), tuple(left), {n: w for w, n in workspaces.items()})
+    return ManifestDraft(tuple(projects), tuple(left), {n: w for w, n in workspaces.items()})
 
 
 def _workspaces(config: MemoryConfig) -> dict[str | None, str]:

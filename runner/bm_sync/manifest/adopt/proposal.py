@@ -12,7 +12,7 @@ from bm_sync import access, files
 from bm_sync.errors import UsageError
 from bm_sync.filters import rules as patterns
 from bm_sync.filters.matcher import Matcher
-from bm_sync.manifest.adopt.draft import CLOUD, Draft, Drafted, LeftOut, draft
+from bm_sync.manifest.adopt.draft import CLOUD, Drafted, LeftOut, ManifestDraft, draft
 from bm_sync.manifest.adopt.memory import CONFIG, MemoryConfig
 from bm_sync.manifest.adopt.yaml_text import comments, flow, scalar, short_path
 from bm_sync.manifest.bmignore import NAME
@@ -109,7 +109,9 @@ def propose(config: MemoryConfig, file: Path, setup: Setup) -> Proposal:
     left = list(whole.left_out)
     projects = list(whole.projects)
     while True:
-        lines = _Lines(config, home_dir(setup.env), Draft(tuple(projects), (), whole.workspaces))
+        lines = _Lines(
+            config, home_dir(setup.env), ManifestDraft(tuple(projects), (), whole.workspaces)
+        )
         text = lines.text(left)
         try:
             loaded = load_text(text, file, setup.env, state_dir=setup.state_dir)
@@ -137,7 +139,7 @@ def _blamed(error: ManifestError, lines: _Lines) -> dict[str, str]:
 class _Lines:
     """The lines of a manifest; remembers which project each stands for."""
 
-    def __init__(self, config: MemoryConfig, home: Path, parts: Draft) -> None:
+    def __init__(self, config: MemoryConfig, home: Path, parts: ManifestDraft) -> None:
         self._config = config
         self._home = home
         self._parts = parts

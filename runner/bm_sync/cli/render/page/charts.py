@@ -13,7 +13,7 @@ from bm_sync.cli.render.page.times import slot as slot_words
 from bm_sync.cli.render.page.times import took
 from bm_sync.cli.render.standing import ending_words
 from bm_sync.cli.render.text import count, size
-from bm_sync.model.period import Ending, Endings, Report, Slot
+from bm_sync.model.period import Endings, PeriodReport, PeriodSlot, RunEnding
 
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _KILO = 1024
@@ -63,9 +63,9 @@ def logarithmic(seconds: Sequence[float]) -> Logarithmic:
 
 
 _ENDINGS = (
-    *(Ending.IN_SYNC, Ending.CHANGED, Ending.SKIPPED, Ending.INTERRUPTED),
-    *(Ending.WAITING, Ending.PARTIAL, Ending.STOPPED, Ending.SIDE_MISSING),
-    *(Ending.UNFINISHED, Ending.FAILED),
+    *(RunEnding.IN_SYNC, RunEnding.CHANGED, RunEnding.SKIPPED, RunEnding.INTERRUPTED),
+    *(RunEnding.WAITING, RunEnding.PARTIAL, RunEnding.STOPPED, RunEnding.SIDE_MISSING),
+    *(RunEnding.UNFINISHED, RunEnding.FAILED),
 )
 _APART = 0.12  # labels that are nearer would touch
 _THIN = 0.025
@@ -73,13 +73,13 @@ _MINUTE = 60
 _HOUR = 3600
 
 
-def charts(report: Report) -> Html:
+def charts(report: PeriodReport) -> Html:
     """Return all charts."""
     drawings = (_runs(report), _moved(report), _conflicts(report), _durations(report))
     return element("div", *(drawn(chart) for chart in drawings), class_="charts")
 
 
-def number(endings: Endings, ending: Ending) -> int:
+def number(endings: Endings, ending: RunEnding) -> int:
     """Return how many runs ended so."""
     found: int = getattr(endings, ending.value.replace("-", "_"))
     return found
@@ -87,7 +87,7 @@ def number(endings: Endings, ending: Ending) -> int:
 
 def ran(endings: Endings) -> int:
     """Return how many runs there were."""
-    return sum(number(endings, ending) for ending in Ending)
+    return sum(number(endings, ending) for ending in RunEnding)
 
 
 def endings_words(endings: Endings) -> str:
@@ -102,14 +102,14 @@ def legend(entries: list[tuple[str, str]]) -> Html:
     return element("ul", *items, class_="legend")
 
 
-def _runs(report: Report) -> Chart:
+def _runs(report: PeriodReport) -> Chart:
     most = round_count(max(ran(slot.endings) for slot in report.slots))
     shares = [[number(slot.endings, e) / most for e in _ENDINGS] for slot in report.slots]
     known = [(e.value, n) for e in _ENDINGS if (n := number(report.endings, e))]
     said = endings_words(report.endings)
     return Chart(
         title="Runs",
-        legend=legend([(kind, f"{ending_words(Ending(kind))} {n:,}") for kind, n in known]),
+        legend=legend([(kind, f"{ending_words(RunEnding(kind))} {n:,}") for kind, n in known]),
         says=f"{count(report.ran, 'run')}: {said}.",
         ticks=tuple(Tick(share, f"{most * share:,.0f}") for share in (0, 0.5, 1)),
         series=stacked([e.value for e in _ENDINGS], shares),
@@ -118,7 +118,7 @@ def _runs(report: Report) -> Chart:
     )
 
 
-def _moved(report: Report) -> Chart:
+def _moved(report: PeriodReport) -> Chart:
     work = report.work
     above = round_bytes(max(slot.work.bytes_up for slot in report.slots))
     below = round_bytes(max(slot.work.bytes_down for slot in report.slots))
@@ -149,7 +149,7 @@ def _moved(report: Report) -> Chart:
     )
 
 
-def _conflicts(report: Report) -> Chart:
+def _conflicts(report: PeriodReport) -> Chart:
     both = [(slot.work.conflicts, slot.work.stops) for slot in report.slots]
     most = round_count(max(sum(pair) for pair in both))
     met, stops = report.work.conflicts, report.work.stops
@@ -164,7 +164,7 @@ def _conflicts(report: Report) -> Chart:
     )
 
 
-def _durations(report: Report) -> Chart:
+def _durations(report: PeriodReport) -> Chart:
     known = [(n, s.durations) for n, s in enumerate(report.slots) if s.durations is not None]
     edge = [each for _, d in known for each in (d.median_s, d.longest_s)]
     scale = logarithmic(edge or [1.0])
@@ -190,7 +190,7 @@ def _durations(report: Report) -> Chart:
     )
 
 
-def _durations_words(slot: Slot) -> str:
+def _durations_words(slot: PeriodSlot) -> str:
     found = slot.durations
     if found is None:
         return "no run ended"
@@ -205,12 +205,12 @@ def _short(seconds: float) -> str:
     return f"{seconds:g} s"
 
 
-def _tips(report: Report, said: list[str]) -> tuple[str, ...]:
+def _tips(report: PeriodReport, said: list[str]) -> tuple[str, ...]:
     slots = zip(report.slots, said, strict=True)
     return tuple(f"{slot_words(slot.start, report.unit)}: {words}" for slot, words in slots)
 
 
-def _span(report: Report) -> tuple[str, ...]:
+def _span(report: PeriodReport) -> tuple[str, ...]:
     starts = [slot.start for slot in report.slots]
     chosen = starts if len(starts) <= 2 else [starts[0], starts[len(starts) // 2], starts[-1]]  # noqa: PLR2004 - the ends
     return tuple(slot_words(start, report.unit) for start in chosen)

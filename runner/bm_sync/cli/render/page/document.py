@@ -15,13 +15,13 @@ from bm_sync.cli.render.page.times import day, moment, took
 from bm_sync.cli.render.standing import headline, needs, others
 from bm_sync.cli.render.text import count, size
 from bm_sync.cli.render.view import View
-from bm_sync.model.period import Report
+from bm_sync.model.period import PeriodReport
 
 GENERATOR = "bm-sync report"
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def page(report: Report, view: View) -> str:
+def page(report: PeriodReport, view: View) -> str:
     """Return the page. It is the same for the same report and the same time."""
     head = element(
         "head",
@@ -51,11 +51,11 @@ def _closed_in() -> tuple[Html, ...]:
     )
 
 
-def _name(report: Report) -> str:
+def _name(report: PeriodReport) -> str:
     return Path(report.manifest).name
 
 
-def _sections(report: Report, view: View) -> tuple[Html, ...]:
+def _sections(report: PeriodReport, view: View) -> tuple[Html, ...]:
     needed = needs(report, view)
     parts = [_head(report), _section("Now", _drift_line(report), standings(report, needed, view))]
     if report.conflicts:
@@ -79,7 +79,7 @@ def _section(title: str, *inside: Html) -> Html:
     return element("section", head, *inside, aria_labelledby=slug)
 
 
-def _head(report: Report) -> Html:
+def _head(report: PeriodReport) -> Html:
     about = element(
         "p",
         name(report.manifest),
@@ -97,7 +97,7 @@ def _head(report: Report) -> Html:
     return element("header", kicker, element("h1", badge(headline(report))), rest, about)
 
 
-def _drift_line(report: Report) -> Html:
+def _drift_line(report: PeriodReport) -> Html:
     if report.no_drift is not None:
         said = f"As the last runs left them; nothing was looked at anew: {report.no_drift}."
     else:
@@ -105,7 +105,7 @@ def _drift_line(report: Report) -> Html:
     return element("p", said, class_="lead")
 
 
-def _figures(report: Report) -> Html:
+def _figures(report: PeriodReport) -> Html:
     work, lasted, ended = report.work, report.durations, report.endings
     failed = ended.failed + ended.unfinished
     moved = size(work.bytes_up + work.bytes_down)
@@ -128,13 +128,13 @@ def _figures(report: Report) -> Html:
     return element("dl", *items, class_="figures")
 
 
-def _runs_line(report: Report, view: View) -> Html:
+def _runs_line(report: PeriodReport, view: View) -> Html:
     shown = f"The newest {len(report.runs)} of {report.ran:,}. " if report.more_runs else ""
     command = view.command("history", report.runs[0].id, manifest=False)
     return element("p", shown, "Every action of one: ", element("code", command), class_="lead")
 
 
-def _foot(report: Report) -> Html:
+def _foot(report: PeriodReport) -> Html:
     said = (
         f"Made by bm-sync {report.made_by}. All times are UTC. A conflict or a stop that lasts "
         "over many runs counts once. This page loads nothing and runs nothing."

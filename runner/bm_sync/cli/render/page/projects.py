@@ -18,20 +18,20 @@ from bm_sync.cli.render.standing import (
 )
 from bm_sync.cli.render.text import age, count, size
 from bm_sync.cli.render.view import View
-from bm_sync.model.period import Ending, ProjectPeriod, Report
+from bm_sync.model.period import PeriodReport, ProjectPeriod, RunEnding
 from bm_sync.model.report import OpenConflict
 
 _MOST_PROJECTS = 150
 _MOST_CONFLICTS = 50
 _STRIP = 16
 _TALL = {  # how tall a piece of the strip is, so that it can be read without its colour
-    Ending.SKIPPED: 0.2,
-    Ending.IN_SYNC: 0.4,
-    Ending.CHANGED: 0.7,
+    RunEnding.SKIPPED: 0.2,
+    RunEnding.IN_SYNC: 0.4,
+    RunEnding.CHANGED: 0.7,
 }
 
 
-def standings(report: Report, needed: Sequence[Need], view: View) -> Html:
+def standings(report: PeriodReport, needed: Sequence[Need], view: View) -> Html:
     """Return how every project stands now, and the command to run next."""
     wanted: dict[str, list[Need]] = {}
     for need in needed:
@@ -90,7 +90,7 @@ def _converged(project: ProjectPeriod, view: View) -> Html:
     return element("time", age(then, view.now), datetime=then)
 
 
-def projects_over_time(report: Report) -> Html:
+def projects_over_time(report: PeriodReport) -> Html:
     """Return what was done to each project, with a strip of its endings."""
     columns = [
         Column("Project"),
@@ -109,7 +109,7 @@ def projects_over_time(report: Report) -> Html:
     return joined(table(caption, columns, rows), _more(report.projects))
 
 
-def _over_time(project: ProjectPeriod, report: Report) -> Sequence[str]:
+def _over_time(project: ProjectPeriod, report: PeriodReport) -> Sequence[str]:
     work, ended = project.work, project.endings
     failed = ended.failed + ended.unfinished
     moved = work.bytes_up + work.bytes_down
@@ -132,8 +132,8 @@ def _figure(number: int, loud: Tone) -> str:
     return element("b", f"{number:,}", class_=str(loud)) if number else "-"
 
 
-def _strip(project: ProjectPeriod, report: Report) -> Html:
-    bars: dict[Ending, list[Bar]] = {}
+def _strip(project: ProjectPeriod, report: PeriodReport) -> Html:
+    bars: dict[RunEnding, list[Bar]] = {}
     for slot, ending in enumerate(project.worst):
         if ending is not None:
             bars.setdefault(ending, []).append(Bar(slot, 0, _TALL.get(ending, 1.0)))

@@ -12,12 +12,12 @@ from bm_sync.cli.render.page.times import moment, took
 from bm_sync.cli.render.page.times import slot as slot_words
 from bm_sync.cli.render.standing import Standing, ending_words, tone
 from bm_sync.cli.render.text import count, size
-from bm_sync.model.period import Ending, Report, RunLine, Slot, Trouble
+from bm_sync.model.period import PeriodReport, PeriodSlot, RunEnding, RunLine, Trouble
 
 _MOST_TROUBLES = 4
 
 
-def newest_runs(report: Report) -> Html:
+def newest_runs(report: PeriodReport) -> Html:
     """Return the newest runs, the newest first."""
     columns = [
         Column("Began", "when"),
@@ -51,7 +51,7 @@ def _run(alike: Sequence[RunLine]) -> Iterator[str]:
     moved = run.work.bytes_up + run.work.bytes_down
     figures = (work_words(run.work), size(moved) if moved else "")
     yield ", ".join(figure for figure in figures if figure) or "-"
-    ended = [each.seconds for each in alike if each.ending is not Ending.UNFINISHED]
+    ended = [each.seconds for each in alike if each.ending is not RunEnding.UNFINISHED]
     yield took(max(ended)) if ended else "-"
 
 
@@ -67,7 +67,7 @@ def _troubles(troubles: Sequence[Trouble]) -> Html:
     return element("ul", *items, class_="troubles")
 
 
-def slots_table(report: Report) -> Html:
+def slots_table(report: PeriodReport) -> Html:
     """Return the figures of the charts."""
     heads = ("Runs", "In sync", "Synced", "Waiting", "Stopped", "Failed", "Skipped", "Up", "Down")
     more = ("Deleted", "Bytes up", "Bytes down", "Conflicts", "Stops", "Median", "Longest")
@@ -76,9 +76,9 @@ def slots_table(report: Report) -> Html:
     return table("The figures of the charts", columns, rows)
 
 
-def _slot(slot: Slot, report: Report) -> Sequence[str]:
+def _slot(slot: PeriodSlot, report: PeriodReport) -> Sequence[str]:
     ended, work, lasted = slot.endings, slot.work, slot.durations
-    shown = (Ending.IN_SYNC, Ending.CHANGED, Ending.WAITING, Ending.STOPPED)
+    shown = (RunEnding.IN_SYNC, RunEnding.CHANGED, RunEnding.WAITING, RunEnding.STOPPED)
     figures = [ran(ended), *(number(ended, each) for each in shown)]
     figures += [ended.failed + ended.unfinished, ended.skipped, work.up, work.down, work.deleted]
     return (

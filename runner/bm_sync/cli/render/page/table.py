@@ -9,7 +9,7 @@ from msgspec import Struct
 from bm_sync.cli.render.counts import Cell
 from bm_sync.cli.render.page.markup import Html, element
 from bm_sync.cli.render.standing import Standing
-from bm_sync.model.period import Work
+from bm_sync.model.period import WorkSums
 
 
 class Column(Struct, frozen=True):
@@ -49,7 +49,7 @@ def badge(said: Standing) -> Html:
     return element("span", element("i", class_="mark"), said.words, class_=f"badge {said.tone}")
 
 
-def work_words(work: Work) -> str:
+def work_words(work: WorkSums) -> str:
     """Return `3 up, 1 down, 2 deleted`."""
     figures: list[Cell] = [
         (work.up, "up"),
