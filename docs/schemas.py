@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any, get_args
 
 import msgspec
@@ -87,7 +88,12 @@ class _Shapes:
         template = "#/definitions/{name}"
         _, found = msgspec.json.schema_components(types, ref_template=template)
         self._tagged = tagged
-        self._words = {n: rule["enum"] for n, rule in found.items() if "enum" in rule}
+        # msgspec sorts the words; each type has them in an order that says something.
+        ordered = {
+            frozenset(map(str, kind)): list(map(str, kind)) for kind in StrEnum.__subclasses__()
+        }
+        words = ((name, rule["enum"]) for name, rule in found.items() if "enum" in rule)
+        self._words = {name: ordered[frozenset(some)] for name, some in words}
         self.shapes: dict[str, Rule] = {
             _called(name): self._shape(rule) for name, rule in found.items() if "enum" not in rule
         }
@@ -117,7 +123,7 @@ class _Shapes:
             case {"$ref": str(where)}:
                 name = where.rpartition("/")[2]
                 if name in self._words:
-                    return {"type": "string", "enum": list(self._words[name])}
+                    return {"type": "string", "enum": self._words[name]}
                 return {"$ref": f"#/definitions/{_called(name)}"}
             case {"anyOf": list(several)}:
                 return _either([self._tidy(each) for each in several])
