@@ -111,6 +111,15 @@ class RcloneFar:
         )
         time.sleep(self.stale_s)
 
+    def trash(self) -> dict[str, bytes]:
+        """Return every version that is kept on the remote."""
+        below = self.scratch / "trash"
+        shutil.rmtree(below, ignore_errors=True)
+        below.mkdir(parents=True)
+        top = self.root.rpartition("/")[0]
+        self.rclone("copy", top, str(below), "--include", "/.bm-sync/trash/**", "--ignore-checksum")
+        return files_in(below / ".bm-sync/trash")
+
     def drop(self, path: str) -> None:
         self.rclone("deletefile", f"{self.root}/{path}")
         time.sleep(self.stale_s)

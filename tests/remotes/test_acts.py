@@ -206,12 +206,15 @@ def test_a_killed_run_is_finished_by_the_next_one(kind: Kind, after: int) -> Non
         one.write(f"new/{number}.md", f"new {number}")
         kind.far.put(f"theirs/{number}.md", b"new there")
     (one.folder / "d/5.md").unlink()
-    _killed(one, after)
+    killed(one, after)
     together(one, kind)
 
 
-def _killed(machine: Machine, after: int) -> None:
-    """Apply in a process that is killed with all it started when some actions have ended."""
+def killed(machine: Machine, after: int, *, surely: bool = True) -> None:
+    """Apply in a process that is killed with all it started when some actions have ended.
+
+    Where there may be fewer it is not `surely` killed.
+    """
     path = [p for p in sys.path if p]
     text = KILLED.format(path=path, machine=pickle.dumps(machine), after=after)
     done = subprocess.run(
@@ -222,4 +225,4 @@ def _killed(machine: Machine, after: int) -> None:
         timeout=240,
         check=False,
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.returncode == -signal.SIGKILL or not (surely or done.returncode), done.stderr
