@@ -19,6 +19,7 @@ from remotes.kinds import RCLONE, obscured
 from rotating_store import Store
 from two_machines import Machine, converged, quiet
 
+from bm_sync import manifest
 from bm_sync.model.config import BUILT_IN, NamedRemote
 from bm_sync.model.run import ProjectRun
 
@@ -189,3 +190,22 @@ def test_a_sign_in_that_has_ended_for_good_is_told_with_the_way_to_a_new_one(
     assert run.exit == 1
     assert "rclone config reconnect drive:" in (run.hint or "")
     assert "drive" in (run.message or "")
+
+
+@pytest.mark.parametrize(
+    ("remote", "variable", "warned"),
+    [
+        ("{rclone: box}", "RCLONE_CONFIG_BOX_TOKEN", True),
+        ("{rclone: box}", "RCLONE_CONFIG_OTHER_TOKEN", False),
+        ("{type: box, options: {token: {env: BOX_TOKEN}}}", "BOX_TOKEN", True),
+    ],
+)
+def test_a_sign_in_that_cannot_be_kept_where_it_is_is_warned_of(
+    tmp_path: Path, remote: str, variable: str, *, warned: bool
+) -> None:
+    file = tmp_path / "sync.yaml"
+    projects = "projects: {notes: {local: ./notes, remote: box}}"
+    file.write_text(f"version: 1\nremotes: {{box: {remote}}}\n{projects}\n")
+    env = {"HOME": str(tmp_path), variable: "{}"}
+    found = manifest.load(file, env, state_dir=tmp_path / "state").warnings
+    assert [slip.code for slip in found] == (["BMS093"] if warned else [])

@@ -17,8 +17,10 @@ from remotes.kinds import ALL, CRYPT_NAME, Kind, kind_of
 from two_machines import Machine, converged, folders_in, quiet
 
 from bm_sync import past_api
+from bm_sync.model.config import KeepVersions
 from bm_sync.model.past import Undo
 from bm_sync.model.run import Outcome, ProjectRun
+from bm_sync.structs import replace
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +109,47 @@ def test_what_others_change_there_comes_here_and_a_conflict_keeps_both(kind: Kin
     assert both == {b"mine", b"theirs, and longer"}
     assert kind.far.files() == one.files()
     quiet(one)
+
+
+def test_names_that_differ_by_case_alone_are_two_files_and_a_case_can_change(kind: Kind) -> None:
+    """No kind here takes two cases of a name for one."""
+    one = kind.new("one")
+    for path in ("note.md", "Note.md", "d/case.md", "other.md"):
+        one.write(path, f"first of {path}")
+    together(one, kind)
+    one.write("Note.md", "second of Note.md")
+    (one.folder / "d/case.md").rename(one.folder / "d/Case.md")
+    (one.folder / "other.md").rename(one.folder / "Other.md")
+    together(one, kind)
+    assert one.files() == {
+        "note.md": b"first of note.md",
+        "Note.md": b"second of Note.md",
+        "d/Case.md": b"first of d/case.md",
+        "Other.md": b"first of other.md",
+    }
+    kind.far.drop("note.md")
+    together(one, kind)
+    assert "note.md" not in one.files()
+    assert one.files()["Note.md"] == b"second of Note.md"
+
+
+def test_what_is_kept_there_goes_after_the_next_run_when_its_time_is_over(kind: Kind) -> None:
+    one = kind.new("one")
+    one.write("a.md", "first")
+    one.write("b.md", "b")
+    together(one, kind)
+    one.write("a.md", "second")
+    (one.folder / "b.md").unlink()
+    together(one, kind)
+    project = one.manifest.projects[0]
+    for path in ("a.md", "b.md"):
+        assert asyncio.run(past_api.versions(project, path, one.setup))
+    for_no_time = KeepVersions(for_s=-3600.0)
+    strict = replace(one.policy, keep_versions=for_no_time)
+    together(replace(one, policy=strict), kind)
+    for path in ("a.md", "b.md"):
+        assert asyncio.run(past_api.versions(project, path, one.setup)) == ()
+    assert one.files() == {"a.md": b"second"}
 
 
 def test_a_run_is_taken_back_and_a_version_brought_back(kind: Kind) -> None:
