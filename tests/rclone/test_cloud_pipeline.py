@@ -600,3 +600,22 @@ def test_no_secret_is_written_where_others_read(world: CloudWorld) -> None:
 
 def _text(file: Path) -> str:
     return file.read_bytes().decode(errors="replace")
+
+
+def test_a_project_that_was_renamed_here_alone_is_a_stop_and_nothing_is_lost(
+    world: CloudWorld, cloud: Standin
+) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        world.write(f"notes/{name}")
+    assert world.apply().exit == 0
+    before = world.texts()
+    world.projects = {"diary": {"local": "./notes", "was": "notes"}}
+    plan = world.planned("diary")
+    assert (plan.was, [stop.guard for stop in plan.stops]) == ("notes", [Guard.EMPTY_SIDE])
+    done = world.apply("diary")
+    assert (done.exit, done.status) == (3, Status.SIDE_MISSING)
+    assert before == world.texts()
+    assert [p["name"] for p in cloud.look("status")["workspaces"][0]["projects"]] == ["notes"]
+    world.projects = {"diary": {"local": "./notes", "path": "notes", "was": "notes"}}
+    (world.folder / "notes/a.md").unlink()
+    assert [a.kind for a in world.planned("diary").moves] == ["trash"]
