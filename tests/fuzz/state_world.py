@@ -60,6 +60,7 @@ _ACTS = (
     ("history", "--json", "--limit", "1000"),
     ("plan", "--json"),
 )
+_READS = (("status", "--json"), ("history", "--json", "--limit", "1000"))
 _BUG = 70
 _MOST_S = 60.0
 _LATE_S = 600
@@ -91,7 +92,8 @@ class World:
     """Two projects that have been synced for a while; nothing of them is ever lost."""
 
     def __init__(self, *, outside: bool = False, looks: int = len(_LOOKS)) -> None:
-        self._looks = looks
+        self.looks = looks
+        self.acts = True
         self._outside = outside
         self.codes: Counter[int] = Counter()
         self.root = Path(tempfile.mkdtemp(prefix="bm-sync-fuzz-"))
@@ -212,8 +214,12 @@ class World:
                 self._state.joinpath(name).write_bytes(data if name == "state.db" else whole)
 
     def _use(self, chance: Random, least_runs: int) -> None:
+        looks = chance.sample(_LOOKS, self.looks)
+        if not self.acts:
+            for words in (*looks, *_READS):
+                self.run(*words).judge()
+            return
         slow = [("doctor",)] if chance.random() < 0.2 else []
-        looks = chance.sample(_LOOKS, self._looks)
         answers = {words: self.run(*words) for words in (*looks, *slow, *_ACTS)}
         for answer in answers.values():
             answer.judge()
