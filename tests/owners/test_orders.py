@@ -498,3 +498,29 @@ def test_a_saved_plan_of_another_user_is_not_read(machine: Machine) -> None:
     assert not (here.folder / "shelf").exists()
     done = machine.run(ANNA, "apply", "--yes", "it.plan", cwd=here.folder, BM_SYNC_TRUST="20012")
     assert (done.code, (here.folder / "shelf/notes/a.md").exists()) == (0, True), done
+
+
+def test_a_script_of_another_user_that_a_command_names_is_not_run(machine: Machine) -> None:
+    here = desk(machine)
+    shared = machine.root / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    theirs = machine.write(MALLORY, machine.root / "theirs.sh", f"#!/bin/sh\ntouch {here.ran}\n")
+    mine = machine.write(ANNA, shared / "mine.sh", f"#!/bin/sh\ntouch {here.ran}\n")
+    text = "version: 1\nremotes: {shelf: {type: local, root: ./shelf}}\n"
+    text += "projects: {notes: {local: ./notes, remote: shelf}}\n"
+    for file in (theirs, mine):
+        file.chmod(0o755)
+        for command in (f"sh {file}", f"nice {file} x", f"true && . {file}"):
+            here.put(ANNA, "sync.yaml", f'{text}hooks: {{before: ["{command}"]}}\n')
+            done = machine.run(ANNA, "apply", "--yes", cwd=here.folder)
+            assert (done.code, here.ran.exists()) == (2, False), done
+            assert f"'{file}' is not run: " in done.err
+            assert "BMS035" in done.err
+            assert "BM_SYNC_TRUST=" in done.err
+    own = here.put(ANNA, "own.sh", "#!/bin/sh\n", 0o755)
+    here.put(ANNA, "sync.yaml", f'{text}hooks: {{before: ["sh {own}", "ls {theirs}"]}}\n')
+    assert machine.run(ANNA, "apply", "--yes", cwd=here.folder).code == 0
+    here.put(ANNA, "sync.yaml", f'{text}hooks: {{before: ["sh {theirs}"]}}\n')
+    done = machine.run(ANNA, "apply", "--yes", cwd=here.folder, BM_SYNC_TRUST="20012")
+    assert (done.code, here.ran.exists()) == (0, True), done

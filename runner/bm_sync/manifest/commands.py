@@ -88,11 +88,13 @@ class Read(NamedTuple):
     """A file that a command takes orders from; with a `pattern`, such files in the folder `path`.
 
     `by` is the program that reads what it needs in a folder, "" where the command names the file.
+    `is_script` says that it is there and that the command runs it, as text.
     """
 
     path: Path
     pattern: str = ""
     by: str = ""
+    is_script: bool = False
 
 
 def files_run(command: str, desk: Desk, depth: int = 0) -> Iterator[Read]:
@@ -108,9 +110,13 @@ def files_run(command: str, desk: Desk, depth: int = 0) -> Iterator[Read]:
             yield from files_run(word, within, depth + 1)
         match place.of(word):
             case "program":
-                yield from map(Read, _program(word, within))
+                for file in _program(word, within):
+                    yield Read(file, is_script="/" in word and _is_script(file))
                 yield from _read_by(os.path.basename(word), within, words)  # noqa: PTH119 - a text
             case "script":
+                for file in _named(word, within.folders):
+                    yield Read(file, is_script=_is_file(file))
+            case "named like one":
                 yield from map(Read, _named(word, within.folders))
             case "argument":
                 yield from map(Read, filter(_is_script, _named(word, within.folders)))
@@ -126,7 +132,7 @@ class _Place:
         self._script = False  # what an interpreter reads comes next
         self._interpreter = False  # the program is one
 
-    def of(self, word: str) -> Literal["program", "script", "argument", "sign"]:
+    def of(self, word: str) -> Literal["program", "script", "named like one", "argument", "sign"]:
         """Return what the next word is."""
         if set(word) <= _SIGNS:
             self._begins = not set(word) & set("<>")
@@ -140,7 +146,9 @@ class _Place:
             return "program" if is_program else "argument"
         text = word.startswith("-") and word[-1] in "cm"  # `sh -c TEXT`, `python -m MODULE`
         reads, self._script = self._script, self._script and word.startswith("-") and not text
-        return "script" if reads or _SCRIPT.fullmatch(word) else "argument"
+        if reads:
+            return "script"
+        return "named like one" if _SCRIPT.fullmatch(word) else "argument"
 
 
 def _words(command: str) -> Sequence[str]:
@@ -197,10 +205,14 @@ def _is_dir(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - a name with a NUL is no folder
 
 
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - see `_is_dir`
+
+
 def _is_script(file: Path) -> bool:
     """Whether a word that may be anything names a file that is there to be run."""
     try:
-        if not (os.path.isfile(file) and os.access(file, os.X_OK)):  # noqa: PTH113 - see `_is_dir`
+        if not (_is_file(file) and os.access(file, os.X_OK)):
             return False
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123 - a descriptor
             return stream.read(2) == b"#!"

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import bm_sync
-from bm_sync import paths
+from bm_sync import files, paths
 from bm_sync.backends import Mark
 from bm_sync.manifest.codes import Code
 from bm_sync.manifest.commands import Desk, Read, files_run
 from bm_sync.manifest.places import absolute
 from bm_sync.manifest.projects import Placed
-from bm_sync.manifest.shown import quoted
+from bm_sync.manifest.shown import escaped, quoted
 from bm_sync.manifest.source import local_of
 from bm_sync.manifest.values import Surroundings, group, words
 from bm_sync.model.config import (
@@ -44,6 +44,7 @@ from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.manifest.nodes import Mapping as Node
+    from bm_sync.manifest.nodes import Spot
     from bm_sync.model.hooks import Hook
     from bm_sync.model.notices import Target
 
@@ -70,7 +71,8 @@ class OrderFile(NamedTuple):
     """A file that runs take orders from, what it is to them, and where it is named.
 
     With a `pattern` it is every file of such a name in the folder `path`. `by` is the program that
-    reads it where it runs, which may read more there; "" where the manifest names the file.
+    reads it where it runs, which may read more there; "" where the manifest names the file. See
+    `Read` for `is_script`.
     """
 
     path: Path
@@ -78,12 +80,15 @@ class OrderFile(NamedTuple):
     origin: Origin = BUILT_IN
     pattern: str = ""
     by: str = ""
+    is_script: bool = False
 
 
 def close_orders(
     placed: tuple[Placed, ...], sources: Iterable[OrderFile], around: Surroundings
 ) -> tuple[Placed, ...]:
     """Return the projects with all that lies in their folders closed in their filters."""
+    sources = tuple(dict.fromkeys((*sources, *_hooked(placed, around))))
+    _refuse_scripts_of_others(sources, around)
     roots: dict[str, set[int]] = {}
     for number, each in enumerate(placed):
         for root in _roots(each.project):
@@ -92,7 +97,7 @@ def close_orders(
         return placed
     found: dict[int, dict[str, OrderPath]] = {}
     told: dict[tuple[Origin, str], dict[int, None]] = {}
-    for source in dict.fromkeys((*sources, *_hooked(placed, around))):
+    for source in sources:
         for place, is_glob in _places(source):
             for number, path in _inside(place, roots):
                 order = OrderPath(path, source.what, source.origin, is_glob)
@@ -112,7 +117,7 @@ def _warn_of_reading(
     around: Surroundings,
 ) -> None:
     """Warn of commands that may take orders from files that nothing names."""
-    spots = {use.origin: spot for use, spot in around.uses if use.taken is Taken.PROGRAM}
+    spots = _spots(around)
     for (origin, reader), numbers in told.items():
         names = [
             quoted(placed[number].project.name)
@@ -382,7 +387,27 @@ def _programs(
 
 
 def _order(read: Read, what: str, origin: Origin) -> OrderFile:
-    return OrderFile(read.path, what, origin, read.pattern, read.by)
+    return OrderFile(read.path, what, origin, read.pattern, read.by, read.is_script)
+
+
+def _refuse_scripts_of_others(sources: Iterable[OrderFile], around: Surroundings) -> None:
+    """Report scripts that commands run and that others have in their hands."""
+    spots = _spots(around)
+    for source in sources:
+        if not source.is_script or source.origin not in spots:
+            continue
+        try:
+            files.check(source.path, around.env)
+        except files.OthersFileError as e:
+            what = f"{quoted(source.path)} is not run: {escaped(e.reason)}"
+            around.report.error(Code.WRITABLE, spots[source.origin], what, escaped(e.ways()))
+        except (files.RefusedFileError, OSError):  # whoever starts it says so
+            continue
+
+
+def _spots(around: Surroundings) -> dict[Origin, Spot]:
+    """Return where the commands of a manifest stand."""
+    return {use.origin: spot for use, spot in around.uses if use.taken is Taken.PROGRAM}
 
 
 def _path(around: Surroundings) -> tuple[Path, ...]:
