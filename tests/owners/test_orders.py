@@ -500,27 +500,45 @@ def test_a_saved_plan_of_another_user_is_not_read(machine: Machine) -> None:
     assert (done.code, (here.folder / "shelf/notes/a.md").exists()) == (0, True), done
 
 
-def test_a_script_of_another_user_that_a_command_names_is_not_run(machine: Machine) -> None:
+def hooked(here: Desk, *commands: str) -> None:
+    """Write a manifest with one project whose runs begin with commands."""
+    hooks = ", ".join(f'"{command}"' for command in commands)
+    here.put(
+        ANNA,
+        "sync.yaml",
+        "version: 1\nremotes: {shelf: {type: local, root: ./shelf}}\n"
+        f"hooks: {{before: [{hooks}]}}\n"
+        "projects: {notes: {local: ./notes, remote: shelf}}\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["sh {}", "nice {} x && true"])
+@pytest.mark.parametrize("place", ["theirs", "mine, where others can put theirs"])
+def test_a_script_that_others_have_in_their_hands_is_not_run(
+    machine: Machine, command: str, place: str
+) -> None:
     here = desk(machine)
-    shared = machine.root / "shared"
-    shared.mkdir()
-    shared.chmod(0o777)
-    theirs = machine.write(MALLORY, machine.root / "theirs.sh", f"#!/bin/sh\ntouch {here.ran}\n")
-    mine = machine.write(ANNA, shared / "mine.sh", f"#!/bin/sh\ntouch {here.ran}\n")
-    text = "version: 1\nremotes: {shelf: {type: local, root: ./shelf}}\n"
-    text += "projects: {notes: {local: ./notes, remote: shelf}}\n"
-    for file in (theirs, mine):
-        file.chmod(0o755)
-        for command in (f"sh {file}", f"nice {file} x", f"true && . {file}"):
-            here.put(ANNA, "sync.yaml", f'{text}hooks: {{before: ["{command}"]}}\n')
-            done = machine.run(ANNA, "apply", "--yes", cwd=here.folder)
-            assert (done.code, here.ran.exists()) == (2, False), done
-            assert f"'{file}' is not run: " in done.err
-            assert "BMS035" in done.err
-            assert "BM_SYNC_TRUST=" in done.err
+    folder = machine.root / "open"
+    folder.mkdir()
+    folder.chmod(0o755 if place == "theirs" else 0o777)
+    user = MALLORY if place == "theirs" else ANNA
+    script = machine.write(user, folder / "s.sh", f"#!/bin/sh\ntouch {here.ran}\n", 0o755)
+    hooked(here, command.format(script))
+    done = machine.run(ANNA, "apply", "--yes", cwd=here.folder)
+    assert (done.code, here.ran.exists()) == (2, False), done
+    assert f"'{script}' is not run: " in done.err
+    assert "BMS035" in done.err
+    assert "BM_SYNC_TRUST=" in done.err
+
+
+def test_scripts_of_ones_own_are_run_and_those_of_others_where_they_are_trusted(
+    machine: Machine,
+) -> None:
+    here = desk(machine)
+    theirs = machine.write(MALLORY, machine.root / "s.sh", f"#!/bin/sh\ntouch {here.ran}\n", 0o755)
     own = here.put(ANNA, "own.sh", "#!/bin/sh\n", 0o755)
-    here.put(ANNA, "sync.yaml", f'{text}hooks: {{before: ["sh {own}", "ls {theirs}"]}}\n')
+    hooked(here, f"sh {own}", f"ls {theirs}")
     assert machine.run(ANNA, "apply", "--yes", cwd=here.folder).code == 0
-    here.put(ANNA, "sync.yaml", f'{text}hooks: {{before: ["sh {theirs}"]}}\n')
+    hooked(here, f"sh {theirs}")
     done = machine.run(ANNA, "apply", "--yes", cwd=here.folder, BM_SYNC_TRUST="20012")
     assert (done.code, here.ran.exists()) == (0, True), done
