@@ -15,6 +15,8 @@ from remotes.kinds import Kind, RcloneFar, kind_of
 from remotes.test_acts import killed, together
 from two_machines import Machine, converged, files_in
 
+from bm_sync.model.plan import Guard
+
 _MORE = int(os.environ.get("BM_SYNC_HISTORIES", "0"))
 _SEED = os.environ.get("BM_SYNC_SEED")
 KINDS = ("crypt", "union", "combine", "chunker", "compress", "hasher", "crypt on S3")
@@ -95,3 +97,23 @@ def test_histories_over_layers_lose_nothing_and_need_nobody(
         history = History(kind, seed)
         for _ in range(ROUNDS):
             history.round()
+
+
+def test_a_file_that_lost_a_chunk_there_is_not_deleted_here(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """rclone's chunker leaves such a file out of its listings without a word."""
+    with kind_of("chunker", tmp_path, request) as kind:
+        one = kind.new("one")
+        one.write("big.md", b"b" * 350)
+        one.write("small.md", b"s")
+        together(one, kind)
+        (chunk,) = (tmp_path / "raw/sub/notes").glob("big.md.*.002")
+        chunk.unlink()
+        run = one.apply()
+        assert (run.exit, [stop.guard for stop in run.stops]) == (3, [Guard.LISTING])
+        assert one.files()["big.md"] == b"b" * 350
+        for rest in (tmp_path / "raw/sub/notes").glob("big.md*"):
+            rest.unlink()
+        converged(one.apply())
+        assert set(one.files()) == {"small.md"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -24,6 +25,8 @@ from bm_sync.plan.spellings import fold
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.structs import replace
 
+_CHUNKER = "chunker"
+_MISSING_CHUNKS = "missing chunks"
 _ALONE_AT_MOST = 100  # asked for by themselves; of more the folders are listed and some are asked
 _AT_ONCE = 8
 
@@ -168,10 +171,27 @@ class _Asking:
         return {path for path, names in levels.items() if names is not None}
 
     async def _alone(self, paths: Collection[str]) -> set[str]:
+        if self._fs.type == _CHUNKER:
+            damaged = await at_once(_AT_ONCE, list(paths), self._damaged)
+            return set().union(*damaged)
         return await self._site.patiently(
             self._retry,
             lambda: self._rclone.look_at(self._fs, paths, features=self._features),
         )
+
+    async def _damaged(self, path: str) -> set[str]:
+        """Return a file in chunks that stands there, also one of which a chunk is missing.
+
+        rclone's chunker leaves such a file out of every listing unless it is told to fail.
+        """
+        strict = replace(self._fs, root=self._fs.root.replace(":", ",fail_hard=true:", 1))
+        look = partial(self._rclone.look_at, strict, [path], features=self._features)
+        try:
+            return await self._site.patiently(self._retry, look)
+        except RcloneError as e:
+            if _MISSING_CHUNKS not in e.raw:
+                raise
+            return {path}
 
     async def _levels(self, folders: Iterable[str]) -> dict[str, Mapping[str, bool] | None]:
         asked = list(folders)
