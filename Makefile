@@ -7,6 +7,9 @@ KILLS ?= 300
 ROUNDS ?= 20
 RACES ?= 100
 STATES ?= 10000
+# What says within minutes whether a change holds: laws, units, and the contracts that start few programs.
+CHECKED := tests/unit tests/property $(addprefix tests/contract/test_,$(addsuffix .py,\
+	layers rooms cli_cold completion docs reference schemas exit_codes uses security_page plan_and_apply_agree))
 SOURCES := $(shell find runner schemas -type f -not -name '*.pyc' 2>/dev/null)
 
 # The first interpreter that is new enough; make PYTHON=... names another.
@@ -16,7 +19,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all fuzz states kills races shards reference schemas backends bench lint clean
+.PHONY: help demo check test test-all fuzz states kills races shards reference schemas backends bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -28,6 +31,9 @@ demo: $(VENV)/.installed ## Keep a folder of notes in sync with another, in ./de
 
 test: $(VENV)/.developing lint ## Check the code and run all tests
 	$(BIN)/python -m pytest -q -n auto
+
+check: $(VENV)/.developing lint ## Check the code and run the quick tests, in three minutes on two cores
+	BM_SYNC_FORGERIES=10 $(BIN)/python -m pytest -q -n auto $(CHECKED)
 
 lint: $(VENV)/.developing ## Check the code without running it
 	$(BIN)/ruff check
