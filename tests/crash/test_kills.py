@@ -18,8 +18,7 @@ from crash.places import KINDS, place
 from two_machines import Machine, converged
 
 from bm_sync.engine.opening import machine_suffix
-from bm_sync.engine.reconcile import ticket
-from bm_sync.engine.record import iso
+from bm_sync.engine.record import iso, ticket
 from bm_sync.model.run import Run, Status
 from bm_sync.state.store import State
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bm_sync.engine.reconcile import ticket
+from bm_sync.engine.record import ticket
 from bm_sync.model.report import Setup
 
 SETUP = Setup(env={}, state_dir=Path("/state"), host="laptop")

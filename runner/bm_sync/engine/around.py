@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ from bm_sync.engine import journal
 from bm_sync.engine.hooks import Failed, carry_out
 from bm_sync.engine.hooks_facts import Base, Facts, environment, moments, project_facts, run_facts
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.record import iso
+from bm_sync.engine.record import Ticket, iso
 from bm_sync.engine.site import utc_now
 from bm_sync.errors import BmSyncError, Exit, worst
 from bm_sync.model.config import Manifest, Project
@@ -33,7 +33,6 @@ from bm_sync.structs import replace
 if TYPE_CHECKING:
     from bm_sync.engine.noticing import Noticing
     from bm_sync.engine.prepare import Prepared
-    from bm_sync.engine.reconcile import Ticket
 
 _RUN = "-"  # the project that the log names for what is about the whole run
 
@@ -52,6 +51,8 @@ class Surroundings(Struct, frozen=True):
 
 class Around:
     """Attends one run; `trouble` is why a hook of the run failed at its end."""
+
+    when_interrupted: ClassVar[bool] = False
 
     def __init__(self, here: Surroundings) -> None:
         self._here = here

@@ -37,7 +37,7 @@ async def tell(manifest: Manifest, projects: Sequence[Project], setup: Setup, ea
 
     `manifest` may be the part of an invalid one that can be read, without projects.
     """
-    from bm_sync.engine.reconcile import ticket
+    from bm_sync.engine.record import ticket
 
     run = ticket(setup, early.command)
     failed = tuple(_failed(p.name, project_key(p), run.started_at, early) for p in projects)

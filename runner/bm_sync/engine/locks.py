@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from bm_sync.engine.identity import keys
 from bm_sync.engine.patience import Patience
-from bm_sync.engine.record import iso
+from bm_sync.engine.record import Ticket, iso
 from bm_sync.errors import LockedError
 from bm_sync.model.config import Project
 from bm_sync.model.report import Setup
 from bm_sync.state.lock import Owner, hold
-
-if TYPE_CHECKING:
-    from bm_sync.engine.reconcile import Ticket
 
 _STEP_S = 0.2  # between two looks at a lock that another run holds
 

@@ -80,10 +80,9 @@ class ProjectRunner:
             converging=not (self._prepared.partial or self._prepared.behind),
         )
         record = partial(self._site.state.end_project, self._run)
-        if self._site.around is not None and not self._interrupted:
-            ended = await self._site.around.project_ended(self._prepared.project, ended, record)
-        if self._site.shared is not None:
-            ended = await self._site.shared.project_ended(self._prepared.project, ended, record)
+        for each in self._site.participants:
+            if each.when_interrupted or not self._interrupted:
+                ended = await each.project_ended(self._prepared.project, ended, record)
         self._emit(ProjectEnded(ended))
         return ended
 

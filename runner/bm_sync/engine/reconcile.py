@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -28,8 +27,8 @@ from bm_sync.engine.opening import Opening, open_rclone
 from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, plan_of
 from bm_sync.engine.project_run import ProjectRunner
-from bm_sync.engine.record import iso
-from bm_sync.engine.site import Site, utc_now
+from bm_sync.engine.record import Ticket, iso, ticket
+from bm_sync.engine.site import Site
 from bm_sync.errors import Exit, LockedError, worst
 from bm_sync.model.config import Lease, Manifest, Project
 from bm_sync.model.plan import Plan
@@ -63,28 +62,6 @@ class Watch(Struct, frozen=True):
     """What lends the run its rclone; a run by itself has one of its own."""
     saved: str | None = None
     """The digest of the saved plan that is carried out, for the record."""
-
-
-class Ticket(Struct, frozen=True):
-    """What names a run: its id, when it began, what was typed, where it logs."""
-
-    id: str
-    started: datetime
-    command: str
-    log: Path
-
-    @property
-    def started_at(self) -> str:
-        """Return when it began, as records say it."""
-        return iso(self.started)
-
-
-def ticket(setup: Setup, command: str, now: datetime | None = None) -> Ticket:
-    """Return the ticket of a run that begins now; its id sorts by time, to 16 microseconds."""
-    started = now or utc_now()
-    fraction = (started.microsecond << 16) // 1_000_000
-    name = f"{started:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(3)}"
-    return Ticket(name, started, command, setup.state_dir / "logs" / f"{name}.log")
 
 
 async def carry_out_all(
@@ -165,7 +142,7 @@ async def apply(
             mine = await around.admitted(mine)
         said = run.log.with_suffix(".rclone.log")
         async with watch.opening(setup, mine, said) as rclone, AsyncExitStack() as until_end:
-            site = Site(setup, state, rclone, around=around)
+            site = Site(setup, state, rclone, participants=[] if around is None else [around])
             shared = await until_end.enter_async_context(_shared(manifest, site, run))
             if shared is not None:
                 mine, prepare = await shared.begun(mine, patience), shared.preparing(prepare)
@@ -185,7 +162,7 @@ async def apply(
                     return Applied(plan, None, state.repaired, held=held)
                 refused = [(p, locks.refused.get(p.name)) for p in projects]
                 locked = [locked_run(p, e, run.started) for p, e in refused if e is not None]
-                with _logged(plan, run, site) as path:
+                with _logged(plan, run, site, around) as path:
                     begun = _record(manifest, setup, run, plan, path)
                     if around is not None:
                         locked += around.begins(prepared)
@@ -242,8 +219,9 @@ def _shared(
 
     declared = (*manifest.projects, *(each.project for each in manifest.elsewhere))
     names = frozenset(project.name for project in declared)
-    site.shared = SharedState(manifest.state, site, Holder(run.id, iso(run.started)), names)
-    return site.shared
+    shared = SharedState(manifest.state, site, Holder(run.id, iso(run.started)), names)
+    site.participants.append(shared)
+    return shared
 
 
 def _leases(
@@ -258,9 +236,9 @@ def _leases(
 
 
 @contextmanager
-def _logged(plan: Plan, run: Ticket, site: Site) -> Iterator[Path | None]:
+def _logged(plan: Plan, run: Ticket, site: Site, around: Around | None) -> Iterator[Path | None]:
     """Keep a log of a run that has something to say; yield where it is."""
-    around, quiet = site.around, all(p.in_sync for p in plan.projects)
+    quiet = all(p.in_sync for p in plan.projects)
     if around is not None:
         with around.logging(site.rclone.secrets, quiet=quiet) as path:
             yield path

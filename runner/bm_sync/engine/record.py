@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
 
 from bm_sync.engine.disks import disks_at
 from bm_sync.engine.ledger import Ledger
@@ -12,6 +16,7 @@ from bm_sync.engine.observe import Seen
 from bm_sync.model.config import Winner
 from bm_sync.model.plan import ProjectPlan
 from bm_sync.model.report import OpenConflict
+from bm_sync.model.setup import Setup
 from bm_sync.model.tree import Side, Stamp
 from bm_sync.plan import disks
 from bm_sync.state.store import State
@@ -134,3 +139,25 @@ def _conflicts(seen: Seen, plan: ProjectPlan, ledger: Ledger, state: State, run:
                 base=row.content if row else None,
             )
     state.put_conflicts(plan.key, tuple(now[p] for p in sorted(now)))
+
+
+class Ticket(Struct, frozen=True):
+    """What names a run: its id, when it began, what was typed, where it logs."""
+
+    id: str
+    started: datetime
+    command: str
+    log: Path
+
+    @property
+    def started_at(self) -> str:
+        """Return when it began, as records say it."""
+        return iso(self.started)
+
+
+def ticket(setup: Setup, command: str, now: datetime | None = None) -> Ticket:
+    """Return the ticket of a run that begins now; its id sorts by time, to 16 microseconds."""
+    started = now or datetime.now(UTC)
+    fraction = (started.microsecond << 16) // 1_000_000
+    name = f"{started:%Y%m%dT%H%M%SZ}-{fraction:04x}{secrets.token_hex(3)}"
+    return Ticket(name, started, command, setup.state_dir / "logs" / f"{name}.log")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from msgspec import Struct
 
@@ -57,6 +57,8 @@ class _Held(Struct):
 
 class SharedState:
     """The remote state of the projects of one run; all leases end with it."""
+
+    when_interrupted: ClassVar[bool] = True
 
     def __init__(
         self, home: StateHome, site: Site, holder: Holder, names: Collection[str] = ()

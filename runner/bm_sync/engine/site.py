@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from msgspec import Struct, field
 
@@ -29,6 +29,7 @@ from bm_sync.model.config import (
     Retry,
 )
 from bm_sync.model.report import Setup
+from bm_sync.model.run import ProjectRun
 from bm_sync.paths import home_dir
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.remotes import Fs
@@ -36,9 +37,7 @@ from bm_sync.rclone.wire import Features
 from bm_sync.state.store import State
 
 if TYPE_CHECKING:
-    from bm_sync.engine.around import Around
     from bm_sync.engine.cloud import Workspaces
-    from bm_sync.engine.shared_state import SharedState
 
 T = TypeVar("T")
 _CONDITIONS = "conditions"
@@ -50,6 +49,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Participant(Protocol):
+    """What follows a run beside the sync itself: hooks and notices, the state on a remote.
+
+    `when_interrupted`: it follows projects of a run that somebody ended, too.
+    """
+
+    when_interrupted: ClassVar[bool]
+
+    async def project_ended(
+        self, project: Project, ended: ProjectRun, record: Callable[[ProjectRun], None]
+    ) -> ProjectRun:
+        """Follow the end of a project; return its record, and give `record` one that differs."""
+
+
 class Site(Struct):
     """The surroundings of one command. One event loop, one rclone."""
 
@@ -57,8 +70,8 @@ class Site(Struct):
     state: State
     rclone: Routed
     clock: Callable[[], datetime] = utc_now
-    around: Around | None = None
-    shared: SharedState | None = None
+    participants: list[Participant] = field(default_factory=list)
+    """Who follows the end of each project, in this order."""
     unfetched: dict[str, BmSyncError] = field(default_factory=dict)
     """Projects whose state lies on a remote and could not be fetched, by name."""
     _connected: dict[str, tuple[Fs, Features]] = field(default_factory=dict)
