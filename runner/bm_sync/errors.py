@@ -55,6 +55,8 @@ class BmSyncError(Exception):
     """Something the user can understand and act on; never a bug."""
 
     exit: ClassVar[Exit] = Exit.FAILED
+    passes: bool = False
+    """Whether it may pass by itself, so that the same may be tried again."""
 
     def __init__(self, what: str, *, hint: str | None = None) -> None:
         super().__init__(what)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import standin_server
+from cloud_user import User
 from cloud_world import CloudWorld
 from standin_server import Standin
 
 from bm_sync import api
+from bm_sync.cloud.account import Account
+from bm_sync.cloud.client import Cloud
+from bm_sync.cloud.faults import SignInError
+from bm_sync.cloud.places import host_of
 from bm_sync.model.report import Selection
 from bm_sync.model.run import Status
 
@@ -137,3 +145,73 @@ def test_a_service_that_does_not_answer_stops_nobody(world: CloudWorld, cloud: S
     cloud.take()
     assert world.apply().exit == 0
     assert cloud.take()["control"] == {"GET /tenant/mount/info": 1}
+
+
+def test_a_quiet_run_over_a_bucket_loads_no_http_client(tmp_path: Path, cloud: Standin) -> None:
+    world = CloudWorld(tmp_path / "ada", cloud)
+    world.write("notes/a.md")
+    assert world.apply().exit == 0
+    assert world.apply().exit == 0
+    code = (
+        "import sys\nfrom bm_sync.cli.main import main\n"
+        "assert main() == 0\nassert not {'httpx', 'httpcore', 'tenacity'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "apply", "--yes", "-f", str(world.folder / "sync.yaml")],
+        env={**world.setup.env, "BM_SYNC_STATE_DIR": str(world.state)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("workspace", ["ada", "team"])
+@pytest.mark.parametrize("asked", [("control", "GET"), ("storage", "GET"), ("webdav", "PROPFIND")])
+def test_a_service_that_stumbles_while_it_is_asked_is_asked_again(
+    tmp_path: Path, cloud: Standin, workspace: str, asked: tuple[str, str]
+) -> None:
+    server, method = asked
+    times = 6 if server == "control" else 3  # more than the calls of the service try by themselves
+    cloud.admin("fault", server=server, method=method, status=503, times=times)
+    world = CloudWorld(tmp_path / "ada", cloud, remote={"workspace": workspace})
+    world.write("notes/a.md")
+    run = world.apply()
+    cloud.admin("clear-faults")
+    assert run.exit == 0, run.message
+    assert list(cloud.files("notes", workspace)) == ["a.md"]
+
+
+@pytest.mark.parametrize("name", ["Tägliche Notizen", "日記"])
+def test_projects_may_be_called_in_any_script(tmp_path: Path, cloud: Standin, name: str) -> None:
+    world = CloudWorld(tmp_path / "ada", cloud, projects={name: {"local": "./n"}})
+    world.write("n/a.md")
+    assert world.apply(name).exit == 0
+    assert world.apply(name).status is Status.IN_SYNC
+    (project,) = (
+        p
+        for w in cloud.look("status")["workspaces"]
+        for p in w["projects"]
+        if w["slug"] == "ada" and p["name"] == name
+    )
+    assert list(cloud.files(project["path"])) == ["a.md"]
+
+
+def test_a_token_whose_session_is_over_is_not_told_as_good(tmp_path: Path, cloud: Standin) -> None:
+    user = User(tmp_path / "browser", cloud)
+    user.signed_in()
+    account = Account.find(host_of(cloud.host, user.env), user.env, user.state)
+    cloud.admin("revoke-refresh")
+    assert account.describe().renewable
+
+    async def refused() -> None:
+        async with Cloud(account.host, account) as service:
+            with pytest.raises(SignInError, match="session has ended"):
+                await service.renewed(await service.bearer())
+
+    asyncio.run(refused())
+    told = account.describe()
+    assert not told.renewable
+    assert told.expires is not None
+    assert told.expires <= time.time()

@@ -270,3 +270,18 @@ def test_slips_are_told_of_just_what_jsonschema_refuses_on_every_edge_of_every_r
 @given(objects(SCHEMA, 0))
 def test_slips_are_told_of_just_what_jsonschema_refuses(document: dict[str, Any]) -> None:
     assert has_no_slip(document) == VALIDATOR.is_valid(document)
+
+
+def test_a_project_may_be_called_in_any_script_but_not_by_signs_that_hide_text() -> None:
+    pattern = SCHEMA["definitions"]["projectName"]["pattern"]
+    assert pattern == f"^{config.PROJECT_NAME}$(?!\\n)"
+    for good in (
+        "notes",
+        "T\u00e4gliche Notizen",
+        "\u65e5\u8a18",
+        "e\u0301t\u00e9",
+        "\u0437\u0430\u043c\u0435\u0442\u043a\u0438 2",
+    ):
+        assert re.search(pattern, good), ascii(good)
+    for bad in ("", " a", "a/b", "a\u202eb", "a\u200bb", "a\n", "\u061ca", "a:b", "-a", "\u3000a"):
+        assert not re.search(pattern, bad), ascii(bad)

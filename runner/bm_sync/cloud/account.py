@@ -132,12 +132,13 @@ class Account:
             return SignInStatus("api-key", kept.credential.source, kept.made)
         tokens = kept.credential
         theirs = isinstance(self._shelf, BasicMemoryLogin)
+        over = self._over == tokens
         return SignInStatus(
             how="basic-memory" if theirs else "login",
             source=kept.mark if theirs else "bm-sync login",
             made=kept.made,
-            expires=tokens.expires_at,
-            renewable=tokens.refresh is not None,
+            expires=min(tokens.expires_at, time.time()) if over else tokens.expires_at,
+            renewable=tokens.refresh is not None and not over,
         )
 
     async def bearer(self, http: httpx.AsyncClient) -> Secret:

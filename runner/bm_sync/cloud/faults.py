@@ -34,6 +34,7 @@ class CloudError(BmSyncError):
     def __init__(self, what: str, *, fault: CloudFault, hint: str | None = None) -> None:
         super().__init__(what, hint=hint)
         self.fault = fault
+        self.passes = fault in (CloudFault.DOWN, CloudFault.BUSY)
 
 
 class SignInError(CloudError, NotSignedInError):

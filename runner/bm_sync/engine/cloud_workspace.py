@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from bm_sync.cloud import facts as remembered
 from bm_sync.cloud.account import Account
 from bm_sync.cloud.choice import pick
-from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.facts import Facts
 from bm_sync.cloud.faults import CloudError, CloudFault
 from bm_sync.cloud.places import host_of
@@ -26,6 +26,9 @@ from bm_sync.model.permalink import permalink
 from bm_sync.model.setup import Setup
 from bm_sync.rclone.bucket import Bucket
 from bm_sync.structs import replace
+
+if TYPE_CHECKING:
+    from bm_sync.cloud.client import Cloud
 
 _LOOK_AGAIN_S = 86_400.0
 _OWNER = "owner"  # who may mint keys (basic-memory issue 1262)
@@ -44,6 +47,12 @@ class Workspace:
         self._used: Keys | None = None
         self._minted = False
         self._listed = False
+
+    def _service(self) -> Cloud:
+        """Return the service, to be opened; a quiet run asks nothing and needs no client."""
+        from bm_sync.cloud.client import Cloud
+
+        return Cloud(self.host, self.account)
 
     async def facts(self) -> Facts:
         """Return what is known; the service is asked when that is nothing, or of another account.
@@ -66,7 +75,7 @@ class Workspace:
         A service that does not answer is asked by the next run. Raises PinnedError.
         """
         try:
-            async with Cloud(self.host, self.account) as service:
+            async with self._service() as service:
                 mount = await service.mount(known.tenant_id)
         except CloudError:
             return known
@@ -98,7 +107,7 @@ class Workspace:
     async def create(self, name: str) -> CloudProject:
         """Make a project and return it; one that is there is returned."""
         tenant = (await self.facts()).tenant_id
-        async with self._asking, Cloud(self.host, self.account) as service:
+        async with self._asking, self._service() as service:
             made = await service.create_project(tenant, name)
             await self._remember(lambda facts: _with_project(facts, made))
             return made
@@ -129,7 +138,7 @@ class Workspace:
                 return self.bucket(kept)
             if self._minted:
                 return None
-            async with Cloud(self.host, self.account) as service:
+            async with self._service() as service:
                 self._compare(mine, await service.mount(mine.tenant_id))
                 if not mint:
                     return None
@@ -172,7 +181,7 @@ class Workspace:
             return known
 
     async def _asked(self, before: Facts | None) -> Facts:
-        async with Cloud(self.host, self.account) as service:
+        async with self._service() as service:
             found = await self._workspace(service)
             mount = await service.mount(found.tenant_id if found else None)
             if before is not None:
@@ -240,7 +249,7 @@ class Workspace:
     async def _list(self) -> Facts:
         """Return the facts with the projects as they are now; asked once in a run."""
         if not self._listed:
-            async with Cloud(self.host, self.account) as service:
+            async with self._service() as service:
                 projects = await service.projects(self._known.tenant_id)
             self._listed = True
             await self._remember(lambda facts: replace(facts, projects=projects))

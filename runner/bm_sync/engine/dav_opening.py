@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.facts import Facts
 from bm_sync.engine.cloud_workspace import Workspace
-from bm_sync.engine.dav import DavStores, DavWorkspace
 from bm_sync.engine.routed import Routed
 from bm_sync.rclone.remotes import Fs
 from bm_sync.structs import replace
+
+if TYPE_CHECKING:
+    from bm_sync.engine.dav import DavStores, DavWorkspace
 
 
 class DavRoots:
@@ -35,12 +37,16 @@ class DavRoots:
             return self._roots[key]
 
     def _stores(self) -> DavStores:
+        from bm_sync.engine.dav import DavStores
+
         if self._rclone.dav is None:
             self._rclone.dav = DavStores(self._rclone, self._rclone.upload_limit)
         return self._rclone.dav
 
     async def _opened(self, workspace: Workspace, facts: Facts, stores: DavStores) -> DavWorkspace:
         if id(workspace) not in self._workspaces:
+            from bm_sync.cloud.client import Cloud
+
             cloud = Cloud(workspace.host, workspace.account)
             await self._rclone.closing.enter_async_context(cloud)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from bm_sync.errors import BmSyncError
 from bm_sync.model.config import Retry
 from bm_sync.rclone.faults import Fault, RcloneError
 
@@ -26,7 +27,9 @@ Notice = Callable[[int, float, str], None]  # attempt that failed, seconds to wa
 
 def repeatable(error: BaseException) -> bool:
     """Return whether trying again may help: network, 5xx, 429, timeouts, a dead rclone."""
-    return isinstance(error, RcloneError) and error.fault in _REPEATABLE
+    if isinstance(error, RcloneError):
+        return error.fault in _REPEATABLE
+    return isinstance(error, BmSyncError) and error.passes
 
 
 def of_all_files(error: RcloneError | None) -> bool:
@@ -39,9 +42,17 @@ async def persistent(retry: Retry, notice: Notice, attempt: Callable[[], Awaitab
 
     Raises what the last attempt raised.
     """
-    import tenacity  # a quiet run over folder remotes never comes here
+    try:
+        return await attempt()
+    except BmSyncError as e:
+        if not repeatable(e):
+            raise
+        failed: list[BmSyncError] = [e]
+    import tenacity  # 50 ms that a run without a failure does not spend
 
     async def once() -> T:
+        if failed:
+            raise failed.pop()
         return await attempt()
 
     def before_sleep(state: tenacity.RetryCallState) -> None:

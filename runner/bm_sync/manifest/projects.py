@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping as AbstractMapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,15 +76,15 @@ def _check_defaults(rooms: Rooms) -> None:
 
 
 def _check_names(declared: Mapping, around: Surroundings) -> None:
-    """Names that differ in case only would be one folder on many remotes."""
+    """Names that differ in case or normal form only would be one folder on many remotes."""
     seen: dict[str, Scalar] = {}
     for name, entry in declared.entries.items():
-        first = seen.setdefault(name.casefold(), entry.key)
+        first = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), entry.key)
         if first is not entry.key:
             place = around.told(first.spot, entry.key.spot)
             what = (
                 f"the project {quoted(name)} differs from {quoted(first.raw)} in {place} "
-                "in case only"
+                f"in {'case' if name.isascii() else 'case or normal form'} only"
             )
             around.report.error(Code.SAME_NAME, entry.key.spot, what, "give it another name")
 

@@ -265,6 +265,14 @@ class Elsewhere(Struct, frozen=True):
     reason: str
 
 
+_LETTERS = (  # and digits, of all scripts: without signs that order or hide text
+    r"A-Za-z0-9\u00c0-\u061b\u061d-\u167f\u1681-\u180d\u1810-\u1fff\u2c00-\u2fef\u3041-\ud7ff"
+    r"\uf900-\ufdff\ufe70-\ufefc\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc"
+)
+PROJECT_NAME = f"[{_LETTERS}][{_LETTERS} ._-]{{0,62}}"
+"""What a project may be called, as the manifest's schema has it."""
+
+
 class KeepHistory(Struct, frozen=True):
     """For how long the records of runs are kept: every one, then one a day; None is for ever."""
 

@@ -21,6 +21,7 @@ from msgspec import Struct
 from bm_sync import layout
 from bm_sync.errors import Exit, UsageError
 from bm_sync.model import action as actions
+from bm_sync.model.config import PROJECT_NAME
 from bm_sync.model.plan import Action, Clash, Plan, ProjectPlan, Stop
 from bm_sync.model.tree import Side
 from bm_sync.plan.totals import totals
@@ -162,7 +163,7 @@ _HEAD: Mapping[str, Check] = {
     "manifest_digest": _SHA256,
     "digest": _SHA256,
 }
-_NAME = _matching(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}", "a name that a project may have")
+_NAME = _matching(PROJECT_NAME, "a name that a project may have")
 _ACCEPT = _matching(
     r"(?:delete|overwrite|bytes|listing)=\d{1,19}|device|empty_side", "what --accept takes"
 )

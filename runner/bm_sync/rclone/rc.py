@@ -11,17 +11,16 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bm_sync import log
 from bm_sync.rclone.faults import Fault, RcloneError, classify, plain
 from bm_sync.rclone.remotes import named
+from bm_sync.rclone.unix_http import UnansweredError, UnixHttp
 from bm_sync.rclone.wire import Progress, progress_of
 from bm_sync.secret import Secret, redact
-
-if TYPE_CHECKING:
-    pass
 
 Answer = dict[str, Any]
 Hook = Callable[[Answer], Any]
@@ -40,20 +39,7 @@ class Rc:
     """A client of one daemon, bound to the event loop that made it."""
 
     def __init__(self, socket: Path, user: str, password: Secret) -> None:
-        import httpx  # a quiet run over folder remotes never comes here
-
-        self._http = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(
-                uds=str(socket),
-                limits=httpx.Limits(max_connections=_MAX_CONNECTIONS),
-                verify=False,
-            ),
-            base_url="http://rclone",
-            auth=(user, password.reveal()),
-            headers={"Content-Type": "application/json"},
-            timeout=httpx.Timeout(None, connect=5.0),
-            trust_env=False,
-        )
+        self._http = UnixHttp(socket, user, password, _MAX_CONNECTIONS)
         self._numbers = itertools.count(1)
         self.secrets: list[Secret] = [password]
         self.headers: dict[str, tuple[tuple[str, str], ...]] = {}  # by name of remote
@@ -70,7 +56,7 @@ class Rc:
 
     async def close(self) -> None:
         """Close the connections; the daemon goes on."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def answers(self) -> bool:
         """Return whether the daemon takes calls; any other failure than silence is raised."""
@@ -206,22 +192,19 @@ class Rc:
     async def _post(
         self, method: str, body: Answer, hook: Hook | None, timeout_s: float | None
     ) -> Answer:
-        import httpx
-
-        body = self._headed(body)
+        text = json.dumps(self._headed(body)).encode()
         try:
             async with asyncio.timeout(timeout_s):
-                response = await self._http.post(f"/{method}", content=json.dumps(body))
-        except (httpx.TransportError, TimeoutError) as e:
+                status, content = await self._http.post(f"/{method}", text)
+        except UnansweredError as e:
+            self.doubtful = self.doubtful or not self._http.is_closed
+            raise _silent(method, str(e)) from e
+        except TimeoutError as e:
             self.doubtful = True
             raise _silent(method, type(e).__name__) from e
-        except RuntimeError as e:  # what httpx raises when the client was closed meanwhile
-            if not self._http.is_closed:
-                raise
-            raise _silent(method, "stopped") from e
-        answer = _decoded(response.content, hook)
-        if response.status_code != httpx.codes.OK:
-            raise self.error(str(answer.get("error", response.status_code)))
+        answer = _decoded(content, hook)
+        if status != HTTPStatus.OK:
+            raise self.error(str(answer.get("error", status)))
         return answer
 
 

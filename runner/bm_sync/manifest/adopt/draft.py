@@ -18,11 +18,11 @@ from bm_sync.manifest.adopt.memory import NOT_UNDERSTOOD, MemoryConfig, MemoryPr
 from bm_sync.manifest.adopt.yaml_text import scalar, short_path
 from bm_sync.manifest.places import wrong_remote_path
 from bm_sync.manifest.shown import quoted
-from bm_sync.model.config import Placement
+from bm_sync.model.config import PROJECT_NAME, Placement
 from bm_sync.model.permalink import permalink
 
 CLOUD = "cloud"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
+_NAME = re.compile(PROJECT_NAME)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _USUAL = ".basic-memory"  # releases up to 0.20 kept it there, wherever config.json was
 _LONGEST = 56  # leaves room for a number behind it
