@@ -6,10 +6,11 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from bm_sync import access
+from bm_sync.engine import other_client
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import (
@@ -41,10 +42,9 @@ async def examine(
         yield await _rclone(site)
     yield _state(setup, state)
     yield _space("state directory", setup.state_dir)
-    for project in manifest.projects if manifest else ():
-        for finding in _local(project):
-            yield finding
     projects = manifest.projects if manifest else ()
+    for finding in _here(projects, setup):
+        yield finding
     used: dict[str, Remote] = {p.source.remote.name: p.source.remote for p in projects if p.source}
     used |= {p.remote.name: p.remote for p in projects if p.remote is not None}
     home = manifest.state if manifest else None
@@ -60,6 +60,13 @@ async def examine(
             if remote.name in leased:
                 async for finding in _lease(remote, site):
                     yield finding
+
+
+def _here(projects: Sequence[Project], setup: Setup) -> Iterator[Finding]:
+    """Yield what there is to say of the folders of this machine."""
+    for project in projects:
+        yield from _local(project)
+    yield from other_client.beside(projects, setup.env)
 
 
 async def _rclone(site: Site) -> Finding:
