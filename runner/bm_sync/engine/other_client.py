@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
+from bm_sync import layout
 from bm_sync.errors import UsageError
 from bm_sync.manifest.adopt import memory
 from bm_sync.manifest.bmignore import NAME
@@ -54,7 +55,7 @@ def _finding(project: Project, other: memory.MemoryProject, folder: Path, home: 
     what = f"Basic Memory's own client syncs this folder, too ({'; '.join(signs)})"
     hint = (
         "let only one of both sync it: end what runs `bm cloud` or `bm project bisync` for it, or "
-        f"take the project out of {project.origin}; while both run, .bm-sync/ has to stand in "
+        f"take the project out of {project.origin}; while both run, {layout.HOME}/ has to stand in "
         f"{quote(str(folder / NAME))}"
     )
     return Finding(f"{project.name}: local folder", Health.WARNING, what, hint)
