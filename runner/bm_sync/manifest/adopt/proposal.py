@@ -159,6 +159,10 @@ class _Lines:
             "version: 1",
         )
         if self._parts.workspaces:
+            self._lines[2:2] = (
+                "# End Basic Memory's own cloud sync of these folders (bm cloud and what starts",
+                "# it): only one program may sync a folder. bm-sync doctor says where it does.",
+            )
             self._remotes()
         self._filter(ignoring(self._config.folder))
         remote = [f"remote: {CLOUD}"] if self._parts.workspaces else []
