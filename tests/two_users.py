@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from bm_sync.rclone import binary
 
 _CHECKOUT = Path(__file__).parent.parent
-_TIMEOUT_S = 180
+_TIMEOUT_S = 600
 _EXTRAS = ({"extra": ""}, {"extra": "watch"})
 _TRY = "import bm_sync.cli.main, httpx, jsonschema, loguru, rich, sh, tenacity, watchfiles, yaml"
 
