@@ -38,10 +38,12 @@ class Where(Struct, frozen=True):
     folder: Path | None
     store: Store | None
 
-    async def found(self, paths: Mapping[str, str], tree: Tree, site: Site) -> set[str]:
+    async def found(
+        self, paths: Mapping[str, str], tree: Tree, site: Site, *, exact: bool = True
+    ) -> set[str]:
         """Return which paths lead to a file that the side lists under the name given with it."""
         if self.store is None:
-            return self._in_folder(paths)
+            return self._in_folder(paths, exact=exact)
         store = self.store
         seen = await site.patiently(
             self.project.policy.retry,
@@ -61,19 +63,28 @@ class Where(Struct, frozen=True):
             and (None in (entry.content, file.content) or entry.content == file.content)
         }
 
-    def _in_folder(self, paths: Mapping[str, str]) -> set[str]:
+    def _in_folder(self, paths: Mapping[str, str], *, exact: bool) -> set[str]:
         if self.folder is None:
             return set()
         jail = Jail(self.folder, links=self.project.filters.links)
-        return {path for path, listed in paths.items() if _is_one(jail, path, listed)}
+        return {path for path, listed in paths.items() if _is_one(jail, path, listed, exact=exact)}
 
 
-def _is_one(jail: Jail, one: str, two: str) -> bool:
+def _is_one(jail: Jail, one: str, two: str, *, exact: bool) -> bool:
+    """Return whether two names lead to one file.
+
+    Drivers in user space number a file by the name it is asked for (exFAT by FUSE): there two
+    spellings are never one path (`exact`), but known to be twins.
+    """
     try:
         first, second = jail.look(one), jail.look(two)
     except (OSError, BlockedError):
         return False
-    return first is not None and second is not None and first.inode == second.inode
+    if first is None or second is None:
+        return False
+    if exact:
+        return first.inode == second.inode
+    return (first.size, first.mtime_ns) == (second.size, second.mtime_ns)
 
 
 async def settle(
@@ -137,7 +148,7 @@ async def _ignored(here: Tree, there: Tree, where: Where, site: Site) -> set[str
     found: set[str] = set()
     if asked:
         some = dict(list(asked.items())[:_ASKED_AT_MOST])
-        found = await where.found(some, here, site)
+        found = await where.found(some, here, site, exact=False)
     kinds_found = {"form" if _only_form(name, asked[name]) else "case" for name in found}
     if "case" in kinds - kinds_found and where.store is None and where.folder is not None:
         kinds_found |= _probed(where.folder, here)
@@ -149,9 +160,11 @@ def _probed(folder: Path, tree: Tree) -> set[str]:
     name = next((p for p in tree.files if p.swapcase() != p and "/" not in p), None)
     one = folder / name if name is not None else folder
     try:
-        same = one.lstat().st_ino == one.with_name(one.name.swapcase()).lstat().st_ino
+        first, second = one.lstat(), one.with_name(one.name.swapcase()).lstat()
     except OSError:
         return set()
+    alike = (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
+    same = first.st_ino == second.st_ino or alike
     return {"case"} if same and one.name.swapcase() != one.name else set()
 
 
