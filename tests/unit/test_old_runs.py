@@ -118,6 +118,27 @@ def test_what_a_kept_version_or_an_open_conflict_needs_stays_until_it_is_gone(
         assert kept not in ids(state)
 
 
+def test_that_a_run_brought_a_file_that_may_be_a_manifest_stays_known(tmp_path: Path) -> None:
+    with State.open(tmp_path) as state:
+        first, second = (write(state, NOW - timedelta(days=500, hours=h)) for h in (2, 1))
+        write(state, NOW)
+        for run in (first, second):
+            names = ("a.md", "sub/sync.yaml") if run == first else ("a.md", "old.yml", "sub/x.yaml")
+            put = [Effect(EffectKind.PUT, n, Side.LOCAL, "md5:0") for n in (*names, "both.yaml")]
+            state.past.put(run, KEY, "pa", [*put, replace(put[-1], side=Side.REMOTE)])
+        thin(state, tmp_path, KEEP)
+        assert not {first, second} & set(ids(state))
+        left = {(e.path, e.side) for run in (first, second) for e in state.past.of_run(run, KEY)}
+        yaml = {"sub/sync.yaml", "old.yml", "sub/x.yaml", "both.yaml"}
+        assert left == {(name, Side.LOCAL) for name in yaml}
+        assert len(state.past.of_run(first, KEY)) == 1, "the newest of a path alone"
+        brought = state.past.last_here(KEY, "sub/sync.yaml")
+        assert brought is not None
+        assert brought.content == "md5:0"
+        state.examine()
+        assert state.repaired is None
+
+
 def test_the_last_run_of_each_project_stays(tmp_path: Path) -> None:
     with State.open(tmp_path) as state:
         gone = write(state, NOW - timedelta(days=501), keys=(OTHER,))

@@ -3,7 +3,8 @@
 Of the days before `Edges.every` one record a day of each project stays: the last one that did
 something, else the last one. Of the days before `Edges.none` none stays. Whatever is older, these
 stay: a run that a kept version in the trash belongs to, the last run of each project, runs of open
-conflicts, and killed runs since which a project has not converged. Days are days in UTC.
+conflicts, and killed runs since which a project has not converged. Which YAML files a run brought
+stays known when it goes. Days are days in UTC.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ from msgspec import Struct
 from bm_sync.state import effects, history
 from bm_sync.state.table import Connection
 
+# What brought a file here that may be a manifest is known for as long as nothing else did: whoever
+# finds one has to know who wrote it.
+_FORGET = """
+DELETE FROM effects WHERE key = ? AND run = ? AND NOT (
+    side = 'local' AND (path LIKE '%.yaml' OR path LIKE '%.yml') AND NOT EXISTS (
+        SELECT 1 FROM effects later WHERE later.key = effects.key AND later.side = 'local'
+        AND later.path = effects.path AND later.run > effects.run
+    )
+)
+"""
 _DAY = 8  # digits of a day at the beginning of the id of a run
 
 
@@ -131,9 +142,7 @@ def remove(connection: Connection, found: Surplus, most: int | None = None) -> t
     part = found.records if most is None else found.records[:most]
     for record in part:
         history.erase(connection, record.run, record.key)
-        connection.execute(
-            "DELETE FROM effects WHERE key = ? AND run = ?", (record.key, record.run)
-        )
+        connection.execute(_FORGET, (record.key, record.run))
     if len(part) < len(found.records):
         return len(part), False
     for run in found.runs:
