@@ -22,8 +22,8 @@ remotes:
   bucket: {type: s3, options: {endpoint: "https://a.example"}, root: b}
   bucket2: {type: s3, options: {endpoint: "https://A.example/", chunk_size: 5M}, root: b/kb}
   other: {type: s3, options: {endpoint: "https://b.example"}, root: b}
-  ada: {type: dropbox, options: {token: {env: ADA}}, root: kb}
-  bob: {type: dropbox, options: {token: {env: BOB}}, root: kb}
+  ada: {type: dropbox, options: {client_secret: {env: ADA}}, root: kb}
+  bob: {type: dropbox, options: {client_secret: {env: BOB}}, root: kb}
 """
 
 
@@ -317,7 +317,7 @@ def test_a_broken_value_has_no_second_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["..", "a/b", "/x", "-rf", '"a\\nb"', "x" * 300, '"\\e[31m"', ".a", '" a"', "é"]
+    "name", ["..", "a/b", "/x", "-rf", '"a\\nb"', "x" * 300, '"\\e[31m"', ".a", '" a"']
 )
 def test_a_project_name_that_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
     assert projects(tmp_path, f"  {name}: {{remote: shelf}}\n") == ["BMS011"]
