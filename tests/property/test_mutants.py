@@ -29,7 +29,6 @@ from bm_sync.plan import (
     order,
     planner,
     policy,
-    rename,
     steps,
     undeletable,
 )
@@ -153,7 +152,7 @@ MUTANTS = [
     Mutant(
         "a rename needs no equal content",
         laws.no_version_is_lost,
-        ((rename, "_file_under", any_content),),
+        ((planner, "_file_under", any_content),),
         Mode.TWO_WAY,
     ),
     Mutant(
