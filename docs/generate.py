@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bm_sync.cli.answer import STATUS_WORDS
 from bm_sync.cli.catalogue import GROUPS
+from bm_sync.cli.envelope import STATUS_WORDS
 from bm_sync.cli.parser import DEFAULTS, CommandParser, top
-from bm_sync.manifest import diagnostic
+from bm_sync.manifest import codes
 from bm_sync.paths import schema_file
 
 PAGE = Path(__file__).with_name("reference.md")
@@ -165,9 +165,7 @@ def _exits() -> Iterator[str]:
 def _codes() -> Iterator[str]:
     yield "## What can be wrong with a manifest\n"
     yield "`bm-sync explain CODE` tells more, with an example of wrong and right.\n"
-    yield _table(
-        ("code", ""), [(str(e.code.value), _cell(e.title)) for e in diagnostic.explanations()]
-    )
+    yield _table(("code", ""), [(str(e.code.value), _cell(e.title)) for e in codes.explanations()])
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

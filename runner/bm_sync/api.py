@@ -86,8 +86,7 @@ async def plan(
     free = [project for project in projects if project.name not in refused]
     async with peeking(setup, free, manifest.state if free else None) as site:
         from bm_sync.engine.gone import told_of_gone
-        from bm_sync.engine.prepare import author, plan_of, prepare_all
-        from bm_sync.model.plan import Wants
+        from bm_sync.engine.prepare import Wants, author, plan_of, prepare_all
 
         site.unfetched |= refused
         wants = Wants(accept, keep_deleted)
@@ -116,8 +115,7 @@ async def apply(  # noqa: PLR0913 - what to do, and whom to tell
     The manifest's conditions count unless they are ignored; its hooks run and its notices are sent.
     """
     from bm_sync.engine import reconcile
-    from bm_sync.engine.prepare import prepare_all
-    from bm_sync.model.plan import Wants
+    from bm_sync.engine.prepare import Wants, prepare_all
 
     projects = select(manifest, selection)
     wants = Wants(accept, keep_deleted)
@@ -220,11 +218,11 @@ async def check(
 
 async def listing(manifest: Manifest, name: str, side: Side, setup: Setup) -> Listing:
     """List one side of a project, filtered."""
-    from bm_sync.engine import check
+    from bm_sync.engine import inspect
 
     project = _one(manifest, name)
     async with peeking(setup, [project], manifest.state) as site:
-        return await check.listing(project, side, site)
+        return await inspect.listing(project, side, site)
 
 
 async def why(
@@ -234,11 +232,11 @@ async def why(
 
     Also where they stand, and what the last run did to them. Changes nothing.
     """
-    from bm_sync.engine import check
+    from bm_sync.engine import inspect
 
     projects = {name: _one(manifest, name) for name, _ in asked}
     async with peeking(setup, tuple(projects.values()), manifest.state) as site:
-        return tuple([await check.why(projects[name], path, site) for name, path in asked])
+        return tuple([await inspect.why(projects[name], path, site) for name, path in asked])
 
 
 def status(manifest: Manifest, selection: Selection, setup: Setup) -> tuple[ProjectStatus, ...]:

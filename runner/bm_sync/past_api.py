@@ -180,8 +180,9 @@ async def prune_versions(  # noqa: PLR0913 - what to do, and whom to tell
     It waits up to `wait_s` seconds for other runs that hold a project, then raises LockedError.
     """
     from bm_sync.engine import retention
-    from bm_sync.engine.locks import Locks, Patience
+    from bm_sync.engine.locks import Locks
     from bm_sync.engine.opening import open_rclone
+    from bm_sync.engine.patience import Patience
     from bm_sync.engine.record import ticket
     from bm_sync.engine.site import Site
     from bm_sync.state.store import State

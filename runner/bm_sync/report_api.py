@@ -56,9 +56,8 @@ async def report(about: About, setup: Setup, *, drift: bool = True) -> PeriodRep
 
 
 async def _drifts(projects: Sequence[Project], site: Site) -> dict[str, Drift]:
-    from bm_sync.engine.prepare import prepare_all
+    from bm_sync.engine.prepare import Wants, prepare_all
     from bm_sync.engine.report import drift
-    from bm_sync.model.plan import Wants
 
     prepared = await prepare_all(projects, site, Wants())
     return {each.project.name: drift(each.plan) for each in prepared}

@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 from bm_sync.cloud import wire
 from bm_sync.cloud.account import Account
 from bm_sync.cloud.calls import Reply, open_http, refuses_certificate, retry_after_s
+from bm_sync.cloud.choice import pick
 from bm_sync.cloud.client import Cloud, CloudError, CloudFault, CloudProject, Workspace
-from bm_sync.cloud.faults import SubscriptionError, unanswered
-from bm_sync.cloud.look import pick
+from bm_sync.cloud.faults import SubscriptionError
 from bm_sync.cloud.places import Host
+from bm_sync.cloud.unanswered import unanswered
 from bm_sync.errors import BmSyncError, Exit, NotSignedInError
 from bm_sync.masking import MASK
 from bm_sync.model.cloud import chosen, named
 from bm_sync.model.config import CloudRemote
-from bm_sync.model.diagnostic import Origin
+from bm_sync.model.origin import Origin
 
 ALWAYS = 1000
 HOST = Host("https://cloud.example.com", "https://auth.example.com", "c")

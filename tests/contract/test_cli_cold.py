@@ -67,7 +67,7 @@ def test_a_run_without_a_cloud_and_without_hooks_imports_nothing_of_them(
     rooms = (
         *("bm_sync.cloud", "bm_sync.engine.cloud", "bm_sync.engine.prepare"),
         *("bm_sync.engine.around", "bm_sync.notice", "bm_sync.manifest.hooks"),
-        *("bm_sync.model.hooks", "bm_sync.model.notices", "bm_sync.model.schedule"),
+        *("bm_sync.model.hooks", "bm_sync.model.notices", "bm_sync.model.conditions"),
     )
     words = (*command, "--manifest", str(manifest), "--state-dir", str(tmp_path / "state"))
     assert _loaded(*words, heavy=rooms) == ["bm_sync.engine.prepare"]

@@ -28,8 +28,8 @@ from bm_sync.model.past import Effect, EffectKind, Undo
 from bm_sync.model.tree import Agreed, FileStamp, Side
 from bm_sync.plan import wire
 from bm_sync.plan.wire import sealed
-from bm_sync.state.rows import Change
 from bm_sync.state.store import State
+from bm_sync.state.values import Change
 
 LONG_AGO = 946_684_800
 

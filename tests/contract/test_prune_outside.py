@@ -13,8 +13,8 @@ from pasted import commands
 
 from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.state import history
-from bm_sync.state.rows import Seen
 from bm_sync.state.store import State
+from bm_sync.state.values import Seen
 
 MANIFEST = """\
 version: 1

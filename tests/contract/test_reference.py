@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from bm_sync.cli.catalogue import SUMMARIES
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.paths import schema_file
 
 DOCS = Path(__file__).parents[2] / "docs"

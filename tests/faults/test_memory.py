@@ -20,8 +20,8 @@ from bm_sync.errors import StateError
 from bm_sync.model.report import Applied, Selection
 from bm_sync.model.run import Status
 from bm_sync.model.tree import Agreed, FileStamp
-from bm_sync.state.rows import Change
 from bm_sync.state.store import State
+from bm_sync.state.values import Change
 
 KEY = "a" * 64
 FIRST = Agreed("md5:aa", FileStamp(1, 2, 3, 4), FileStamp(1, 2, 3, 5))
@@ -173,8 +173,8 @@ import os, signal, sys
 from pathlib import Path
 from bm_sync.model.tree import Agreed, FileStamp
 from bm_sync.state import database, baselines
-from bm_sync.state.place import Here
-from bm_sync.state.rows import Change
+from bm_sync.state.machine import Here
+from bm_sync.state.values import Change
 db = database.open_for_writing(Path(sys.argv[1]), "x")
 agreed = Agreed("md5:bb", FileStamp(9, 9, 9, 9), FileStamp(9, 9, 9, 9))
 change = Change("notes", put={f"{n}.md": agreed for n in range(1500)})

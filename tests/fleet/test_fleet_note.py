@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from bm_sync.engine.fleet_place import (
+from bm_sync.engine.fleet_note import (
     MAX_BYTES,
     NoNoteError,
     decode,

@@ -9,9 +9,9 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bm_sync.cli.commands.fleet import fleet_text
+from bm_sync.cli.render.fleet import fleet_text
 from bm_sync.cli.render.view import View
-from bm_sync.engine.fleet_place import NoNoteError, judged
+from bm_sync.engine.fleet_note import NoNoteError, judged
 from bm_sync.model.fleet import FleetNote, FleetProject, FleetReport
 
 GOLDEN = Path(__file__).parents[1] / "golden/cli/fleet.txt"

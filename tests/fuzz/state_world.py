@@ -30,7 +30,7 @@ from cli_outside import START
 from fuzz import state_damage
 
 from bm_sync.cli.main import main
-from bm_sync.state.place import no_machine
+from bm_sync.state.machine import no_machine
 from bm_sync.state.portable import Wanted
 from bm_sync.state.store import State
 

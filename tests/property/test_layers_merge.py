@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bm_sync.manifest.compose import compose
 from bm_sync.manifest.diagnostic import Report
-from bm_sync.manifest.layers import merged
 from bm_sync.manifest.locks import lets_more
+from bm_sync.manifest.merge import merged
 from bm_sync.manifest.nodes import Mapping, plain
 from bm_sync.model.policy import Limit
 

@@ -29,6 +29,7 @@ from bm_sync.plan import (
     order,
     planner,
     policy,
+    rename,
     steps,
     undeletable,
 )
@@ -152,7 +153,7 @@ MUTANTS = [
     Mutant(
         "a rename needs no equal content",
         laws.no_version_is_lost,
-        ((planner, "_file_under", any_content),),
+        ((rename, "_file_under", any_content),),
         Mode.TWO_WAY,
     ),
     Mutant(

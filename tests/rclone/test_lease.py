@@ -15,8 +15,9 @@ import servers
 from two_machines import UNGUARDED, Machine, converged, quiet, remote_of, trouble
 
 from bm_sync import api
-from bm_sync.engine import lease, leases
-from bm_sync.engine.lease import Lease, claim, standing
+from bm_sync.engine import lease_claim, leases
+from bm_sync.engine.lease import Lease
+from bm_sync.engine.lease_claim import claim, standing
 from bm_sync.engine.lease_note import Note, encode
 from bm_sync.engine.lease_place import DistantPlace, FolderPlace, LeasePlace
 from bm_sync.engine.routed import Routed
@@ -277,7 +278,7 @@ def test_what_a_killed_run_of_this_machine_left_does_not_make_it_wait(
 def test_the_lease_of_a_dead_machine_is_taken_over_when_it_has_ended(
     request: pytest.FixtureRequest, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "UNSURE_S", 1.0)
+    monkeypatch.setattr(lease_claim, "UNSURE_S", 1.0)
     here, _ = two(request, kind, tmp_path)
     here.write("a.md")
     converged(here.apply())
@@ -391,7 +392,7 @@ def test_a_run_that_loses_its_lease_stops_its_project_and_writes_nothing_more(
     request: pytest.FixtureRequest, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "KEEP_S", SHORT_S)
-    monkeypatch.setattr(lease, "UNSURE_S", 0.5)
+    monkeypatch.setattr(lease_claim, "UNSURE_S", 0.5)
     here, there = two(request, kind, tmp_path)
     here.write("a.md", "first")
     converged(here.apply())
@@ -456,15 +457,15 @@ def test_a_quiet_run_and_one_that_only_fetches_take_no_lease(tmp_path: Path) -> 
 def test_a_lease_that_nobody_can_read_blocks_only_for_a_while(
     text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "UNSURE_S", 0.3)
-    monkeypatch.setattr(lease, "KEEP_S", 0.3)
+    monkeypatch.setattr(lease_claim, "UNSURE_S", 0.3)
+    monkeypatch.setattr(lease_claim, "KEEP_S", 0.3)
     remote = FolderRemote("shelf", tmp_path / "shelf")
     here = Machine(tmp_path / "here", remote, POLICY)
     here.write("a.md")
     converged(here.apply())
-    unreadable = tmp_path / "shelf" / "notes" / LEASE
-    unreadable.parent.mkdir(exist_ok=True)
-    unreadable.write_bytes(text)
+    lease = tmp_path / "shelf" / "notes" / LEASE
+    lease.parent.mkdir(exist_ok=True)
+    lease.write_bytes(text)
     here.write("b.md")
     run = here.apply()
     assert run.exit == Exit.LOCKED
@@ -473,7 +474,7 @@ def test_a_lease_that_nobody_can_read_blocks_only_for_a_while(
     while run.exit == Exit.LOCKED:
         run = here.apply()
     converged(run)
-    assert not unreadable.exists()
+    assert not lease.exists()
 
 
 def test_a_planted_folder_of_leases_is_not_followed(tmp_path: Path) -> None:

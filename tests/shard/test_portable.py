@@ -16,10 +16,10 @@ from bm_sync.model.report import OpenConflict
 from bm_sync.model.run import Done, Outcome, ProjectRun, Run, Status
 from bm_sync.model.tree import Agreed, ObjectStamp, Side
 from bm_sync.state import portable
-from bm_sync.state.place import no_machine
+from bm_sync.state.machine import no_machine
 from bm_sync.state.portable import QUIET_RUNS, Wanted
-from bm_sync.state.rows import Change
 from bm_sync.state.store import State
+from bm_sync.state.values import Change
 from bm_sync.structs import replace
 
 KEY, OTHER = "a" * 32, "b" * 32

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bm_sync.rclone.bisync import only
 from bm_sync.rclone.bisync_listing import Listed, read, written
+from bm_sync.rclone.bisync_rules import only
 
 _names = st.text(
     st.characters(

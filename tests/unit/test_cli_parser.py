@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from bm_sync.cli.acceptance import accept
 from bm_sync.cli.catalogue import SUMMARIES
 from bm_sync.cli.parser import parse
-from bm_sync.cli.selection import accept
 from bm_sync.errors import UsageError
 from bm_sync.model.plan import Accept
 

@@ -10,9 +10,9 @@ import pytest
 from cli_samples import NOW, RUN, VIEW, copy, plan
 from cli_samples import RESEARCH as QUIET
 
-from bm_sync.cli.acting import Question
 from bm_sync.cli.answer import Io
 from bm_sync.cli.progress import watching
+from bm_sync.cli.question import Question
 from bm_sync.model.plan import Totals
 from bm_sync.model.run import (
     ActionEnded,

@@ -19,7 +19,7 @@ from bm_sync.engine.conditions import (
     space,
     unmet,
 )
-from bm_sync.model.schedule import Conditions, Span
+from bm_sync.model.conditions import Conditions, Span
 
 MONDAY = datetime(2026, 11, 23)  # noqa: DTZ001 - hours are of local time
 NIGHT = Conditions(hours=(Span(22 * 60, 6 * 60),), days=(0,))

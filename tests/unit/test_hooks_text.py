@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bm_sync import manifest
-from bm_sync.engine.hooks import environment
+from bm_sync.engine.hooks_facts import environment
 from bm_sync.manifest.hooks import shell_script
 from bm_sync.model.config import Manifest
-from bm_sync.model.diagnostic import BUILT_IN
 from bm_sync.model.hooks import Hook, Moment
+from bm_sync.model.origin import BUILT_IN
 from bm_sync.model.report import Diagnostic
 
 HOSTILE = (

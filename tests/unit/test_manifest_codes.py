@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from bm_sync import manifest
-from bm_sync.manifest import diagnostic
-from bm_sync.manifest.diagnostic import Code, Explanation
+from bm_sync.manifest import codes
+from bm_sync.manifest.codes import Code, Explanation
 from bm_sync.model.report import Diagnostic
 
 # What cannot be shown as the text of one manifest; REFUSED has its tests in test_manifest_judge,
 # LOCKED in test_manifest_locks.
 WITHOUT_YAML = {Code.UNREADABLE, Code.CHARACTERS, Code.WRITABLE, Code.REFUSED, Code.LOCKED}
-WITH_YAML = [e for e in diagnostic.explanations() if e.code not in WITHOUT_YAML]
+WITH_YAML = [e for e in codes.explanations() if e.code not in WITHOUT_YAML]
 WARNINGS = {
     *(Code.READS_FILES, Code.PLAIN_SECRET, Code.RUNS_COMMAND, Code.HOME, Code.NOT_IN_LIST),
     *(Code.RENEWED, Code.EXPOSED),
@@ -38,15 +38,15 @@ def examples(explanation: Explanation) -> tuple[str, str]:
 
 
 def test_every_code_is_explained_once_and_in_order() -> None:
-    assert [e.code for e in diagnostic.explanations()] == list(Code)
+    assert [e.code for e in codes.explanations()] == list(Code)
 
 
 def test_every_explanation_has_a_title_and_an_example_of_wrong_and_right() -> None:
-    for explanation in diagnostic.explanations():
+    for explanation in codes.explanations():
         assert explanation.title
         assert "\nWrong:\n" in explanation.text
         assert "\nRight:\n" in explanation.text
-        assert diagnostic.explain(explanation.code) == explanation
+        assert codes.explain(explanation.code) == explanation
 
 
 @pytest.mark.parametrize("explanation", WITH_YAML, ids=lambda e: e.code)
@@ -87,9 +87,9 @@ def test_a_manifest_that_everybody_may_change_is_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("word", ["BMS004", "bms004", "bms4", "4", " BMS004 "])
 def test_a_code_is_found_however_it_is_written(word: str) -> None:
-    assert diagnostic.find(word) is Code.UNKNOWN_KEY
+    assert codes.find(word) is Code.UNKNOWN_KEY
 
 
 @pytest.mark.parametrize("word", ["BMS999", "", "BMS", "x4", "BMS0040"])
 def test_what_is_no_code_is_not_found(word: str) -> None:
-    assert diagnostic.find(word) is None
+    assert codes.find(word) is None

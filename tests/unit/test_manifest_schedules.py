@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bm_sync import manifest
-from bm_sync.manifest import schedules
+from bm_sync.manifest import cron
 from bm_sync.model.config import Manifest
 from bm_sync.model.schedule import Calendar, Schedule
 
@@ -24,12 +24,12 @@ def load(text: str, tmp_path: Path) -> Manifest:
     return loaded.manifest
 
 
-def declared(text: str, tmp_path: Path) -> dict[str, Schedule | None]:
+def schedules(text: str, tmp_path: Path) -> dict[str, Schedule | None]:
     return {p.name: p.schedule for p in load(text, tmp_path).projects}
 
 
 def test_a_project_is_stronger_than_its_tags_and_they_than_the_defaults(tmp_path: Path) -> None:
-    found = declared(
+    found = schedules(
         "schedules: {nightly: {at: '03:00'}, weekly: {cron: '@weekly'}}\n"
         "defaults: {remote: shelf, schedule: {every: 15m}}\n"
         "projects:\n"
@@ -51,7 +51,7 @@ def test_a_project_is_stronger_than_its_tags_and_they_than_the_defaults(tmp_path
 
 
 def test_only_projects_with_two_sides_are_synced_by_themselves(tmp_path: Path) -> None:
-    found = declared(
+    found = schedules(
         "schedules: {team: {every: 1h}}\n"
         "defaults: {remote: shelf, schedule: {every: 15m}}\n"
         "projects:\n"
@@ -64,7 +64,7 @@ def test_only_projects_with_two_sides_are_synced_by_themselves(tmp_path: Path) -
 
 
 def test_a_schedule_has_its_jitter_and_says_whether_missed_runs_count(tmp_path: Path) -> None:
-    found = declared(
+    found = schedules(
         "defaults: {remote: shelf}\n"
         "projects:\n"
         "  a: {local: ./a, schedule: {every: 1h, jitter: 90s, catch_up: false}}\n"
@@ -77,7 +77,7 @@ def test_a_schedule_has_its_jitter_and_says_whether_missed_runs_count(tmp_path: 
 
 
 def test_what_means_the_same_is_the_same_schedule(tmp_path: Path) -> None:
-    found = declared(
+    found = schedules(
         "defaults: {remote: shelf}\n"
         "projects:\n"
         "  a: {local: ./a, schedule: {at: '03:00'}}\n"
@@ -107,13 +107,13 @@ def test_the_file_of_figures_begins_at_the_manifests_folder(tmp_path: Path) -> N
     ],
 )
 def test_an_interval_is_counted_from_midnight(text: str, expected: Calendar) -> None:
-    assert schedules.every(text) == expected
+    assert cron.every(text) == expected
 
 
 @pytest.mark.parametrize("text", ["0m", "7m", "45m", "90m", "5h", "25h", "2d", "9999d"])
 def test_an_interval_that_fits_no_hour_and_no_day_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="evenly"):
-        schedules.every(text)
+        cron.every(text)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_an_interval_that_fits_no_hour_and_no_day_is_refused(text: str) -> None:
     ],
 )
 def test_a_crontab_line_is_read_as_cron_reads_it(text: str, expected: Calendar) -> None:
-    assert schedules.cron(text) == expected
+    assert cron.cron(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -162,4 +162,4 @@ def test_a_crontab_line_is_read_as_cron_reads_it(text: str, expected: Calendar) 
 )
 def test_what_is_no_crontab_line_is_refused_with_the_field(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
-        schedules.cron(text)
+        cron.cron(text)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bm_sync.engine.merge import MOST_LINES, merge
+from bm_sync.engine.merge3 import MOST_LINES, merge
 
 NOTE = b"# Title\n\nfirst paragraph\n\nsecond paragraph\n\nthird paragraph\n"
 _texts = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\n", b"\n", b"d"]), max_size=8).map(b"".join)

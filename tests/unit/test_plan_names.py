@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bm_sync.plan.conflict import conflict_name, looks_kept, moment
+from bm_sync.plan.names import conflict_name, looks_kept, moment
 
 WHEN = "20261122T0715"
 NS = 1_000_000_000

@@ -13,9 +13,9 @@ import pytest
 from timers import machine, needs_systemd, timer, values, verified, words
 
 from bm_sync.errors import UsageError
-from bm_sync.manifest.schedules import cron as read_cron
+from bm_sync.manifest.cron import cron as read_cron
 from bm_sync.model.config import FilterSet, Manifest, Policy, Project
-from bm_sync.model.diagnostic import BUILT_IN
+from bm_sync.model.origin import BUILT_IN
 from bm_sync.model.schedule import Calendar, Schedule
 from bm_sync.schedule import cron, launchd, systemd
 from bm_sync.schedule.calendar import cron as cron_fields

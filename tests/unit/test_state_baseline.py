@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bm_sync.model.tree import Agreed, FileStamp, ObjectStamp, Side
-from bm_sync.state.rows import Change, Remembered
 from bm_sync.state.store import State
+from bm_sync.state.values import Change, Remembered
 
 KEY = "a" * 64
 OTHER = "b" * 64

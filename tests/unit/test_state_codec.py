@@ -14,7 +14,7 @@ from bm_sync.model.plan import Clash, Stop, Totals
 from bm_sync.model.run import Done, ProjectRun
 from bm_sync.model.tree import Problem
 from bm_sync.state.codec import build, flatten
-from bm_sync.state.place import machine_id
+from bm_sync.state.machine import machine_id
 
 VALUES = st.one_of(
     st.builds(Clash),

@@ -13,9 +13,9 @@ from bm_sync.errors import StateError
 from bm_sync.model.past import Effect, EffectKind
 from bm_sync.model.report import OpenConflict
 from bm_sync.model.tree import Agreed, ObjectStamp, Side
-from bm_sync.state.rows import Change
 from bm_sync.state.store import State
 from bm_sync.state.table import TABLES
+from bm_sync.state.values import Change
 from bm_sync.structs import replace
 
 

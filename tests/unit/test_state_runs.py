@@ -29,8 +29,8 @@ from bm_sync.model.run import (
 )
 from bm_sync.model.tree import FileStamp, ObjectStamp, Problem, ProblemKind, Side
 from bm_sync.paths import schema_file
-from bm_sync.state.rows import Change
 from bm_sync.state.store import State
+from bm_sync.state.values import Change
 from bm_sync.state.wire import event_to_json, run_from_json, run_to_json
 from bm_sync.structs import replace
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bm_sync.model.tree import Agreed, FileStamp, ObjectStamp, Side
-from bm_sync.state.rows import Change, Former
 from bm_sync.state.store import State
+from bm_sync.state.values import Change, Former
 
 ROW = Agreed("md5:1", FileStamp(1, 2, 3, 4), ObjectStamp(1, "md5:1", None))
 OLD, NEW = "0" * 32, "1" * 32

@@ -14,7 +14,7 @@ from bm_sync.cli.render.run import run_text, status_words
 from bm_sync.cli.render.standing import Tone, ending_words, standing, tone
 from bm_sync.engine.health import metrics_text
 from bm_sync.engine.health import status_text as status_json
-from bm_sync.engine.hooks import moments
+from bm_sync.engine.hooks_facts import moments
 from bm_sync.engine.notices import Known, telling
 from bm_sync.model.config import Placement
 from bm_sync.model.hooks import Moment

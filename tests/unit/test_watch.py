@@ -15,13 +15,14 @@ from timers import machine, needs_systemd, values, verified, words
 
 from bm_sync.cli.render.view import Paint
 from bm_sync.cli.render.watch import event_to_json, note_text, result_text
-from bm_sync.engine.watch import InForce, InPlace
-from bm_sync.engine.watch_clock import Ending, Instant, meaning
-from bm_sync.engine.watch_local import Happening, is_news, relevant
+from bm_sync.engine.watch_clock import Ending, Instant
+from bm_sync.engine.watch_manifest import InForce, InPlace
+from bm_sync.engine.watch_news import Happening, is_news, relevant
 from bm_sync.engine.watch_roster import Roster
+from bm_sync.engine.watch_told import meaning
+from bm_sync.model.conditions import Conditions
 from bm_sync.model.config import BUILT_IN, FilterSet, Origin, Rule
 from bm_sync.model.diagnostic import Diagnostic
-from bm_sync.model.schedule import Conditions
 from bm_sync.model.setup import Selection, Setup
 from bm_sync.model.tree import Agreed, Baseline, FileStamp
 from bm_sync.model.watch import (

@@ -1,7 +1,4 @@
-"""Carries a plan out with a question before it and bars meanwhile, and answers what was done.
-
-The one question of `apply`: shows the plan and asks, when a person sits at a terminal.
-"""
+"""Carries a plan out with a question before it and bars meanwhile, and answers what was done."""
 
 from __future__ import annotations
 
@@ -13,39 +10,18 @@ from typing import TYPE_CHECKING
 
 from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Failure, Io
-from bm_sync.cli.asking import Asker
 from bm_sync.cli.context import Context
 from bm_sync.cli.progress import KINDS, Watcher, watching
-from bm_sync.cli.render.plan import plan_text
+from bm_sync.cli.question import Question
 from bm_sync.cli.render.run import run_text
 from bm_sync.cli.render.text import escape
-from bm_sync.cli.render.view import View
 from bm_sync.cli.selection import add_wait
 from bm_sync.cli.verdict import run_failures
 from bm_sync.errors import Exit, UsageError
-from bm_sync.model.plan import Plan
 from bm_sync.state.wire import run_to_json
 
 if TYPE_CHECKING:
     from bm_sync.model.report import Applied
-
-
-class Question:
-    """Says whether a plan may be applied; asks at most once, and only when something moves."""
-
-    def __init__(self, args: Namespace, io: Io, view: View) -> None:
-        self.asker = Asker(io)
-        self._asks = io.asks() and not args.yes
-        self._view = view
-
-    def __call__(self, plan: Plan) -> bool:
-        """Return whether to go on."""
-        moving = any(
-            project.moves and not (project.stops or project.failure) for project in plan.projects
-        )
-        if not (self._asks and moving):
-            return True
-        return self.asker.agreed("Apply these changes?", plan_text(plan, self._view) + "\n")
 
 
 def add_acting(parser: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from bm_sync.cli.render.view import Paint, View
 from bm_sync.cli.selection import JOBS
 from bm_sync.cli.target import Targets
 from bm_sync.errors import UsageError
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.formats import text
 from bm_sync.model.config import Manifest
 from bm_sync.model.setup import Setup
@@ -90,7 +90,7 @@ def _asking(args: Namespace, io: Io) -> Callable[[], bytes | None]:
 def _sets(args: Namespace) -> tuple[tuple[str, str], ...]:
     if not args.sets:
         return ()
-    from bm_sync.manifest.expand import parse
+    from bm_sync.manifest.overrides import parse
 
     return tuple(parse(word) for word in args.sets)
 

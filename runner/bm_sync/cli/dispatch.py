@@ -71,7 +71,7 @@ def show(answer: Answer, args: Namespace, io: Io) -> None:
 
 def _shown(answer: Answer, args: Namespace) -> str:
     if args.json:
-        from bm_sync.cli.answer import envelope
+        from bm_sync.cli.envelope import envelope
 
         return envelope(args.command, answer)
     return "" if args.quiet and answer.quiet else answer.text()

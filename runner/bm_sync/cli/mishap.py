@@ -38,7 +38,7 @@ def report(words: Sequence[str], error: BaseException) -> int:
             code, failures = Exit.BUG, (failure,)
             text = f"error: {failure.what}\n  {failure.hint}\n"
     if "--json" in words:
-        from bm_sync.cli.answer import envelope
+        from bm_sync.cli.envelope import envelope
 
         command = next((word for word in words if word in SUMMARIES), "")
         nothing = Answer(text=str, data=lambda: None, exit=code, errors=failures)

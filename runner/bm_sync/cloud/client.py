@@ -27,9 +27,9 @@ from bm_sync.cloud.calls import (
 )
 from bm_sync.cloud.faults import CloudError as CloudError  # noqa: PLC0414 - told here too
 from bm_sync.cloud.faults import CloudFault as CloudFault  # noqa: PLC0414 - the same
-from bm_sync.cloud.faults import unanswered
 from bm_sync.cloud.places import Host
 from bm_sync.cloud.tokens import Keys as Keys  # noqa: PLC0414 - the same
+from bm_sync.cloud.unanswered import unanswered
 from bm_sync.cloud.wire import Healthy
 from bm_sync.model.cloud import CloudProject as CloudProject  # noqa: PLC0414 - the same
 from bm_sync.model.cloud import Mount as Mount  # noqa: PLC0414 - the same

@@ -19,8 +19,9 @@ from msgspec import Struct, field
 from bm_sync.cloud import wire
 from bm_sync.cloud.calls import Reply, Sleep, retry_after_s
 from bm_sync.cloud.client import Cloud
-from bm_sync.cloud.faults import SignInError, unanswered
+from bm_sync.cloud.faults import SignInError
 from bm_sync.cloud.places import Host
+from bm_sync.cloud.unanswered import unanswered
 from bm_sync.errors import BmSyncError
 
 ATTEMPTS = 7  # upstream sends a request once and up to six times again

@@ -1,7 +1,4 @@
-"""Looks at services, workspaces and projects, for a person; changes nothing there.
-
-Which workspace a remote means, and what is said when it means none.
-"""
+"""Looks at services, workspaces and projects, for a person; changes nothing there."""
 
 from __future__ import annotations
 
@@ -14,44 +11,16 @@ from typing import Literal
 
 from bm_sync.cloud import facts
 from bm_sync.cloud.account import Account
+from bm_sync.cloud.choice import pick
 from bm_sync.cloud.client import Cloud
 from bm_sync.cloud.facts import Facts
 from bm_sync.cloud.faults import CloudError, CloudFault, SubscriptionError, signed_out
 from bm_sync.cloud.places import Host
 from bm_sync.errors import BmSyncError, Exit
-from bm_sync.model.cloud import CloudProject, Workspace, chosen
+from bm_sync.model.cloud import CloudProject, Workspace
 from bm_sync.model.cloud_report import CloudProblem, CloudStatus, RemoteLine
 from bm_sync.model.config import CloudRemote
-from bm_sync.model.permalink import permalink
 from bm_sync.structs import replace
-
-
-def pick(workspaces: Sequence[Workspace], remote: CloudRemote) -> Workspace:
-    """Return the workspace that a remote means; raises CloudError (MISSING) with what there is."""
-    found = chosen(workspaces, remote.workspace)
-    if found is not None:
-        return found
-    what, hint = _said(workspaces, remote.workspace)
-    raise CloudError(f"remote '{remote.name}': {what}", fault=CloudFault.MISSING, hint=hint)
-
-
-def _said(workspaces: Sequence[Workspace], wanted: str | None) -> tuple[str, str]:
-    """Return why there is no choice, and what may be named."""
-    if wanted is None:
-        return "the account has no default workspace", _which(workspaces, None)
-    alike = [w for w in workspaces if permalink(wanted) in {permalink(w.name), permalink(w.slug)}]
-    if len(alike) > 1:
-        ids = ", ".join(w.slug or w.tenant_id for w in alike)
-        return f"there is more than one workspace '{wanted}'", f"name one of these: {ids}"
-    return f"there is no workspace '{wanted}'", _which(workspaces, wanted)
-
-
-def _which(workspaces: Sequence[Workspace], wanted: str | None) -> str:
-    names = [w.slug or w.name or w.tenant_id for w in workspaces]
-    if not names:
-        return "the account has no workspace yet; open the web app once"
-    close = difflib.get_close_matches(wanted or "", names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(names)}"
 
 
 @dataclass

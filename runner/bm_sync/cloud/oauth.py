@@ -29,16 +29,10 @@ from bm_sync.cloud.calls import (
     persistent,
     send,
 )
-from bm_sync.cloud.faults import (
-    CloudError,
-    CloudFault,
-    SignInError,
-    login_command,
-    one_line,
-    unanswered,
-)
+from bm_sync.cloud.faults import CloudError, CloudFault, SignInError, login_command, one_line
 from bm_sync.cloud.places import Host, on_this_machine
 from bm_sync.cloud.tokens import Tokens, granted, number
+from bm_sync.cloud.unanswered import unanswered
 from bm_sync.secret import Secret
 
 SCOPE = "openid profile email offline_access"

@@ -16,16 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from msgspec import Struct
 
 from bm_sync.engine import journal
-from bm_sync.engine.hooks import (
-    Base,
-    Facts,
-    Failed,
-    carry_out,
-    environment,
-    moments,
-    project_facts,
-    run_facts,
-)
+from bm_sync.engine.hooks import Failed, carry_out
+from bm_sync.engine.hooks_facts import Base, Facts, environment, moments, project_facts, run_facts
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.record import Ticket, iso
 from bm_sync.engine.site import utc_now

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from bm_sync.cloud import facts as remembered
 from bm_sync.cloud.account import Account
+from bm_sync.cloud.choice import pick
 from bm_sync.cloud.facts import Facts
 from bm_sync.cloud.faults import CloudError, CloudFault
-from bm_sync.cloud.look import pick
 from bm_sync.cloud.places import host_of
 from bm_sync.cloud.tokens import Keys
 from bm_sync.errors import PinnedError

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bm_sync.model.schedule import Conditions, Span
+from bm_sync.model.conditions import Conditions, Span
 
 _SUPPLIES = Path("/sys/class/power_supply")
 _ROUTES = Path("/proc/net/route")
@@ -65,7 +65,7 @@ def _right_day(conditions: Conditions, span: Span, minute: int, weekday: int) ->
 
 
 def _hours(conditions: Conditions) -> str:
-    from bm_sync.model.schedule import WEEKDAYS
+    from bm_sync.model.conditions import WEEKDAYS
 
     spans = ", ".join(map(str, conditions.hours)) or "any time"
     days = ", ".join(WEEKDAYS[day] for day in conditions.days)

@@ -2,24 +2,14 @@
 
 Stamps are those of the same bucket over S3 wherever the ETag is a plain MD5, so a project may
 change its transport without a union.
-
-Failures of our WebDAV client in the words that the engine knows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from bm_sync import layout
 from bm_sync.cloud import dav_powers
@@ -27,43 +17,8 @@ from bm_sync.cloud.dav import Dav
 from bm_sync.cloud.dav_places import DavFile, DavListing
 from bm_sync.cloud.dav_powers import DOUBTED, Powers
 from bm_sync.cloud.dav_wire import DavError, DavFault
-from bm_sync.cloud.faults import CloudError, CloudFault, SignInError
 from bm_sync.parallel import at_once, spread
-from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.wire import EACH_FOLDER, Features, RemoteEntry, RemoteListing, Whole
-
-_FAULTS: Mapping[DavFault, Fault] = {
-    DavFault.CHANGED: Fault.CHANGED,
-    DavFault.MISSING: Fault.MISSING,
-    DavFault.CONFLICT: Fault.OTHER,
-    DavFault.FORBIDDEN: Fault.FORBIDDEN,
-    DavFault.FINITE: Fault.OTHER,
-    DavFault.UNSUPPORTED: Fault.FORBIDDEN,
-    DavFault.FULL: Fault.FULL,
-    DavFault.INVALID: Fault.NAME,
-    DavFault.BUSY: Fault.TRANSIENT,
-    DavFault.DOWN: Fault.TRANSIENT,
-    DavFault.GARBLED: Fault.OTHER,
-}
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Raise failures of WebDAV, and of getting a token for it, as RcloneError.
-
-    A sign-in that a person has to make stays what it is.
-    """
-    try:
-        yield
-    except DavError as e:
-        raise RcloneError(e.what, fault=_FAULTS[e.fault], hint=e.hint) from e
-    except SignInError:
-        raise
-    except CloudError as e:
-        passes = e.fault in (CloudFault.DOWN, CloudFault.BUSY)
-        fault = Fault.TRANSIENT if passes else Fault.OTHER
-        raise RcloneError(e.what, fault=fault, hint=e.hint) from e
-
 
 _INFINITE = "infinite_depth {}"  # of one project: what is too much depends on its files
 _SECOND_NS = 10**9

@@ -15,7 +15,8 @@ from bm_sync import layout
 from bm_sync.cloud.dav import ANYHOW, Dav, Only, Upload
 from bm_sync.cloud.dav_places import DavFile
 from bm_sync.cloud.dav_wire import DavError, DavFault
-from bm_sync.engine.dav_project import DavProject, told
+from bm_sync.engine.dav_faults import told
+from bm_sync.engine.dav_project import DavProject
 from bm_sync.engine.dav_upload import Pace, outgoing, put
 from bm_sync.errors import BmSyncError
 from bm_sync.parallel import at_once

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from msgspec import Struct, field
 
-from bm_sync.engine import undo
+from bm_sync.engine import undo_act
 from bm_sync.engine.keepers import Keeper
 from bm_sync.engine.ledger import Ledger, side_of
 from bm_sync.engine.scope import Errand, Hand, agreed
@@ -147,7 +147,7 @@ async def _restore(items: Sequence[Restore], hands: Hands, ledger: Ledger) -> No
         async with hands.fresh:
             for hand in hands.both:
                 mine = [i for i in items if i.side is hand.side]
-                await undo.restore(mine, hand, keepers, ledger)
+                await undo_act.restore(mine, hand, keepers, ledger)
 
 
 async def _copy(items: Sequence[Copy], hands: Hands, ledger: Ledger) -> None:

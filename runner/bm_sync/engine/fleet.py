@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bm_sync import __version__
 from bm_sync.engine import overview
-from bm_sync.engine.fleet_place import (
+from bm_sync.engine.fleet_note import (
     MAX_BYTES,
     NoNoteError,
     encode,
@@ -21,9 +21,9 @@ from bm_sync.engine.fleet_place import (
     identity,
     is_file_name,
     judged,
-    place_of,
     read,
 )
+from bm_sync.engine.fleet_place import place_of
 from bm_sync.engine.identity import digest_of
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, UsageError
@@ -35,7 +35,7 @@ from bm_sync.model.report import ProjectStatus
 from bm_sync.model.run import Run
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.schedule.calendar import upcoming
-from bm_sync.state.place import machine_id
+from bm_sync.state.machine import machine_id
 
 MAX_HOSTS = 1000
 _WITHIN_S = 15.0

@@ -16,7 +16,7 @@ from bm_sync.engine.prepare import Prepared
 from bm_sync.engine.site import Site
 from bm_sync.model.config import Manifest, Project
 from bm_sync.model.plan import Undeclared
-from bm_sync.state.rows import Seen
+from bm_sync.state.values import Seen
 from bm_sync.structs import replace
 
 

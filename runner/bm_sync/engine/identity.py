@@ -24,7 +24,7 @@ from bm_sync.model.config import (
 )
 from bm_sync.model.permalink import permalink
 from bm_sync.model.tree import Side
-from bm_sync.state.rows import Former
+from bm_sync.state.values import Former
 from bm_sync.structs import replace
 
 # Options of rclone backends that say where the data lie (https://rclone.org/overview/); all others

@@ -19,7 +19,7 @@ from bm_sync.model.config import Placement, Project
 from bm_sync.model.learnt import Learnt
 from bm_sync.model.tree import Root, Side, Tree
 from bm_sync.rclone.bisync_listing import Listing, read
-from bm_sync.state.rows import Change
+from bm_sync.state.values import Change
 from bm_sync.structs import replace
 
 _MAX_BYTES = 1 << 29

@@ -13,11 +13,12 @@ from typing import Self
 from msgspec import Struct
 
 from bm_sync.engine.identity import remote_label
-from bm_sync.engine.lease import Lease, claim
+from bm_sync.engine.lease import Lease
+from bm_sync.engine.lease_claim import claim
 from bm_sync.engine.lease_note import KEEP_S, Note
 from bm_sync.engine.lease_place import DistantPlace, FolderPlace, LeasePlace
 from bm_sync.engine.ledger import side_of
-from bm_sync.engine.locks import Patience
+from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, failed
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, LockedError

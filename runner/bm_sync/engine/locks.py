@@ -1,45 +1,18 @@
-"""The locks of a run's projects, held together while it lasts.
-
-Waits for others that hold a project, under a bound, and says once for whom.
-"""
+"""The locks of a run's projects, held together while it lasts."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Self
 
 from bm_sync.engine.identity import keys
+from bm_sync.engine.patience import Patience
 from bm_sync.engine.record import Ticket, iso
 from bm_sync.errors import LockedError
 from bm_sync.model.config import Project
 from bm_sync.model.report import Setup
-from bm_sync.model.run import Event, Waiting
 from bm_sync.state.lock import Owner, hold
-
-
-class Patience:
-    """How long one run waits in all; without limit for `inf`, not at all for 0 seconds."""
-
-    def __init__(self, wait_s: float, emit: Callable[[Event], None]) -> None:
-        self._ends = time.monotonic() + wait_s
-        self._emit = emit
-        self._told: set[str] = set()
-
-    @property
-    def over(self) -> bool:
-        """Return whether nothing is waited for any more."""
-        return time.monotonic() >= self._ends
-
-    async def goes_on(self, project: str, cause: str, step_s: float) -> None:
-        """Wait a little for what `cause` says."""
-        if project not in self._told:
-            self._told.add(project)
-            self._emit(Waiting(project, cause))
-        await asyncio.sleep(max(0.0, min(step_s, self._ends - time.monotonic())))
-
 
 _STEP_S = 0.2  # between two looks at a lock that another run holds
 

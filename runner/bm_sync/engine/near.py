@@ -12,10 +12,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import joined, key_before_link
 from bm_sync.engine.jail import Identity
-from bm_sync.engine.listed import compared, list_far, looked_again, store_of, tree_of
+from bm_sync.engine.listed import compared, list_far, looked_again
 from bm_sync.engine.place import apart
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, walk_aside

@@ -12,12 +12,13 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from bm_sync.engine import spellings
+from bm_sync.engine.behind import store_of, tree_of
 from bm_sync.engine.contents import FALLBACK
 from bm_sync.engine.distant import Store
 from bm_sync.engine.identity import at_source, joined, project_key, remote_label
 from bm_sync.engine.jail import BlockedError, Identity, Jail, identity
 from bm_sync.engine.left_alone import LeftAlone, close_saved_plans, told
-from bm_sync.engine.listed import Listed, compared, list_far, looked_again, reach, store_of, tree_of
+from bm_sync.engine.listed import Listed, compared, list_far, looked_again, reach
 from bm_sync.engine.near import Near, near_folder, near_store
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, MAX_IGNORE_BYTES, walk
@@ -29,7 +30,7 @@ from bm_sync.model.config import FolderRemote, Links, Project
 from bm_sync.model.tree import Baseline, FilterChange, Observation, Side, Tree
 from bm_sync.plan import disks
 from bm_sync.plan.spellings import Aliases
-from bm_sync.state.rows import HashMemory, Remembered
+from bm_sync.state.values import HashMemory, Remembered
 from bm_sync.structs import replace
 
 

@@ -16,8 +16,8 @@ from bm_sync.model.config import Elsewhere, Manifest, Project
 from bm_sync.model.report import ProjectStatus, ResetReport
 from bm_sync.model.setup import Selection, Setup
 from bm_sync.paths import home_dir
-from bm_sync.state.rows import Seen
 from bm_sync.state.store import State
+from bm_sync.state.values import Seen
 from bm_sync.structs import replace
 
 _KNOWN = "bm-sync status lists what is known"

@@ -11,7 +11,7 @@ from bm_sync.model.setup import Setup
 
 if TYPE_CHECKING:
     from bm_sync.engine.site import Site
-    from bm_sync.model.fleet import StateHome
+    from bm_sync.model.state_home import StateHome
     from bm_sync.state.store import State
 
 
@@ -34,8 +34,8 @@ async def peeking(
                 _expect(state, projects)
                 yield Site(setup, state, rclone)
             return
-        from bm_sync.engine.shared_state import looked_at
-        from bm_sync.state.place import no_machine
+        from bm_sync.engine.shared_place import looked_at
+        from bm_sync.state.machine import no_machine
 
         with State.peek(setup.state_dir, machine=no_machine, apart=True, tell=setup.tell) as state:
             _expect(state, projects)

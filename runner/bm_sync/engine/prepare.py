@@ -1,9 +1,4 @@
-"""Observes and plans projects. Nothing is changed anywhere; failures are plans that say so.
-
-Whether a project can be carried out by `rclone bisync`, and what its plan says about it.
-
-What a team workspace does not allow: a mirror, which takes away what only one side has.
-"""
+"""Observes and plans projects. Nothing is changed anywhere; failures are plans that say so."""
 
 from __future__ import annotations
 
@@ -23,25 +18,21 @@ from msgspec import Struct
 from bm_sync import access
 from bm_sync.engine import absence
 from bm_sync.engine.answer import answer
-from bm_sync.engine.identity import at_source, former_label, local_label, project_key, remote_label
-from bm_sync.engine.jail import BlockedError, movable, others_write
+from bm_sync.engine.bisync_fit import noted, require
+from bm_sync.engine.deadline import within
+from bm_sync.engine.identity import former_label, local_label, project_key, remote_label
 from bm_sync.engine.journal import cannot_plan
 from bm_sync.engine.observe import Seen, observe
 from bm_sync.engine.record import iso
-from bm_sync.engine.retry import within
-from bm_sync.engine.routed import DAV_TYPE
 from bm_sync.engine.site import Site
-from bm_sync.errors import BmSyncError, PinnedError, UsageError
+from bm_sync.engine.team import refuse_mirror
+from bm_sync.errors import BmSyncError, PinnedError
 from bm_sync.masking import Veil, veiled
 from bm_sync.model import config
 from bm_sync.model.config import (
     CloudRemote,
-    Direction,
-    Engine,
     FolderRemote,
-    Links,
     Manifest,
-    Mode,
     Placement,
     Project,
     Remote,
@@ -57,8 +48,8 @@ from bm_sync.model.plan import (
     Reason,
     Stop,
     Undeclared,
-    Wants,
 )
+from bm_sync.model.plan import Wants as Wants  # noqa: PLC0414 - told here too
 from bm_sync.model.setup import Setup
 from bm_sync.model.tree import Baseline, ObjectStamp, Observation, Root, Side, Tree, same_version
 from bm_sync.parallel import at_once
@@ -71,77 +62,6 @@ from bm_sync.structs import replace
 
 if TYPE_CHECKING:
     from bm_sync.engine.lease import Lease
-
-
-async def refuse_mirror(project: Project, site: Site) -> None:
-    """Raise UsageError for a project that mirrors a workspace where others write, too."""
-    there = at_source(project)
-    if there is not None and project.policy.direction is Direction.DOWN:
-        await refuse_mirror(there, site)
-    mirrors = project.policy.mode is Mode.MIRROR and isinstance(project.remote, CloudRemote)
-    if not mirrors or not (await site.place(project)).team:
-        return
-    raise UsageError(
-        f"project '{project.name}' mirrors a team workspace: a mirror knows only one side, so what "
-        "others wrote in the meantime would be taken for surplus",
-        hint=f"use mode two-way, push or pull in policy '{project.policy.name}' ({project.origin})",
-    )
-
-
-_HINT = "engine: reconcile can"
-_NOTE = "rclone bisync carries this out: a renamed file is copied and deleted"
-
-
-def require(seen: Seen) -> None:
-    """Raise BmSyncError when the project asks for bisync and that cannot do it."""
-    if seen.project.policy.engine is not Engine.BISYNC:
-        return
-    if seen.project.filters.links is Links.FOLLOW:
-        raise BmSyncError("engine: bisync does not follow symbolic links", hint=_HINT)
-    for side in Side:
-        _require_own_folders(seen, side)
-    store = seen.store
-    if store is None:
-        return
-    if store.fs.type == DAV_TYPE:
-        raise BmSyncError("rclone bisync cannot reach this workspace by WebDAV", hint=_HINT)
-    if not (store.features.can_move or store.features.can_copy):
-        what = (
-            "rclone bisync cannot keep replaced versions there: the remote neither moves nor copies"
-        )
-        raise BmSyncError(what, hint=_HINT)
-
-
-def _require_own_folders(seen: Seen, side: Side) -> None:
-    """Raise BmSyncError when others may write where bisync goes: it opens files by their names."""
-    root = seen.folder_on(side)
-    if root is None or seen.observation.tree(side).root is not Root.FOLDER:
-        return
-    others = root.parent if movable(root) else _others_folder(seen, root, side)
-    if others is not None:
-        what = f"engine: bisync opens files by name, and others may write to {str(others)!a}"
-        raise BmSyncError(what, hint=_HINT)
-
-
-def _others_folder(seen: Seen, root: Path, side: Side) -> Path | None:
-    jail = seen.jail(root)
-    jail.hold()
-    for folder in ("", *seen.observation.tree(side).dirs):
-        with (
-            suppress(OSError, BlockedError),
-            jail.parent(f"{folder}/." if folder else ".") as (here, _),
-        ):
-            if others_write(here):
-                return root / folder
-    return None
-
-
-def noted(plan: ProjectPlan, engine: Engine) -> ProjectPlan:
-    """Return the plan with a word on bisync, where there is something for it to do."""
-    if engine is not Engine.BISYNC or not plan.moves:
-        return plan
-    return replace(plan, notes=(*plan.notes, _NOTE))
-
 
 _A_FEW = 3
 _NEAR = 0.6  # how alike a name has to be, 0 to 1, to be offered instead

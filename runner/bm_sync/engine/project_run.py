@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from bm_sync import layout
-from bm_sync.engine import undo
+from bm_sync.engine import undo_act
+from bm_sync.engine.deadline import within
 from bm_sync.engine.distant_hand import DistantHand
 from bm_sync.engine.effects import effects
 from bm_sync.engine.execute import Hands, carry_out, learn
@@ -26,7 +27,6 @@ from bm_sync.engine.observe import Seen
 from bm_sync.engine.prepare import Prepared
 from bm_sync.engine.record import iso, record, record_part
 from bm_sync.engine.retention_edge import may_be_due
-from bm_sync.engine.retry import within
 from bm_sync.engine.scope import Hand, Scope
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, LockedError
@@ -144,7 +144,7 @@ class ProjectRunner:
             return
         self._site.keep_facts()
         self._ledger.close()
-        undo.learn(self._plan, self._ledger)
+        undo_act.learn(self._plan, self._ledger)
         if self._prepared.partial:
             learn(self._plan.actions, self._ledger)
             record_part(seen, self._plan, self._ledger, self._site.state)
@@ -252,7 +252,7 @@ class ProjectRunner:
             remote = LeasedHand(remote, self._lease)
             if seen.near is not None:
                 local = LeasedHand(local, self._lease)
-        fresh = undo.laid_out(seen.fresh, near_keeper(seen, self._site))
+        fresh = undo_act.laid_out(seen.fresh, near_keeper(seen, self._site))
         return Hands(local, remote, lambda: keepers_of(seen, self._site), fresh)
 
     def _ended(self) -> ProjectRun:

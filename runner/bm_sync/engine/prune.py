@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from bm_sync.engine.deadline import within
 from bm_sync.engine.observe import Seen, observe
-from bm_sync.engine.prepare import Prepared, blank, failed, intent
-from bm_sync.engine.retry import within
+from bm_sync.engine.prepare import Prepared, Wants, blank, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.engine.walk import IGNORE_FILE, walk
 from bm_sync.errors import BmSyncError
@@ -31,7 +31,7 @@ from bm_sync.model.config import (
     Project,
     Rule,
 )
-from bm_sync.model.plan import Accept, ProjectPlan, Reason, RemoveDir, Trash, Wants
+from bm_sync.model.plan import Accept, ProjectPlan, Reason, RemoveDir, Trash
 from bm_sync.model.tree import File, ObjectStamp, Root, Side, Tree
 from bm_sync.parallel import at_once
 from bm_sync.plan import guard

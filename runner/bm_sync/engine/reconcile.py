@@ -22,8 +22,9 @@ from bm_sync.engine import health, old_runs
 from bm_sync.engine.gone import told_of_gone
 from bm_sync.engine.identity import formers, project_key
 from bm_sync.engine.journal import journalled
-from bm_sync.engine.locks import Locks, Patience
+from bm_sync.engine.locks import Locks
 from bm_sync.engine.opening import Opening, open_rclone
+from bm_sync.engine.patience import Patience
 from bm_sync.engine.prepare import Prepared, plan_of
 from bm_sync.engine.project_run import ProjectRunner
 from bm_sync.engine.record import Ticket, iso, ticket
@@ -33,7 +34,8 @@ from bm_sync.model.config import Lease, Manifest, Project
 from bm_sync.model.plan import Plan
 from bm_sync.model.report import Applied, Setup
 from bm_sync.model.run import Event, ProjectRun, Run, Status
-from bm_sync.state.place import machine_id, no_machine, private_folder
+from bm_sync.state.machine import machine_id, no_machine
+from bm_sync.state.place import private_folder
 from bm_sync.state.store import State
 from bm_sync.structs import replace
 

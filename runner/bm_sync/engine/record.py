@@ -19,8 +19,8 @@ from bm_sync.model.report import OpenConflict
 from bm_sync.model.setup import Setup
 from bm_sync.model.tree import Side, Stamp
 from bm_sync.plan import disks
-from bm_sync.state.rows import Change
 from bm_sync.state.store import State
+from bm_sync.state.values import Change
 
 
 def iso(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bm_sync import access
-from bm_sync.engine.arrivals import Bringing
+from bm_sync.engine.bringing import Bringing
 from bm_sync.engine.departures import Departures
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.lending import Portion, portions

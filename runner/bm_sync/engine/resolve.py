@@ -9,18 +9,17 @@ from pathlib import Path
 from bm_sync import layout
 from bm_sync.engine.answer import answer
 from bm_sync.engine.contents import computable
+from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import at_source, project_key
 from bm_sync.engine.jail import BlockedError, Jail
 from bm_sync.engine.keepers import keepers_unseen
 from bm_sync.engine.left_alone import screened
 from bm_sync.engine.observe import observe
-from bm_sync.engine.prepare import Prepared, failed, intent
-from bm_sync.engine.retry import within
+from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.engine.versions import versions
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import FolderRemote, Project
-from bm_sync.model.plan import Wants
 from bm_sync.model.report import OpenConflict, Sides
 from bm_sync.model.tree import Side
 from bm_sync.plan import resolve

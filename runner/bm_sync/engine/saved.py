@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from bm_sync.engine.identity import project_key
-from bm_sync.engine.prepare import NOTHING_SEEN, Prepared, intent, prepare_all
+from bm_sync.engine.prepare import NOTHING_SEEN, Prepared, Wants, intent, prepare_all
 from bm_sync.engine.site import Site
 from bm_sync.errors import StalePlanError
 from bm_sync.model.config import Engine, Manifest, Project
-from bm_sync.model.plan import Plan, ProjectPlan, Wants
+from bm_sync.model.plan import Plan, ProjectPlan
 from bm_sync.plan.fit import fit, narrowed
 from bm_sync.structs import replace
 

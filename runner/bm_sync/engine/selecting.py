@@ -15,7 +15,8 @@ from bm_sync.model.config import (
     Project,
     Remote,
 )
-from bm_sync.model.setup import Selection, Taken
+from bm_sync.model.setup import Selection
+from bm_sync.model.uses import Taken
 
 
 def select(manifest: Manifest, selection: Selection) -> tuple[Project, ...]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from bm_sync.engine.identity import project_key, remote_label
-from bm_sync.engine.lease import Standing, standing
+from bm_sync.engine.lease_claim import Standing, standing
 from bm_sync.engine.lease_note import Note, encode
 from bm_sync.engine.lease_place import DistantPlace, FolderPlace, LeasePlace
-from bm_sync.engine.locks import Patience
+from bm_sync.engine.patience import Patience
 from bm_sync.engine.record import iso
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, Exit, LockedError

@@ -11,18 +11,17 @@ from pathlib import Path
 
 from bm_sync import layout
 from bm_sync.engine import contents
+from bm_sync.engine.deadline import within
 from bm_sync.engine.identity import project_key
 from bm_sync.engine.jail import Jail
 from bm_sync.engine.keepers import Keeper, keepers_of, keepers_unseen
 from bm_sync.engine.left_alone import screened
 from bm_sync.engine.observe import observe
-from bm_sync.engine.prepare import Prepared, failed, intent
-from bm_sync.engine.retry import within
+from bm_sync.engine.prepare import Prepared, Wants, failed, intent
 from bm_sync.engine.site import Site
 from bm_sync.errors import BmSyncError, UsageError
 from bm_sync.model.config import Placement, Project
 from bm_sync.model.past import Effect, KeptVersion
-from bm_sync.model.plan import Wants
 from bm_sync.plan import bring_back
 
 _RUN = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]+")

@@ -1,61 +1,20 @@
-"""The projects that are watched, and whose turn it is.
-
-What a watch asks of this machine and of the state between two rounds; nothing is changed.
-"""
+"""The projects that are watched, and whose turn it is."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from bm_sync.engine import overview, watch_clock
-from bm_sync.engine.identity import project_key
-from bm_sync.engine.watch_clock import Ending, Instant, Turn, meaning
-from bm_sync.engine.watch_local import Happening, is_news, relevant
-from bm_sync.errors import BmSyncError
+from bm_sync.engine import watch_clock
+from bm_sync.engine.watch_clock import Ending, Instant, Turn
+from bm_sync.engine.watch_memory import is_other, kept_waiting, last_runs
+from bm_sync.engine.watch_news import Happening, relevant
+from bm_sync.engine.watch_told import meaning
 from bm_sync.model.config import Project
 from bm_sync.model.setup import Setup
 from bm_sync.model.watch import Pace, Reason
-from bm_sync.paths import home_dir
-from bm_sync.state.store import State
-
-
-def last_runs(projects: Sequence[Project], setup: Setup) -> dict[str, datetime]:
-    """Return when each project was last in a run, in local time; those that never were lack."""
-    try:
-        with State.peek(setup.state_dir) as state:
-            rows = overview.declared(projects, state, home_dir(setup.env))
-    except BmSyncError:  # the first round tells
-        return {}
-    return {
-        row.project: datetime.fromisoformat(row.last_time).astimezone().replace(tzinfo=None)
-        for row in rows
-        if row.last_time is not None
-    }
-
-
-def is_other(project: Project, happened: Collection[Happening], setup: Setup) -> bool:
-    """Return whether what happened is more than what runs themselves did."""
-    if project.local is None:
-        return False
-    try:
-        with State.peek(setup.state_dir) as state:
-            remembered = state.project(project_key(project))
-    except BmSyncError:
-        return True
-    return is_news(project.local, happened, remembered.baseline)
-
-
-async def kept_waiting(project: Project, setup: Setup) -> bool:
-    """Return whether a condition of a project still does not hold."""
-    if project.conditions is None:
-        return False
-    from bm_sync.engine.conditions import Look
-
-    look = Look(setup.env, datetime.now().astimezone())
-    return bool(await look.unmet(project.conditions, project.local))
 
 
 class Roster:

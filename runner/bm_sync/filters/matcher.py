@@ -17,9 +17,9 @@ from msgspec import Struct
 
 from bm_sync import layout
 from bm_sync.filters.closed import MAY_BE_CLOSED, Closed, ClosedNames, Met
+from bm_sync.filters.pattern import bytewise
 from bm_sync.filters.rules import BadPattern, check, parse
 from bm_sync.filters.ruleset import Glance, RuleSet, Verdict
-from bm_sync.filters.wildmatch import bytewise
 from bm_sync.model.config import BUILT_IN, FilterSet, Git, Links, OrderPath, Rule
 from bm_sync.structs import replace
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from bm_sync.filters.wildmatch import PatternError, trimmed, understand
+from bm_sync.filters.pattern import trimmed, understand
+from bm_sync.filters.wildmatch import PatternError
 from bm_sync.model.config import Origin, Rule
 
 

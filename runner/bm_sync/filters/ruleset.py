@@ -8,7 +8,7 @@ from operator import methodcaller
 
 from msgspec import Struct
 
-from bm_sync.filters.wildmatch import Pattern, bytewise, understand
+from bm_sync.filters.pattern import Pattern, bytewise, understand
 from bm_sync.model.config import OrderPath, Rule
 
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Scalar
 from bm_sync.manifest.shown import quoted
 from bm_sync.manifest.values import Surroundings, is_broken, text

@@ -14,7 +14,8 @@ from itertools import islice
 import yaml
 from msgspec import Struct, field
 
-from bm_sync.manifest.diagnostic import Code, Report
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import (
     START,
     Broken,

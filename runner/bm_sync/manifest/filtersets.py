@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from bm_sync import access, files
 from bm_sync.filters import rules as patterns
 from bm_sync.manifest import bmignore
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
 from bm_sync.manifest.places import absolute, is_system, wrong_file
 from bm_sync.manifest.policies import known_names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bm_sync import layout
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Node, Scalar
 from bm_sync.manifest.overlap import place_of
 from bm_sync.manifest.places import wrong_remote_path

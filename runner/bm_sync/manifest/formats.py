@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 
 from msgspec.structs import asdict
 
-from bm_sync.manifest.diagnostic import explanations
+from bm_sync.manifest.codes import explanations
 from bm_sync.manifest.shown import escaped
 from bm_sync.model.diagnostic import Diagnostic
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping as AbstractMapping
 
 from msgspec import Struct, field
 
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Entry, Mapping, Node, Scalar, Sequence, Spot
 from bm_sync.manifest.values import Surroundings, duration_s, text
 from bm_sync.model.hooks import PROJECT_FACTS, RUN_FACTS, TIMEOUT_S, Hook, Moment, variable
-from bm_sync.model.setup import Taken, Use
+from bm_sync.model.uses import Taken, Use
 
 _FACTS = frozenset((*PROJECT_FACTS, *RUN_FACTS))
 _USE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

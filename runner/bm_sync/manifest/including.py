@@ -17,7 +17,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from bm_sync import access, files
-from bm_sync.manifest.diagnostic import Code, Report
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Mapping, Scalar, Sequence, Spot
 from bm_sync.manifest.shown import escaped, nearest, quoted
 from bm_sync.manifest.source import MAX_BYTES

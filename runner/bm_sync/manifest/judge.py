@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from bm_sync.manifest import remembered
-from bm_sync.manifest.diagnostic import Code, Report
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence, Spot, plain
 from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.slips import tell_slips

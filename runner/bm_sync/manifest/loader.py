@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from bm_sync.errors import BmSyncError
-from bm_sync.manifest.diagnostic import Code, Report, TooManyProblemsError
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
 from bm_sync.manifest.nodes import Mapping, Node, Scalar, Sequence
 from bm_sync.model.config import Manifest
 from bm_sync.model.diagnostic import Diagnostic
@@ -263,9 +264,9 @@ def _whole(source: _Source, report: Report) -> _Whole | None:
 
 
 def _together(written: Mapping, source: _Source, report: Report) -> _Whole | None:
-    from bm_sync.manifest.expand import overriding, values
     from bm_sync.manifest.including import includes
     from bm_sync.manifest.layers import Layer, digest_of, read_layers, together
+    from bm_sync.manifest.overrides import overriding, values
 
     own = Layer("", source.file.absolute(), source.text, written)
     layers = read_layers(source.file, own, report, source.env, local=source.has_local)

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from bm_sync.manifest.diagnostic import Code, Report, TooManyProblemsError
-from bm_sync.manifest.expand import expand, names_used
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report, TooManyProblemsError
+from bm_sync.manifest.expand import expand
 from bm_sync.manifest.layers import Layer, together
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, Spot
+from bm_sync.manifest.overrides import names_used
 from bm_sync.manifest.policies import Policies
 from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.slips import tell_slips

@@ -12,7 +12,8 @@ from collections.abc import Mapping as AbstractMapping
 
 from msgspec import Struct
 
-from bm_sync.manifest.diagnostic import Code, Report
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar, Sequence, plain
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.structs import replace

@@ -6,7 +6,7 @@ import json
 import re
 from urllib.parse import urlsplit
 
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Broken, Mapping, Node, Scalar, Sequence
 from bm_sync.manifest.options import secret_ref
 from bm_sync.manifest.shown import did_you_mean, listed, quoted

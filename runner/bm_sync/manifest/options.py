@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from bm_sync.backends import Mark, Option, misfit
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Entry, Mapping, Scalar, Spot, kind
 from bm_sync.manifest.places import absolute, wrong_file, wrong_place
 from bm_sync.manifest.secrets import has_password, only_variable
@@ -19,7 +19,7 @@ from bm_sync.manifest.shown import did_you_mean, listed, nearest, quoted
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.masking import looks_secret
 from bm_sync.model.config import OptionValue, SecretRef
-from bm_sync.model.setup import Taken, Use
+from bm_sync.model.uses import Taken, Use
 
 _ON_THE_FLY = re.compile(r'(^|[\s=])"?:|^[^:/]*,')
 _TAKEN = (

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import bm_sync
 from bm_sync import files, paths
 from bm_sync.backends import Mark
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.commands import Desk, Read, files_run
-from bm_sync.manifest.diagnostic import Code
 from bm_sync.manifest.places import absolute
 from bm_sync.manifest.projects import Placed
 from bm_sync.manifest.shown import escaped, quoted
@@ -39,7 +39,7 @@ from bm_sync.model.config import (
     Remote,
     SecretRef,
 )
-from bm_sync.model.setup import Taken
+from bm_sync.model.uses import Taken
 from bm_sync.structs import replace
 
 if TYPE_CHECKING:

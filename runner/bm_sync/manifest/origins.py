@@ -16,7 +16,7 @@ from bm_sync.manifest.show import Json
 from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.values import Surroundings, group
 from bm_sync.masking import MASK, looks_secret, without_secrets
-from bm_sync.model.diagnostic import BUILT_IN
+from bm_sync.model.origin import BUILT_IN
 from bm_sync.structs import replace
 
 _Path = tuple[str, ...]

@@ -12,7 +12,7 @@ from bm_sync.manifest.nodes import Mapping, Node, Sequence
 from bm_sync.manifest.show import Json
 from bm_sync.manifest.shown import escaped
 from bm_sync.manifest.values import Surroundings
-from bm_sync.model.diagnostic import BUILT_IN
+from bm_sync.model.origin import BUILT_IN
 
 _Path = tuple[str, ...]
 

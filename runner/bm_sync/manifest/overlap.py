@@ -12,7 +12,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Spot
 from bm_sync.manifest.projects import Placed
 from bm_sync.manifest.shown import escaped, listed, quoted

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from bm_sync import layout
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Scalar
 from bm_sync.manifest.shown import quoted
 from bm_sync.manifest.values import Surroundings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Broken, Entry, Mapping, Node, Scalar
 from bm_sync.manifest.shown import did_you_mean, escaped, listed, quoted
 from bm_sync.manifest.values import Surroundings, duration_s, group, is_broken, limit, number, size

@@ -1,15 +1,12 @@
 """Shows a manifest as it was understood: names looked up, paths absolute, defaults filled in.
 
 Secrets stay references; one that is written in plain text is masked. Pure.
-
-Shows the targets of notices. Who knows an address can often send there: its host is told.
 """
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, TypeAlias, assert_never
-from urllib.parse import urlsplit
 
 from bm_sync.manifest.shown import escaped
 from bm_sync.masking import MASK, Veil, looks_secret, veiled, without_secrets
@@ -32,13 +29,13 @@ from bm_sync.model.config import (
     SecretRef,
     Source,
 )
-from bm_sync.model.notices import NAMES, Desktop, Email, Ntfy, Ping, Slack, Target, Webhook
 from bm_sync.model.schedule import Schedule
 
 if TYPE_CHECKING:
-    from bm_sync.model.fleet import StateHome
+    from bm_sync.model.conditions import Conditions
     from bm_sync.model.hooks import Hook
-    from bm_sync.model.schedule import Conditions
+    from bm_sync.model.notices import Target
+    from bm_sync.model.state_home import StateHome
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -257,7 +254,7 @@ def _hook(hook: Hook) -> Json:
 def _conditions(conditions: Conditions | None) -> Json:
     if conditions is None:
         return None
-    from bm_sync.model.schedule import WEEKDAYS
+    from bm_sync.model.conditions import WEEKDAYS
 
     return {
         "power": "mains" if conditions.mains else "any",
@@ -270,6 +267,7 @@ def _conditions(conditions: Conditions | None) -> Json:
 
 
 def _target(target: Target) -> Json:
+    from bm_sync.manifest.shown_targets import shown
 
     return shown(target)
 
@@ -318,52 +316,3 @@ def word(text_: str) -> str:
     plain = text_ and text_[0].isalpha() and text_.replace("-", "").replace("_", "").isalnum()
     reserved = text_.casefold() in {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
     return text_ if plain and not reserved else json.dumps(text_, ensure_ascii=False)
-
-
-def shown(target: Target) -> dict[str, Json]:
-    """Return a target as JSON knows it."""
-    audience = target.audience
-    wants: dict[str, Json] = {}
-    if not isinstance(target, Ping):
-        wants = {"on": [n.value for n in audience.news], "stale_after": audience.stale_after_s}
-    return {
-        "type": NAMES[type(target)],
-        **_own(target),
-        **wants,
-        "tags": list(audience.tags),
-        "timeout": audience.timeout_s,
-        "declared": escaped(str(audience.origin)),
-    }
-
-
-def _own(target: Target) -> dict[str, Json]:
-    match target:
-        case Desktop():
-            return {}
-        case Email(to=to, sender=sender):
-            return {"to": [escaped(each) for each in to], "from": sender and escaped(sender)}
-        case Slack(url=url) | Ping(url=url):
-            return {"url": _address(url)}
-        case Ntfy(url=url, token=token):
-            return {"url": _address(url), "token": None if token is None else _secret(token)}
-        case Webhook():
-            return {
-                "url": _address(target.url),
-                "method": target.method,
-                "headers": {name: _secret(value) for name, value in target.headers},
-                "content_type": escaped(target.content_type),
-                "body": None if target.body is None else escaped(target.body),
-            }
-        case _:
-            assert_never(target)
-
-
-def _address(url: OptionValue) -> Json:
-    if isinstance(url, SecretRef):
-        return _secret(url)
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{escaped(parts.hostname or '')}/{MASK}"
-
-
-def _secret(value: OptionValue) -> Json:
-    return {value.kind: escaped(value.value)} if isinstance(value, SecretRef) else MASK

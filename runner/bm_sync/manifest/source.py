@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bm_sync import files
-from bm_sync.manifest.diagnostic import Code, Report
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import Report
 from bm_sync.manifest.nodes import START, Spot
 from bm_sync.manifest.shown import escaped
 

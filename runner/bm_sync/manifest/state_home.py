@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from bm_sync import layout
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
 from bm_sync.manifest.nodes import Mapping as Node
 from bm_sync.manifest.nodes import Scalar
 from bm_sync.manifest.overlap import place_of
@@ -14,7 +14,7 @@ from bm_sync.manifest.projects import Placed
 from bm_sync.manifest.shown import did_you_mean, quoted
 from bm_sync.manifest.values import Surroundings, duration_s
 from bm_sync.model.config import CloudRemote, Project, Remote
-from bm_sync.model.fleet import StateHome
+from bm_sync.model.state_home import StateHome
 
 DEFAULT_LEASE_S = 120.0
 _LEASE_S = (2.0, 600.0)

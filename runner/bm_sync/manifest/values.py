@@ -18,7 +18,7 @@ from bm_sync.model.setup import Machine
 
 if TYPE_CHECKING:
     from bm_sync.backends import Backends
-    from bm_sync.model.setup import Use
+    from bm_sync.model.uses import Use
 
 _UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bm_sync.manifest.diagnostic import Code
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.near_side import Finding, Near, other_remote
 from bm_sync.manifest.nodes import Mapping, Scalar
 from bm_sync.manifest.overlap import Key, place_of
 from bm_sync.manifest.places import local_folder, remote_path
-from bm_sync.manifest.projects import Finding, Near, other_remote
 from bm_sync.manifest.shown import quoted
 from bm_sync.manifest.values import Surroundings, text
 from bm_sync.model.config import Project, Remote

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from bm_sync.masking import Veil
-from bm_sync.model.diagnostic import BUILT_IN, Origin
+from bm_sync.model.origin import BUILT_IN, Origin
 from bm_sync.model.policy import (
     Compare,
     Conflict,
@@ -36,11 +36,12 @@ from bm_sync.model.policy import (
 from bm_sync.model.schedule import Schedule
 
 if TYPE_CHECKING:  # few manifests have them
-    from bm_sync.model.fleet import Fleet, StateHome
+    from bm_sync.model.conditions import Conditions
+    from bm_sync.model.fleet import Fleet
     from bm_sync.model.hooks import Hook
     from bm_sync.model.notices import Target
-    from bm_sync.model.schedule import Conditions
-    from bm_sync.model.setup import Use
+    from bm_sync.model.state_home import StateHome
+    from bm_sync.model.uses import Use
 
 __all__ = [
     "BUILT_IN",

@@ -1,8 +1,6 @@
 """How the machines of a team tell each other how they stand: where, and what each one says.
 
 Times are ISO 8601 in UTC with a `Z`.
-
-Where the state of projects lies when no machine owns it.
 """
 
 from __future__ import annotations
@@ -11,26 +9,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from bm_sync.model.config import BackendRemote, FolderRemote, NamedRemote, Remote
-from bm_sync.model.diagnostic import Origin
-
-
-class StateHome(Struct, frozen=True):
-    """A place on a remote that holds the state of every project (`state: {remote: …}`).
-
-    `path` is below the remote's root. `lease_s` is how long a run keeps a project to itself after
-    it was last heard of.
-    """
-
-    remote: FolderRemote | BackendRemote | NamedRemote
-    path: str
-    lease_s: float
-    origin: Origin
-
-    @property
-    def label(self) -> str:
-        """Return the place as a person reads it: `store:notes/state`."""
-        return f"{self.remote.name}:{self.path}"
+from bm_sync.model.config import Remote
+from bm_sync.model.origin import Origin
 
 
 class Fleet(Struct, frozen=True):

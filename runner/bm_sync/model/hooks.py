@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from bm_sync.model.diagnostic import Origin
+from bm_sync.model.origin import Origin
 
 TIMEOUT_S = 300.0
 

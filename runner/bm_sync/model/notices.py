@@ -9,7 +9,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from bm_sync.model.config import OptionValue
-from bm_sync.model.diagnostic import BUILT_IN, Origin
+from bm_sync.model.origin import BUILT_IN, Origin
 
 DAY_S = 86400.0
 

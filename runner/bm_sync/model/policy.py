@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from bm_sync.model.diagnostic import BUILT_IN, Origin
+from bm_sync.model.origin import BUILT_IN, Origin
 
 
 class Mode(StrEnum):

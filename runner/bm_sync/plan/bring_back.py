@@ -11,7 +11,7 @@ from msgspec import Struct
 from bm_sync.model.past import Effect
 from bm_sync.model.plan import Action, ProjectPlan, Reason, Restore
 from bm_sync.model.tree import Observation, Problem, ProblemKind, Side, Stamp
-from bm_sync.plan import barrier, guard, steps, undo
+from bm_sync.plan import barrier, guard, steps, undo_folders
 from bm_sync.plan.intent import Intent, source_side
 from bm_sync.plan.order import ordered
 
@@ -45,7 +45,7 @@ def make(
         problems.append(_left(wanted, "it cannot be synced now"))
     else:
         actions += [_restore(wanted, side, wanted.kept, observation) for side in sides]
-    undo.settle(actions, problems, observation, (), sides)
+    undo_folders.settle(actions, problems, observation, (), sides)
     plan = ProjectPlan(
         project=project,
         key=key,

@@ -13,9 +13,9 @@ from bm_sync.model.config import Compare, Conflict, Loser, Mode, Policy, Winner
 from bm_sync.model.tree import Agreed, File, ObjectStamp, Observation, Side, same_version
 from bm_sync.plan import barrier
 from bm_sync.plan.change import PathDiff, diffs, restless, rows
-from bm_sync.plan.conflict import looks_kept
 from bm_sync.plan.content import hashless, known, mtime_ns, same
 from bm_sync.plan.intent import source_side
+from bm_sync.plan.names import looks_kept
 from bm_sync.plan.policy import winning_side
 
 _A_FEW = 3  # versions that cost a download are brought unread as long as they are no more

@@ -25,7 +25,7 @@ from bm_sync.model.tree import Observation, Root, Side
 from bm_sync.plan import barrier, disks, undeletable
 from bm_sync.plan.change import rows
 from bm_sync.plan.intent import Intent, source_side
-from bm_sync.plan.order import totals
+from bm_sync.plan.totals import totals
 from bm_sync.structs import replace
 
 EMPTY_SIDE = "empty_side"  # what `--accept` says of a side that may be missing or empty

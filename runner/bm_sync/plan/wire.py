@@ -24,7 +24,7 @@ from bm_sync.model import action as actions
 from bm_sync.model.config import PROJECT_NAME
 from bm_sync.model.plan import Action, Clash, Plan, ProjectPlan, Stop
 from bm_sync.model.tree import Side
-from bm_sync.plan.order import totals
+from bm_sync.plan.totals import totals
 from bm_sync.structs import replace
 
 VERSION = 1

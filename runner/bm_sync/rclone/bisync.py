@@ -4,10 +4,6 @@ Both prior listings are written here for every run and thrown away after it: wha
 on is the caller's to remember. So nothing of a stopped, killed or failed bisync is ever believed,
 no run needs a `--resync`, and bisync has no state that could be damaged. The flags are the careful
 ones of the manual (https://rclone.org/bisync/), measured with rclone 1.75.2.
-
-Say an exact set of paths in rclone's filter rules, so that a walk sees those and no other.
-
-A list of files (`files-from`) cannot be used: bisync adds its own queues to the same list. Pure.
 """
 
 from __future__ import annotations
@@ -15,42 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
 
 from bm_sync.rclone.bisync_listing import Listed, written
+from bm_sync.rclone.bisync_rules import only
 from bm_sync.rclone.faults import Fault, RcloneError
-from bm_sync.rclone.names import from_standard, to_standard
+from bm_sync.rclone.names import from_standard
 from bm_sync.rclone.rc import Rc
 from bm_sync.rclone.remotes import Fs, local_fs
 from bm_sync.rclone.transfer import OnProgress
-
-_SPECIAL = re.compile(r"[^0-9A-Za-z_ .\-\x80-\U0010ffff]")
-_NOTHING_ELSE = "- **"
-
-
-def only(paths: Iterable[str]) -> list[str]:
-    """Return the rules that let exactly these files through, one for each folder."""
-    names: defaultdict[str, list[str]] = defaultdict(list)
-    for path in sorted(map(to_standard, paths)):
-        folder, _, name = path.rpartition("/")
-        names[folder].append(name)
-    rules = []
-    for folder, inside in names.items():
-        above = "".join(f"{_literal(part)}/" for part in folder.split("/")) if folder else ""
-        rules.append(f"+ /{above}{{{','.join(map(_literal, inside))}}}")
-    return [*rules, _NOTHING_ELSE]
-
-
-def _literal(name: str) -> str:
-    """Return a name with every sign of a pattern as its code, which no pattern gives a meaning."""
-    return _SPECIAL.sub(lambda sign: f"\\x{ord(sign[0]):02x}", name)
-
 
 _METHOD = "sync/bisync"
 _MOST_NAME_BYTES = 230  # of a session, so that its longest file name fits into 255

@@ -25,6 +25,7 @@ from bm_sync.model.config import BackendRemote, NamedRemote
 from bm_sync.rclone import contents
 from bm_sync.rclone.binary import Binary
 from bm_sync.rclone.bucket import Bucket, bucket_definition, bucket_fs, renewing
+from bm_sync.rclone.calls import Calls
 from bm_sync.rclone.daemon import DaemonSettings
 from bm_sync.rclone.faults import Fault, RcloneError
 from bm_sync.rclone.listing import Wanted, spoken
@@ -40,7 +41,7 @@ from bm_sync.rclone.remotes import (
     local_fs,
     members,
 )
-from bm_sync.rclone.renewal import Calls, Renew
+from bm_sync.rclone.renewal import Renew
 from bm_sync.rclone.session import Live, Session
 from bm_sync.rclone.transfer import PLAIN, Batch, BatchResult, Condition, OnProgress, Pair
 from bm_sync.rclone.userconf import UserConf

@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from bm_sync.parallel import at_once
 from bm_sync.rclone.faults import Fault, RcloneError
+from bm_sync.rclone.lists import Lists
 from bm_sync.rclone.names import is_text, to_standard
 from bm_sync.rclone.rc import Answer, Rc
 from bm_sync.rclone.remotes import Fs
-from bm_sync.rclone.runtime import Lists
 from bm_sync.rclone.wire import (
     EACH_FOLDER,
     ENDED,

@@ -13,10 +13,10 @@ from msgspec import Struct, field
 from bm_sync.errors import BmSyncError
 from bm_sync.rclone.faults import RcloneError
 from bm_sync.rclone.listing import ONE_BY_ONE_AT_MOST, spoken
+from bm_sync.rclone.lists import Lists
 from bm_sync.rclone.names import from_standard
 from bm_sync.rclone.rc import Rc
 from bm_sync.rclone.remotes import LOCAL_TYPE, S3_TYPE, Fs
-from bm_sync.rclone.runtime import Lists
 from bm_sync.rclone.wire import Progress
 
 OnProgress = Callable[[Progress], None]

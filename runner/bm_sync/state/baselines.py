@@ -13,9 +13,9 @@ from msgspec import Struct
 from bm_sync.model.tree import Baseline
 from bm_sync.state import contents, rows
 from bm_sync.state.columns import BAD
-from bm_sync.state.place import Here
-from bm_sync.state.rows import Change, Remembered
+from bm_sync.state.machine import Here
 from bm_sync.state.table import Connection, Reader, update
+from bm_sync.state.values import Change, Remembered
 from bm_sync.structs import replace
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from bm_sync.model.tree import Agreed, Side, Stamp
 from bm_sync.state import rows
-from bm_sync.state.rows import HashMemory
 from bm_sync.state.table import Connection, Reader, insert, only
+from bm_sync.state.values import HashMemory
 
 _COLUMNS = (
     "path, content, l_size, l_mtime, l_ctime, l_inode, l_content,"

@@ -1,50 +1,18 @@
 """Makes the state directory private and refuses one that others could tamper with.
 
 File names are private and the state decides what is deleted, so nobody else may read or write it.
-
-Tells this machine from others, so that a copied state directory is noticed.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
-
 from bm_sync import access, files
 from bm_sync.errors import StateError
-
-
-class Here(Struct, frozen=True):
-    """This machine: what tells it from others (None: the system does not say) and its name."""
-
-    machine: str | None
-    host: str
-
-
-def no_machine() -> None:
-    """Return what a memory is marked with that is of no machine."""
-    return
-
-
-def machine_id(file: Path = Path("/etc/machine-id")) -> str | None:
-    """Return a digest that only this machine has; None where the system names none.
-
-    machine-id(5) asks not to show the id itself, so it is hashed with our name.
-    """
-    try:
-        text = file.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return None
-    if not text or text == "uninitialized":
-        return None
-    return hashlib.sha256(f"bm-sync {text}".encode()).hexdigest()[:16]
-
 
 _PRIVATE = 0o600
 _HINT = "name another directory with --state-dir or BM_SYNC_STATE_DIR"

@@ -23,7 +23,7 @@ from bm_sync import layout
 from bm_sync.model.past import PRUNED
 from bm_sync.state import baselines, rows, schema
 from bm_sync.state.columns import Raw
-from bm_sync.state.database import TROUBLE, is_damage
+from bm_sync.state.damage import TROUBLE, is_damage
 from bm_sync.state.history import UNFINISHED
 from bm_sync.state.table import TABLES, Connection, checked
 

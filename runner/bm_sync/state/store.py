@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Self
 from bm_sync.model.report import LastAction, OpenConflict
 from bm_sync.model.run import ProjectRun, Run, Status
 from bm_sync.model.tree import Side
-from bm_sync.state import baselines, contents, database, history, takeover
+from bm_sync.state import baselines, contents, database, history, open_conflicts, takeover
+from bm_sync.state.machine import Here, machine_id
 from bm_sync.state.past import Past
-from bm_sync.state.place import Here, machine_id
-from bm_sync.state.rows import Change, Fact, Former, Remembered, Seen
 from bm_sync.state.table import TABLES, Connection, Reader, checked, insert, only
+from bm_sync.state.values import Change, Fact, Former, Remembered, Seen
 
 if TYPE_CHECKING:
     from bm_sync.state.period import PastRun
@@ -276,7 +276,7 @@ class State:
         """Return the open conflicts of a project, by path."""
         now = self.key_now(key)
         with self._db.reading() as connection:
-            return history.read(connection, now)
+            return open_conflicts.read(connection, now)
 
     def conflict_counts(self) -> Mapping[str, int]:
         """Return how many conflicts are open by the key of their project; others lack."""
@@ -308,10 +308,10 @@ class State:
     def put_conflicts(self, key: str, now: tuple[OpenConflict, ...]) -> None:
         """Replace the open conflicts of a project; one that is known keeps its run and time."""
         known = self.conflicts(key)
-        new = history.merged(known, now)
+        new = open_conflicts.merged(known, now)
         if new != known:
             with self._db.writing() as connection:
-                history.write(connection, key, new)
+                open_conflicts.write(connection, key, new)
 
     def projects(self) -> tuple[Seen, ...]:
         """Return every project the state knows, by name."""

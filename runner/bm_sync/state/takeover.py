@@ -11,8 +11,8 @@ import json
 
 from bm_sync.model.tree import Side
 from bm_sync.state import baselines, contents
-from bm_sync.state.rows import Fact, Former, Remembered
 from bm_sync.state.table import Connection, Reader, insert, only
+from bm_sync.state.values import Fact, Former, Remembered
 from bm_sync.structs import replace
 
 DISKS = "disks"  # a fact about a project: its file systems, by side

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bm_sync.cli import loop
+from bm_sync.cli.acceptance import accept
 from bm_sync.cli.acting import act, add_acting, refuse_to_ask, typed
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import Context, context
-from bm_sync.cli.saved import plan_answer, read_plan
+from bm_sync.cli.plans import plan_answer
+from bm_sync.cli.saved import read_plan
 from bm_sync.cli.selection import (
-    accept,
     add_metrics,
     add_plan_options,
     add_schedule,

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from bm_sync.cli import loop
+from bm_sync.cli.acceptance import accept
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import Context, context
+from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.render.markdown import plan_markdown
-from bm_sync.cli.saved import plan_answer, write_plan
-from bm_sync.cli.selection import accept, add_no_commands, add_plan_options, add_targets, select
+from bm_sync.cli.saved import write_plan
+from bm_sync.cli.selection import add_no_commands, add_plan_options, add_targets, select
 from bm_sync.cli.sharding import add_shard, own_share
 from bm_sync.cli.target import names_and_manifest
 from bm_sync.errors import Exit

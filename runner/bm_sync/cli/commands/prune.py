@@ -1,9 +1,4 @@
-"""`bm-sync prune`: removes what is no longer wanted, after the list was seen and confirmed.
-
-The parts of `bm-sync prune` that remove by age: kept versions, and records of runs.
-
-What `prune --ignored` would remove, and what it removed, as a person reads it.
-"""
+"""`bm-sync prune`: removes what is no longer wanted, after the list was seen and confirmed."""
 
 from __future__ import annotations
 
@@ -11,152 +6,23 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
 
-from bm_sync.cli import loop
+from bm_sync.cli import loop, old_versions
+from bm_sync.cli.acceptance import accept
 from bm_sync.cli.acting import typed
 from bm_sync.cli.answer import Answer, Failure, Io
 from bm_sync.cli.asking import Asker
 from bm_sync.cli.context import Context, context
-from bm_sync.cli.loop import interruptible
 from bm_sync.cli.progress import KINDS, watching
-from bm_sync.cli.render.files import action_row, capped
-from bm_sync.cli.render.groups import commands, labelled
-from bm_sync.cli.render.listing import old_runs_text, old_text
-from bm_sync.cli.render.text import count, escape, lines, size
-from bm_sync.cli.render.view import View
-from bm_sync.cli.selection import accept, add_jobs, add_targets, add_wait, select
+from bm_sync.cli.render.prune import gone_text, list_text, number_of_files
+from bm_sync.cli.render.text import escape
+from bm_sync.cli.selection import add_jobs, add_targets, add_wait, select
 from bm_sync.cli.target import Targets, names_and_manifest
 from bm_sync.cli.verdict import plan_failures, run_failures
 from bm_sync.errors import Exit, LockedError, UsageError, worst
-from bm_sync.model.past import OldRuns, OldVersions
-from bm_sync.model.plan import Accept, Plan, ProjectPlan, Trash
-from bm_sync.model.run import Outcome, ProjectRun, Run
+from bm_sync.model.plan import Accept, Plan
 from bm_sync.plan.wire import to_json
 from bm_sync.state.wire import run_to_json
 from bm_sync.structs import replace
-
-_MOST = 20
-
-
-def number_of_files(plan: Plan) -> int:
-    """Return how many files a list holds: the figure that `--accept` names."""
-    return sum(project.totals.delete_remote for project in plan.projects)
-
-
-def list_text(plan: Plan, view: View, *, following: str | None = None) -> str:
-    """Return every file that would go; `following` is the command that removes exactly these."""
-    blocks = [_project(project, view) for project in plan.projects]
-    last = [_total(plan)]
-    if following is not None:
-        last += commands([("remove exactly these", following)])
-    return lines(*(block for block in blocks if block), last)
-
-
-def _project(project: ProjectPlan, view: View) -> list[str]:
-    name = view.paint(f"{project.project}:", "bold")
-    if project.failure:
-        said = [escape(text) for text in (project.failure, project.failure_hint) if text]
-        return labelled([(project.project, said)])
-    if not project.moves:
-        return [f"{name} {escape(note)}" for note in project.notes]
-    number = count(project.totals.delete_remote, "file")
-    head = f"{name} {number} on {escape(project.remote)}, excluded by the filters"
-    rules = [f"  {escape(note)}" for note in project.notes]
-    return [head, *capped([action_row(action) for action in project.moves], view.cap), *rules]
-
-
-def _total(plan: Plan) -> str:
-    files = [
-        action for project in plan.projects for action in project.moves if isinstance(action, Trash)
-    ]
-    if not files:
-        return "nothing that the filters exclude lies on a remote"
-    there = size(sum(action.size for action in files))
-    return f"{count(len(files), 'file')}, {there}, would go into the trash on the remote"
-
-
-def gone_text(run: Run, view: View) -> str:
-    """Return what was removed, and each path that was left alone with its reason."""
-    gone = sum(project.totals.delete_remote for project in run.projects)
-    total = f"{count(gone, 'file')} moved into the trash on the remote"
-    blocks = [(project.project, said) for project in run.projects if (said := _words(project))]
-    return lines(labelled(blocks), [total, f"every file: {view.command('history', run.id)}"])
-
-
-def _words(project: ProjectRun) -> list[str]:
-    said = [escape(text) for text in (project.message, project.hint) if text]
-    left = [done for done in project.actions if done.outcome is not Outcome.DONE]
-    said += [
-        f"left alone: {escape(done.path)}: {escape(done.detail or 'not reached')}"
-        for done in left[:_MOST]
-    ]
-    rest = len(left) - _MOST
-    return said + ([f"… and {rest:,} more left alone"] if rest > 0 else [])
-
-
-def prune(args: Namespace, io: Io, here: Context, names: Sequence[str]) -> Answer:
-    """List what the trash holds that is not to be kept; remove it when that is confirmed."""
-    from bm_sync import past_api
-    from bm_sync.engine.selecting import select as projects_of
-
-    if args.accept:
-        raise UsageError("--accept is for prune --ignored")
-    projects = projects_of(here.manifest, select(args, names))
-    old = loop.run(past_api.old_versions(projects, here.setup))
-    if args.dry_run or not old:
-        chosen = [*names, *(word for tag in args.tag for word in ("--tag", tag))]
-        return _versions_listed(old, here.view.command("prune", *chosen) if old else None)
-    if io.asks() and not args.yes and not _agreed(old_text(old, done=False), io):
-        return _unchanged()
-    with watching(args, io) as watcher:
-        work = past_api.prune_versions(
-            projects,
-            old,
-            here.setup,
-            on_event=watcher,
-            command=typed("prune", io),
-            wait_s=args.wait,
-        )
-        gone = loop.run(work)
-    return Answer(text=partial(old_text, gone, done=True), data=lambda: gone)
-
-
-def _versions_listed(old: tuple[OldVersions, ...], command: str | None) -> Answer:
-    following = f"remove them: {command}" if command else None
-    text = partial(old_text, old, done=False, following=following)
-    return Answer(text=text, data=lambda: old, quiet=not old)
-
-
-def prune_history(args: Namespace, io: Io, here: Context, names: Sequence[str]) -> Answer:
-    """Show which records of runs `keep_history` does not keep; remove them when confirmed."""
-    from bm_sync import past_api
-
-    if args.accept or names or args.tag:
-        what = "--accept is for prune --ignored" if args.accept else "--history is for all projects"
-        raise UsageError(what, hint="bm-sync prune --history")
-    old = past_api.old_runs(here.manifest, here.setup)
-    command = None if old.empty else here.view.command("prune", "--history")
-    if args.dry_run or old.empty:
-        return _runs_listed(old, f"remove them: {command}" if command else None)
-    if io.asks() and not args.yes and not _agreed(old_runs_text(old, done=False), io):
-        return _unchanged()
-    gone = past_api.prune_runs(here.manifest, here.setup)
-    return Answer(text=partial(old_runs_text, gone, done=True), data=lambda: gone)
-
-
-def _runs_listed(old: OldRuns, following: str | None) -> Answer:
-    text = partial(old_runs_text, old, done=False, following=following)
-    return Answer(text=text, data=lambda: old, quiet=old.empty)
-
-
-def _unchanged() -> Answer:
-    said = Failure("nothing was changed")
-    return Answer(lambda: f"{said.what}\n", lambda: None, Exit.FAILED, (said,))
-
-
-def _agreed(shown: str, io: Io) -> bool:
-    io.say(f"{shown}\n")
-    with interruptible():
-        return io.ask("Remove these for good?")
 
 
 def add(parser: ArgumentParser) -> None:
@@ -203,9 +69,9 @@ def run(args: Namespace, io: Io) -> Answer:
     found = names_and_manifest(args.targets)
     here = context(args, io, found)
     if args.history:
-        return prune_history(args, io, here, found.names)
+        return old_versions.prune_history(args, io, here, found.names)
     if not args.ignored:
-        return prune(args, io, here, found.names)
+        return old_versions.prune(args, io, here, found.names)
     where = (here.manifest, select(args, found.names), here.setup)
     if args.dry_run:
         return _listed(loop.run(api.prunable(*where)), args, here, found)

@@ -83,8 +83,8 @@ def _since(now: datetime, seconds: float) -> datetime:
 
 def _written(target: str, report: PeriodReport, view: View) -> str:
     """Return the page, or what is said about the file that it was written to."""
+    from bm_sync.cli.page_file import write_page
     from bm_sync.cli.render.page.document import page
-    from bm_sync.cli.saved import write_page
 
     text = page(report, view)
     if target == _STDOUT:

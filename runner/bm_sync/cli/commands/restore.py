@@ -11,8 +11,8 @@ from bm_sync.cli import loop
 from bm_sync.cli.acting import act, add_acting, refuse_to_ask, typed
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import Context, context
+from bm_sync.cli.plans import plan_answer
 from bm_sync.cli.render.text import escape
-from bm_sync.cli.saved import plan_answer
 from bm_sync.cli.spot import HELP, outside, spot
 from bm_sync.errors import UsageError
 from bm_sync.model.config import Project

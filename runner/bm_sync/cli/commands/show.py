@@ -59,8 +59,9 @@ def run(args: Namespace, io: Io) -> Answer:
 
 
 def _saved(file: Path, io: Io, here: View) -> Answer:
+    from bm_sync.cli.plans import plan_answer
     from bm_sync.cli.render.plan import saved_text
-    from bm_sync.cli.saved import plan_answer, read_plan
+    from bm_sync.cli.saved import read_plan
 
     plan = read_plan(file, io.env)
     return replace(plan_answer(plan, here), text=partial(saved_text, plan, here, str(file)))

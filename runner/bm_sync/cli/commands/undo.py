@@ -5,11 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from bm_sync.cli import loop
+from bm_sync.cli.acceptance import accept
 from bm_sync.cli.acting import act, add_acting, refuse_to_ask, typed
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import Context, context
-from bm_sync.cli.saved import plan_answer
-from bm_sync.cli.selection import accept, add_jobs
+from bm_sync.cli.plans import plan_answer
+from bm_sync.cli.selection import add_jobs
 from bm_sync.model.past import Undo
 from bm_sync.model.plan import Plan
 from bm_sync.structs import replace

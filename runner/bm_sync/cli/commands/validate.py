@@ -13,7 +13,8 @@ from bm_sync.cli.render.text import count, escape
 from bm_sync.cli.selection import add_no_commands
 from bm_sync.errors import BmSyncError, Exit
 from bm_sync.manifest import formats
-from bm_sync.manifest.diagnostic import Code, ManifestError
+from bm_sync.manifest.codes import Code
+from bm_sync.manifest.diagnostic import ManifestError
 from bm_sync.manifest.shown import quoted
 from bm_sync.model.config import Manifest
 from bm_sync.model.diagnostic import Diagnostic

@@ -8,7 +8,7 @@ from functools import partial
 from bm_sync.cli import loop
 from bm_sync.cli.answer import Answer, Io
 from bm_sync.cli.context import context
-from bm_sync.cli.render.listing import versions_text
+from bm_sync.cli.render.versions import versions_text
 from bm_sync.cli.spot import HELP, spot
 
 
