@@ -32,10 +32,9 @@ def plan(old: Rule) -> Rule:
     """Return the schema of plans."""
     made = _Shapes((Plan,))
     whole = made.take("plan", version=1, kind="plan")
-    for shape, key in ((made.shapes["wants"], "at"), (whole, "undeclared")):
-        del shape["properties"][key]  # known while a plan is made, and not written
-        shape["required"].remove(key)
-    del made.shapes["undeclared"]
+    wants = made.shapes["wants"]
+    del wants["properties"]["at"]  # known while a plan is made, and not written
+    wants["required"].remove("at")
     return _worded(_joined(old, whole, made.shapes), old)
 
 

@@ -108,6 +108,7 @@ def _head(plan: Plan) -> Json:
         "manifest": plan.manifest,
         "manifest_digest": plan.manifest_digest,
         "wants": wants,
+        "undeclared": msgspec.to_builtins(plan.undeclared),
     }
 
 
@@ -185,7 +186,7 @@ def _slips(plan: Plan) -> Iterator[tuple[str, str]]:
     for name, check in _HEAD.items():
         if slip := check(getattr(plan, name)):
             yield name, slip
-    if plan.undeclared or plan.wants.at is not None:
+    if plan.wants.at is not None:
         yield "it", "holds what is not written into plans"
     yield from _of_paths("wants.accept.devices", plan.wants.accept.devices)
     if len({project.project for project in plan.projects}) != len(plan.projects):
