@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import servers
 from cli_outside import START, World
+from pipeline_bench import Bench
 from watching import Watching, is_ended, watching
 
 from bm_sync.engine import disks, watch_local
+from bm_sync.engine.watch_clock import Ending, Instant
+from bm_sync.engine.watch_roster import Roster
+from bm_sync.model.watch import Pace, Reason
 
 MANIFEST = """\
 version: 1
@@ -242,6 +248,19 @@ def limited(**limits: int) -> tuple[str, ...]:
 def many_folders(here: World, first: int, last: int) -> None:
     for number in range(first, last):
         here.write(f"notes/{number}/n.md", "n\n")
+
+
+def test_what_may_be_unseen_is_due_though_nothing_was_heard_of_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.write("a.md")
+    assert bench.apply().exit == 0
+    now = Instant(0.0, datetime(2026, 11, 22, 12, 0))  # noqa: DTZ001 - local time
+    roster = Roster(bench.setup, Pace())
+    roster.take(bench.manifest().projects, now)
+    roster.end({"notes": Ending.FINE}, now, now)
+    assert asyncio.run(roster.due(now)) == {}
+    roster.ask(["notes"], Reason.CHANGE)
+    assert asyncio.run(roster.due(now)) == {"notes": Reason.CHANGE}
 
 
 def test_folders_that_the_system_has_no_watch_for_are_told_of_and_seen_all_the_same(

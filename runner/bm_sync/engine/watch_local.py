@@ -137,18 +137,22 @@ class LocalFolders:
     async def _watch(self, folders: list[str]) -> None:
         from watchfiles import Change, awatch
 
+        polls = self._poll or self._in_need
+        begun = not polls  # what was changed before the first look at every file is not told
         changes = awatch(
             *folders,
             watch_filter=None,
             debounce=_GROUP_MS,
             step=_STEP_MS,
-            force_polling=self._poll or self._in_need or None,
+            force_polling=polls or None,
             poll_delay_ms=_POLL_IN_NEED_MS if self._in_need else _POLL_MS,
             ignore_permission_denied=True,
+            yield_on_timeout=polls,
         )
         try:
             async for found in changes:
-                self._doubted = self._doubted or len(found) > _MANY_EVENTS
+                self._doubted = self._doubted or not begun or len(found) > _MANY_EVENTS
+                begun = True
                 self._tell((path, change is Change.deleted) for change, path in found)
         except (OSError, RuntimeError) as e:  # what its Rust part cannot do is a RuntimeError
             said = e.strerror if isinstance(e, OSError) and e.strerror else str(e)

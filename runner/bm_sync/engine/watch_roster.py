@@ -85,7 +85,7 @@ class Roster:
         for name, project in self._projects.items():
             turn = self._turns[name]
             reason = watch_clock.due(turn, now, self._pace)
-            if reason is Reason.CHANGE and not self._is_news(project):
+            if turn.asked is None and reason is Reason.CHANGE and not self._is_news(project):
                 self._turns[name] = watch_clock.untouched(turn)
             elif reason is Reason.RETRY and turn.waiting and await self._waits_on(project):
                 self._turns[name] = watch_clock.postponed(turn, now)
